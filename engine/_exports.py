@@ -1,0 +1,51 @@
+"""Public names and the modules that define them, so that importing a package loads none of them."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable, Mapping
+from typing import Any
+
+SCHEDULERS: Mapping[str, str] = {
+    "DDIMScheduler": "engine.schedulers.ddim",
+    "DDPMScheduler": "engine.schedulers.ddpm",
+    "DPMSolverMultistepScheduler": "engine.schedulers.dpm_solver_multistep",
+    "EulerAncestralDiscreteScheduler": "engine.schedulers.euler_ancestral_discrete",
+    "EulerDiscreteScheduler": "engine.schedulers.euler_discrete",
+    "PNDMScheduler": "engine.schedulers.pndm",
+    "SchedulerMixin": "engine.schedulers.base",
+}
+MODELS: Mapping[str, str] = {
+    "AutoencoderKL": "engine.models.autoencoder_kl",
+    "AutoencoderTiny": "engine.models.autoencoder_tiny",
+    "CLIPTextModel": "engine.models.clip_text",
+    "CLIPTextModelWithProjection": "engine.models.clip_text",
+    "ModelMixin": "engine.models.base",
+    "UNet2DConditionModel": "engine.models.unet_2d_condition",
+    "UNet2DModel": "engine.models.unet_2d",
+    "VQModel": "engine.models.vq_model",
+}
+PIPELINES: Mapping[str, str] = {
+    "DDIMPipeline": "engine.pipelines.ddim.pipeline_ddim",
+    "DDPMPipeline": "engine.pipelines.ddpm.pipeline_ddpm",
+    "DiffusionPipeline": "engine.pipelines.base",
+    "StableDiffusionPipeline": "engine.pipelines.stable_diffusion.pipeline_stable_diffusion",
+}
+CONFIGURATION: Mapping[str, str] = {
+    "ConfigMixin": "engine.config",
+    "register_to_config": "engine.config",
+}
+
+
+def lazy(package: str, table: Mapping[str, str]) -> tuple[Callable[[str], Any], Callable[[], list[str]]]:
+    """Return the `__getattr__` and `__dir__` of `package`, which import a name of `table` when it is first used."""
+
+    def getattribute(name: str) -> Any:
+        if name not in table:
+            raise AttributeError(f"module {package!r} has no attribute {name!r}")
+        return getattr(importlib.import_module(table[name]), name)
+
+    def names() -> list[str]:
+        return sorted(table)
+
+    return getattribute, names

@@ -1,0 +1,339 @@
+"""What a front end may list without loading anything heavy: schedulers, families of models, limits of values.
+
+Also what a model's folder says about itself (`read_model`). Nothing here imports torch.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from engine.errors import ConfigError, InvalidValue, MissingFile, UnknownName
+from engine.files import read_json
+from engine.resources_path import resource
+
+EMBEDDED_MODEL = "sfumato-icons"
+
+
+@dataclass(frozen=True, slots=True)
+class Limit:
+    """The smallest and largest value that the setting `name` can have, both included."""
+
+    name: str
+    minimum: float
+    maximum: float
+    whole: bool = True
+
+    def check(self, value: object) -> None:
+        """Raise `InvalidValue` unless `value` is a number within the limits, and whole where that is needed."""
+        accepted = int if self.whole else (int, float)
+        if isinstance(value, bool) or not isinstance(value, accepted):
+            raise InvalidValue(f"The {self.name} must be a {'whole ' if self.whole else ''}number, not {value!r}.")
+        if not self.minimum <= value <= self.maximum:  # also false for NaN
+            raise InvalidValue(
+                f"The {self.name} {value} is out of range; choose a value from {self.minimum} to {self.maximum}."
+            )
+
+
+LIMITS: Mapping[str, Limit] = {
+    "prompt": Limit("length of the prompt", 0, 20_000),
+    "steps": Limit("number of steps", 1, 1000),
+    "guidance_scale": Limit("guidance", 0, 100, whole=False),
+    "guidance_rescale": Limit("guidance rescale", 0, 1, whole=False),
+    "width": Limit("width", 16, 8192),
+    "height": Limit("height", 16, 8192),
+    "count": Limit("number of pictures", 1, 10_000),
+    "seed": Limit("seed", 0, 2**64 - 1),
+    "clip_skip": Limit("number of skipped text encoder layers", 1, 11),
+}
+
+SIGMA_SCHEDULES: Mapping[str, str] = {
+    "default": "The spacing that the model was made with.",
+    "karras": "Small steps at the end, where fine detail forms; often better below 20 steps.",
+    "exponential": "Noise falls by the same factor at every step; smooth pictures with few steps.",
+    "beta": "Small steps at the start and at the end.",
+}
+_SIGMA_FLAGS = {name: f"use_{name}_sigmas" for name in SIGMA_SCHEDULES if name != "default"}
+_SIGMA_WORDS = {"karras": "karras", "k": "karras", "exponential": "exponential", "beta": "beta"}
+
+
+@dataclass(frozen=True, slots=True)
+class SchedulerEntry:
+    """A scheduler as users know it.
+
+    `label` is its name on screen, `names` what A1111, ComfyUI, InvokeAI and Diffusers call it, the first of them
+    A1111's. `class_name` and `changes` make it from any model's scheduler configuration. `steps` is the range in which
+    it does well. `deterministic` is False where fresh noise is added at every step.
+    """
+
+    name: str
+    label: str
+    names: tuple[str, ...]
+    class_name: str
+    advice: str
+    steps: tuple[int, int]
+    deterministic: bool = True
+    changes: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    sigma_schedules: tuple[str, ...] = ("default",)
+    families: tuple[str, ...] = ("stable-diffusion",)
+
+    def check_sigma_schedule(self, sigma_schedule: str) -> None:
+        """Raise `InvalidValue` where this scheduler cannot space its steps that way."""
+        if sigma_schedule not in self.sigma_schedules:
+            raise InvalidValue(
+                f"The scheduler {self.name} has no sigma schedule {sigma_schedule!r}; "
+                f"choose {' or '.join(self.sigma_schedules)}."
+            )
+
+    def config_changes(self, sigma_schedule: str) -> dict[str, Any]:
+        """What to change in a model's scheduler configuration to get this scheduler with that sigma schedule."""
+        if sigma_schedule == "default":
+            return dict(self.changes)
+        return {**self.changes, **{flag: name == sigma_schedule for name, flag in _SIGMA_FLAGS.items()}}
+
+
+_ALL_SIGMAS = tuple(SIGMA_SCHEDULES)
+
+SCHEDULERS: tuple[SchedulerEntry, ...] = (
+    SchedulerEntry(
+        name="ddim",
+        label="DDIM",
+        names=("DDIM",),
+        class_name="DDIMScheduler",
+        advice="Steady and exact; the same seed keeps its composition when you change the number of steps.",
+        steps=(20, 50),
+    ),
+    SchedulerEntry(
+        name="euler",
+        label="Euler",
+        names=("Euler", "euler_discrete"),
+        class_name="EulerDiscreteScheduler",
+        advice="Simple and fast; a good first choice.",
+        steps=(20, 30),
+        sigma_schedules=_ALL_SIGMAS,
+    ),
+    SchedulerEntry(
+        name="euler-a",
+        label="Euler ancestral",
+        names=("Euler a", "euler_ancestral", "euler_ancestral_discrete"),
+        class_name="EulerAncestralDiscreteScheduler",
+        advice="Adds fresh noise at every step: soft, varied pictures that keep changing with more steps.",
+        steps=(20, 40),
+        deterministic=False,
+    ),
+    SchedulerEntry(
+        name="dpmsolver++",
+        label="DPM-Solver++ 2M",
+        names=("DPM++ 2M", "dpmpp_2m", "dpmsolver", "dpmsolver_multistep", "dpm_solver_multistep"),
+        class_name="DPMSolverMultistepScheduler",
+        advice="Sharp pictures in few steps; the best choice for most work.",
+        steps=(15, 25),
+        changes={"algorithm_type": "dpmsolver++", "solver_order": 2},
+        sigma_schedules=_ALL_SIGMAS,
+    ),
+    SchedulerEntry(
+        name="dpmsolver++-sde",
+        label="DPM-Solver++ 2M SDE",
+        names=("DPM++ 2M SDE", "dpmpp_2m_sde", "dpmpp_2m_sde_gpu"),
+        class_name="DPMSolverMultistepScheduler",
+        advice="Like DPM-Solver++ with fresh noise at every step: more detail, and it needs more steps.",
+        steps=(25, 50),
+        deterministic=False,
+        changes={"algorithm_type": "sde-dpmsolver++", "solver_order": 2},
+        sigma_schedules=_ALL_SIGMAS,
+    ),
+    SchedulerEntry(
+        name="pndm",
+        label="PNDM",
+        names=("PLMS", "PNDM"),
+        class_name="PNDMScheduler",
+        advice="The first scheduler of Stable Diffusion, to make pictures of that time again.",
+        steps=(30, 50),
+    ),
+    SchedulerEntry(
+        name="ddpm",
+        label="DDPM",
+        names=("DDPM",),
+        class_name="DDPMScheduler",
+        advice="The original slow sampler with fresh noise at every step; for study and comparison.",
+        steps=(100, 1000),
+        deterministic=False,
+    ),
+)
+
+_BY_NAME = {entry.name: entry for entry in SCHEDULERS}
+
+
+def scheduler_entry(name: str) -> SchedulerEntry:
+    """The scheduler with exactly this name; `UnknownName` lists the names there are."""
+    if name not in _BY_NAME:
+        raise UnknownName(f"The scheduler {name!r} is unknown; choose one of {', '.join(_BY_NAME)}.")
+    return _BY_NAME[name]
+
+
+def find_scheduler(name: str) -> tuple[SchedulerEntry, str]:
+    """The scheduler and sigma schedule that any program's `name` means, as in "DPM++ 2M Karras" or "dpmpp_2m_k".
+
+    Raises:
+        UnknownName: no program calls a scheduler of ours so.
+    """
+    words = [word for word in re.split(r"[\s_\-]+", name.strip().lower()) if word not in {"", "scheduler"}]
+    entry = _ALIASES.get(_plain(name))
+    if entry is not None:
+        return entry, "default"
+    sigma_schedule = _SIGMA_WORDS.get(words[-1]) if words else None
+    entry = _ALIASES.get("".join(words[:-1]))
+    if sigma_schedule is not None and entry is not None and sigma_schedule in entry.sigma_schedules:
+        return entry, sigma_schedule
+    raise UnknownName(f"The scheduler {name!r} is unknown; choose one of {', '.join(_BY_NAME)}.")
+
+
+def _plain(name: str) -> str:
+    return re.sub(r"[\s_\-]+", "", name.lower())
+
+
+_ALIASES = {
+    _plain(alias): entry
+    for entry in reversed(SCHEDULERS)
+    for alias in (entry.class_name, entry.label, *entry.names, entry.name)
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Family:
+    """A kind of model: the pipeline class that its folder names, and what its pictures' sides must be multiples of."""
+
+    name: str
+    label: str
+    pipeline: str
+
+
+FAMILIES: tuple[Family, ...] = (Family("stable-diffusion", "Stable Diffusion", "StableDiffusionPipeline"),)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelInfo:
+    """What a model's folder says about itself: its family, and the settings it does best with."""
+
+    folder: Path
+    name: str
+    family: Family
+    width: int
+    height: int
+    size_multiple: int
+    scheduler: str
+    sigma_schedule: str
+    steps: int
+    guidance_scale: float
+    guidance_rescale: float
+
+    @property
+    def location(self) -> str:
+        """What `model_folder` finds this model by again: its name if embedded, else its path, without the home folder.
+
+        It is written into pictures, which may be shown to others.
+        """
+        if self.folder == _embedded_folder():
+            return EMBEDDED_MODEL
+        home = Path.home()
+        return f"~/{self.folder.relative_to(home).as_posix()}" if self.folder.is_relative_to(home) else str(self.folder)
+
+    def check_size(self, width: int, height: int) -> None:
+        """Raise `InvalidValue` for a picture whose sides this model cannot make."""
+        for side, value in (("width", width), ("height", height)):
+            LIMITS[side].check(value)
+            if value % self.size_multiple:
+                below = max(value // self.size_multiple, 1) * self.size_multiple
+                raise InvalidValue(
+                    f"The {side} {value} is no multiple of {self.size_multiple}, which the model {self.name} needs; "
+                    f"choose {below} or {below + self.size_multiple}."
+                )
+
+
+def model_folder(location: str) -> Path:
+    """The folder of the model at `location`: the name of the embedded model, or a path (`~` is the home folder)."""
+    if location != EMBEDDED_MODEL:
+        return Path(location).expanduser()
+    folder = _embedded_folder()
+    if not folder.is_dir():
+        raise MissingFile(
+            f"The embedded model {EMBEDDED_MODEL} is missing; install Sfumato again, or name another model."
+        )
+    return folder
+
+
+def _embedded_folder() -> Path:
+    return resource() / "models" / EMBEDDED_MODEL
+
+
+def read_model(folder: Path) -> ModelInfo:
+    """Read what can be known of the model in `folder` without its weights.
+
+    Defaults come from `sfumato.json` in the folder (keys `name`, `size` or `width` and `height`, `steps`,
+    `guidance`, `guidance_rescale`, `scheduler`, `sigma_schedule`), else from the parts' own configurations.
+
+    Raises:
+        MissingFile: there is no such folder, or a part is missing from it.
+        BadFile, ConfigError: a file of it cannot be read, or has a value that it cannot have.
+        UnknownName: the folder holds a kind of model that is not known here.
+    """
+    if not folder.is_dir():
+        raise MissingFile(f"The model folder {folder} does not exist; check the path given with --model.")
+    index = read_json(folder / "model_index.json")
+    family = next((family for family in FAMILIES if family.pipeline == index.get("_class_name")), None)
+    if family is None:
+        known = ", ".join(family.pipeline for family in FAMILIES)
+        raise UnknownName(
+            f"The model in {folder} is of the kind {index.get('_class_name')!r}; choose one of a known kind: {known}."
+        )
+    card_path = folder / "sfumato.json"
+    card = read_json(card_path) if card_path.exists() else {}
+    try:
+        return _model_info(folder.resolve(), family, card)
+    except InvalidValue as error:
+        raise ConfigError(f"{card_path} has a wrong value: {error}") from error
+
+
+def _model_info(folder: Path, family: Family, card: dict[str, Any]) -> ModelInfo:
+    vae = read_json(folder / "vae" / "config.json")
+    unet = read_json(folder / "unet" / "config.json")
+    multiple = 2 ** (len(vae.get("block_out_channels", ())) - 1) if vae.get("block_out_channels") else 8
+    sample_size = unet.get("sample_size") or 64
+    sides = sample_size if isinstance(sample_size, list) else [sample_size, sample_size]
+    height, width = (int(side) * multiple for side in sides)
+    scheduler, sigma_schedule = _own_scheduler(read_json(folder / "scheduler" / "scheduler_config.json"))
+    if "scheduler" in card:
+        entry, sigma_schedule = find_scheduler(str(card["scheduler"]))
+        scheduler = entry.name
+    info = ModelInfo(
+        folder=folder,
+        name=str(card.get("name", folder.name)),
+        family=family,
+        width=card.get("width", card.get("size", width)),
+        height=card.get("height", card.get("size", height)),
+        size_multiple=multiple,
+        scheduler=scheduler,
+        sigma_schedule=str(card.get("sigma_schedule", sigma_schedule)),
+        steps=card.get("steps", 30),
+        guidance_scale=card.get("guidance", 7.5),
+        guidance_rescale=card.get("guidance_rescale", 0.0),
+    )
+    for key in ("steps", "guidance_scale", "guidance_rescale"):
+        LIMITS[key].check(getattr(info, key))
+    info.check_size(info.width, info.height)
+    scheduler_entry(info.scheduler).check_sigma_schedule(info.sigma_schedule)
+    return info
+
+
+def _own_scheduler(config: dict[str, Any]) -> tuple[str, str]:
+    """The catalogue's names for the scheduler that a model brings; DDIM for one that is not listed here."""
+    for entry in SCHEDULERS:
+        same = all(config.get(key, value) == value for key, value in entry.changes.items())
+        if entry.class_name == config.get("_class_name") and same:
+            flags = (name for name, flag in _SIGMA_FLAGS.items() if config.get(flag))
+            sigma_schedule = next(flags, "default")
+            return entry.name, sigma_schedule if sigma_schedule in entry.sigma_schedules else "default"
+    return "ddim", "default"

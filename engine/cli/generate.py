@@ -1,0 +1,105 @@
+"""`sfumato generate`: a prompt becomes a picture."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from engine.cli.interrupt import cancel_on_interrupt
+from engine.cli.request import Options, build_request, targets
+from engine.cli.values import number_option, whole_number_option
+from engine.messages import GenerateRequest, ImageDone, JobCancelled, JobFailed
+from engine.pictures import check_target
+from engine.warmup import start_importing_torch
+
+
+def generate(
+    prompt: Annotated[str | None, typer.Argument(help="What to show.", show_default=False)] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(help="PNG file or folder; {seed}, {date}, {time} and {prompt} are filled in."),
+    ] = None,
+    steps: Annotated[int | None, whole_number_option("Denoising steps.")] = None,
+    scheduler: Annotated[str | None, typer.Option(help="Such as ddim, euler, euler-a, dpmsolver++.")] = None,
+    sigmas: Annotated[str | None, typer.Option(help="Spacing: default, karras, exponential or beta.")] = None,
+    seed: Annotated[
+        int | None, whole_number_option("Starting noise of the first picture; the next have seed + 1, ...")
+    ] = None,
+    size: Annotated[str | None, typer.Option(metavar="SIDE|WIDTHxHEIGHT", help="Size in pixels.")] = None,
+    guidance: Annotated[float | None, number_option("How closely to follow the prompt.")] = None,
+    guidance_rescale: Annotated[float | None, number_option("Tame strong guidance: 0 off, 1 full.")] = None,
+    negative: Annotated[str | None, typer.Option(help="What to keep away from.")] = None,
+    count: Annotated[int, whole_number_option("How many pictures.")] = 1,
+    model: Annotated[
+        str | None, typer.Option(metavar="FOLDER", help="Model folder; the embedded one if not given.")
+    ] = None,
+    device: Annotated[str | None, typer.Option(help="auto, cpu, cuda, cuda:N or mps.")] = None,
+    dtype: Annotated[str | None, typer.Option(help="float32, bfloat16 or float16.")] = None,
+    clip_skip: Annotated[
+        int | None, whole_number_option("Leave out this many last layers of the text encoder.")
+    ] = None,
+    image: Annotated[
+        Path | None,
+        typer.Option("--from", metavar="IMAGE", help="Make this picture again; other options change single settings."),
+    ] = None,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the file of --out.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="One line of JSON for each event, for machines.")] = False,
+) -> int:
+    """Make a picture from a prompt, with its settings inside the file, and print its path."""
+    request = build_request(
+        Options(
+            prompt=prompt,
+            out=out,
+            steps=steps,
+            scheduler=scheduler,
+            sigmas=sigmas,
+            seed=seed,
+            size=size,
+            guidance=guidance,
+            guidance_rescale=guidance_rescale,
+            negative=negative,
+            count=count,
+            model=model,
+            device=device,
+            dtype=dtype,
+            clip_skip=clip_skip,
+            image=image,
+            overwrite=overwrite,
+            previews=False,
+        )
+    )
+    for target in targets(request):
+        check_target(target, request.on_existing)
+    # All that can be wrong with the words is known now; only from here on does it cost the import of torch.
+    start_importing_torch()
+    return _run(request, as_json=as_json)
+
+
+def _run(request: GenerateRequest, *, as_json: bool) -> int:
+    from engine.cli.display import Display
+    from engine.runner import run
+
+    code = 0
+    with cancel_on_interrupt() as interrupt, Display(request, quiet=as_json) as display:
+        for event in run(request, interrupt.cancel):
+            interrupt.notice(event)
+            display.show(event)
+            if as_json:
+                print(json.dumps(event.to_json()), flush=True)
+            match event:
+                case ImageDone():
+                    display.announce(event.path)
+                case JobCancelled():
+                    code = 130
+                case JobFailed(report="", message=message, wrong_input=wrong):
+                    display.fail(message)
+                    code = 2 if wrong else 1
+                case JobFailed(report=report, message=message):
+                    display.fail(f"{report}Sfumato failed ({message}); please report the text above.")
+                    code = 1
+                case _:
+                    pass
+    return code

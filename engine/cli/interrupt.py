@@ -1,0 +1,47 @@
+"""Ctrl+C: a job is asked to stop, which it does within one operation; before it runs, the program just ends."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from collections.abc import Generator
+from contextlib import contextmanager
+from types import FrameType
+
+from engine.messages import Event, JobStarted, ModelLoaded, ModelLoading, StepDone
+
+
+class Interrupt:
+    """`cancel` is set by the first Ctrl+C; the second one, or the first where nothing looks at it, raises."""
+
+    def __init__(self) -> None:
+        self.cancel = threading.Event()
+        self._watched = False
+
+    def notice(self, event: Event) -> None:
+        """Follow the job: loading a model cannot look at `cancel`, but nothing is lost by leaving it anywhere."""
+        if isinstance(event, JobStarted | ModelLoading):
+            self._watched = False
+        elif isinstance(event, ModelLoaded | StepDone):
+            self._watched = True
+
+    def handle(self, _signal: int, _frame: FrameType | None) -> None:
+        """The signal handler."""
+        again = self.cancel.is_set()
+        self.cancel.set()
+        if again or not self._watched:
+            raise KeyboardInterrupt
+
+
+@contextmanager
+def cancel_on_interrupt() -> Generator[Interrupt]:
+    """Handle Ctrl+C inside the block; only the main thread can."""
+    interrupt = Interrupt()
+    if threading.current_thread() is not threading.main_thread():
+        yield interrupt
+        return
+    before = signal.signal(signal.SIGINT, interrupt.handle)
+    try:
+        yield interrupt
+    finally:
+        signal.signal(signal.SIGINT, before)

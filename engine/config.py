@@ -1,0 +1,230 @@
+"""Configurations: the arguments an object was made with, kept, checked, saved and read again.
+
+`@register_to_config` on `__init__` records every argument, defaults included, as `self.config` and checks each value
+against its annotation, so `Literal["linear", "cosine"]` in a signature is both the documentation and the check.
+"""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import json
+import logging
+import types
+from collections.abc import Callable, Mapping, Sequence
+from numbers import Integral, Real
+from pathlib import Path
+from typing import Any, ClassVar, Concatenate, Literal, ParamSpec, Self, TypeVar, Union, cast, get_args, get_origin, get_type_hints
+
+from engine.errors import ConfigError, InvalidValue
+from engine.files import read_json, to_json, write_atomic
+
+logger = logging.getLogger(__name__)
+
+# Written into every file, so that the reference knows which dialect of its own format it reads.
+FORMAT_VERSION = "0.42.1"
+
+
+class Config(dict[str, Any]):
+    """The constructor arguments of an object: a dict whose keys are attributes too.
+
+    Attributes:
+        defaulted: keys that were not given, so that their value is only the default of the class they came from.
+    """
+
+    defaulted: frozenset[str]
+
+    def __init__(self, values: Mapping[str, Any], defaulted: frozenset[str] = frozenset()) -> None:
+        super().__init__(values)
+        object.__setattr__(self, "defaulted", defaulted)
+
+    def __getattr__(self, name: str) -> Any:
+        try:
+            return self[name]
+        except KeyError:
+            raise AttributeError(f"the configuration has no key {name!r}; it has {', '.join(sorted(self))}") from None
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        raise AttributeError(f"a configuration cannot be changed: use from_config(config, {name}={value!r})")
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Config, (dict(self), self.defaulted)
+
+
+Init = ParamSpec("Init")
+Owner = TypeVar("Owner", bound="ConfigMixin")
+
+
+def register_to_config(
+    init: Callable[Concatenate[Owner, Init], None],
+) -> Callable[Concatenate[Owner, Init], None]:
+    """Decorate `__init__`: record its arguments as `self.config`, and check them against their annotations."""
+    signature = inspect.signature(init)
+
+    @functools.wraps(init)
+    def wrapper(self: Owner, *args: Init.args, **kwargs: Init.kwargs) -> None:
+        bound = _bind(signature, self, args, kwargs)
+        given = frozenset(bound.arguments)
+        bound.apply_defaults()
+        values = {key: value for key, value in bound.arguments.items() if key != "self"}
+        # A subclass that hands its arguments on keeps its own, larger set.
+        if "_config" not in self.__dict__:
+            _check_types(type(self).__name__, init, values)
+            # Through __dict__: nn.Module forbids plain attributes before its own __init__ ran.
+            self.__dict__["_config"] = Config(values, frozenset(values) - given)
+        init(self, *args, **kwargs)
+
+    return wrapper
+
+
+def _bind(signature: inspect.Signature, owner: object, args: Any, kwargs: Any) -> inspect.BoundArguments:
+    try:
+        return signature.bind(owner, *args, **kwargs)
+    except TypeError as error:
+        known = ", ".join(name for name in signature.parameters if name != "self")
+        raise ConfigError(f"{type(owner).__name__}: {error}; its arguments are {known}.") from error
+
+
+@functools.cache
+def _hints(init: Callable[..., None]) -> dict[str, Any]:
+    return get_type_hints(init)
+
+
+def _check_types(class_name: str, init: Callable[..., None], values: Mapping[str, Any]) -> None:
+    hints = _hints(init)
+    for key, value in values.items():
+        if key in hints and not fits(value, hints[key]):
+            raise ConfigError(f"{class_name}: {key} cannot be {value!r}; it must be {describe(hints[key])}.")
+
+
+def fits(value: Any, hint: Any) -> bool:
+    """Return whether `value` is one that the annotation `hint` allows; lists count as tuples, as JSON has only lists."""
+    origin, arguments = get_origin(hint), get_args(hint)
+    if hint is Any:
+        return True
+    if origin in (Union, types.UnionType):
+        return any(fits(value, argument) for argument in arguments)
+    if origin is Literal:
+        return any(value == choice and type(value) is type(choice) for choice in arguments)
+    if hint is None or hint is type(None):
+        return value is None
+    if hint is bool:
+        return isinstance(value, bool)
+    if hint is int:
+        return isinstance(value, Integral) and not isinstance(value, bool)
+    if hint is float:
+        return isinstance(value, Real) and not isinstance(value, bool)
+    if origin in (tuple, list, Sequence):
+        return isinstance(value, (list, tuple)) and _items_fit(cast("Sequence[Any]", value), origin, arguments)
+    if origin in (dict, Mapping):
+        return isinstance(value, dict)
+    if hint in (tuple, list):
+        return isinstance(value, (list, tuple))
+    return isinstance(value, origin or hint)
+
+
+def _items_fit(items: Sequence[Any], origin: Any, arguments: tuple[Any, ...]) -> bool:
+    if origin is tuple and Ellipsis not in arguments:
+        return len(items) == len(arguments) and all(map(fits, items, arguments))
+    return all(fits(item, arguments[0]) for item in items)
+
+
+def describe(hint: Any) -> str:
+    """Return the annotation `hint` in words: `one of "linear", "cosine"`."""
+    origin, arguments = get_origin(hint), get_args(hint)
+    if origin in (Union, types.UnionType):
+        return " or ".join(describe(argument) for argument in arguments)
+    if origin is Literal:
+        choices = ", ".join(json.dumps(choice) for choice in arguments)
+        return choices if len(arguments) == 1 else f"one of {choices}"
+    if hint is type(None):
+        return "null"
+    plain = {int: "a whole number", float: "a number", bool: "true or false", str: "a text", dict: "an object"}
+    if hint in plain:
+        return plain[hint]
+    if origin in (tuple, list, Sequence):
+        items = [describe(argument) for argument in arguments if argument is not Ellipsis]
+        return f"a list of {' and '.join(dict.fromkeys(items))}"
+    return getattr(hint, "__name__", str(hint))
+
+
+class ConfigMixin:
+    """Base of everything that is made from a configuration: schedulers and models.
+
+    Attributes:
+        config_name: the file that `save_config` writes and `load_config` reads.
+        config: every argument of the constructor, defaults included.
+    """
+
+    config_name: ClassVar[str] = "config.json"
+
+    @property
+    def config(self) -> Config:
+        """The constructor's arguments, defaults included."""
+        return cast("Config", self.__dict__["_config"])
+
+    @classmethod
+    def config_keys(cls) -> list[str]:
+        """Return the names of the constructor's arguments."""
+        return [name for name in inspect.signature(cls.__init__).parameters if name != "self"]
+
+    @classmethod
+    def from_config(cls, config: Mapping[str, Any], **changes: Any) -> Self:
+        """Make an object from another one's configuration, with `changes`.
+
+        Keys that were only defaults of the class `config` came from do not carry over: the default of this class
+        applies. Keys that this class does not have are logged and dropped. Raises `ConfigError` for an unknown name in
+        `changes` and for a value that this class cannot have.
+        """
+        keys = cls.config_keys()
+        unknown = sorted(set(changes) - set(keys))
+        if unknown:
+            raise ConfigError(f"{cls.__name__} has no option {unknown[0]!r}; its options are {', '.join(keys)}.")
+        defaulted = config.defaulted if isinstance(config, Config) else frozenset[str]()
+        public = {key: value for key, value in config.items() if not key.startswith("_")}
+        dropped = sorted(set(public) - set(keys) - defaulted)
+        if dropped:
+            logger.info("%s does not use %s", cls.__name__, ", ".join(dropped))
+        kept = {key: value for key, value in public.items() if key in keys and key not in defaulted}
+        return cls(**(kept | changes))
+
+    @classmethod
+    def load_config(cls, folder: str | Path, subfolder: str | None = None) -> dict[str, Any]:
+        """Return the configuration file of `folder` as it is, `_class_name` included."""
+        return read_json(cls.config_path(folder, subfolder))
+
+    @classmethod
+    def config_path(cls, folder: str | Path, subfolder: str | None = None) -> Path:
+        """Return the path of this class's configuration file in `folder` (which may be the file itself)."""
+        path = Path(folder) / (subfolder or "")
+        return path if path.suffix == ".json" else path / cls.config_name
+
+    @classmethod
+    def from_config_file(cls, folder: str | Path, subfolder: str | None = None, **changes: Any) -> Self:
+        """Make an object from the configuration file in `folder`; a `ConfigError` names the file."""
+        path = cls.config_path(folder, subfolder)
+        try:
+            return cls.from_config(cls.load_config(path), **changes)
+        except InvalidValue as error:
+            raise ConfigError(f"{path}: {error}") from error
+
+    def config_json(self) -> str:
+        """Return the text that `save_config` writes: class, format version and arguments, sorted."""
+        content = {"_class_name": type(self).__name__, "_diffusers_version": FORMAT_VERSION}
+        return to_json(content | {key: _plain(value) for key, value in self.config.items()})
+
+    def save_config(self, folder: str | Path) -> None:
+        """Write the configuration into `folder`, which is made if needed."""
+        write_atomic(Path(folder) / self.config_name, self.config_json().encode())
+
+
+def _plain(value: Any) -> Any:
+    """Return `value` as JSON has it: arrays and tuples become lists, paths become text."""
+    if isinstance(value, (list, tuple)):
+        return [_plain(item) for item in cast("Sequence[Any]", value)]
+    if isinstance(value, dict):
+        return {key: _plain(item) for key, item in cast("dict[str, Any]", value).items()}
+    if isinstance(value, Path):
+        return str(value)
+    # numpy arrays and numpy scalars, without importing numpy.
+    return value.tolist() if hasattr(value, "tolist") else value

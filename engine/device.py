@@ -1,0 +1,42 @@
+"""Devices and precisions by name; torch is asked only when a function is called."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from engine.errors import DeviceUnavailable, InvalidValue
+from engine.messages import DTYPES
+
+if TYPE_CHECKING:
+    import torch
+
+
+def resolve_device(name: str) -> torch.device:
+    """The device called `name`: cpu, cuda, cuda:N, mps, or auto for the fastest that is present.
+
+    Raises:
+        InvalidValue: no such name.
+        DeviceUnavailable: this machine has no such device.
+    """
+    import torch
+
+    cuda, mps = torch.cuda.is_available(), torch.backends.mps.is_available()
+    if name == "auto":
+        return torch.device("cuda" if cuda else "mps" if mps else "cpu")
+    try:
+        device = torch.device(name)
+    except RuntimeError as error:
+        raise InvalidValue(f"The device {name!r} is unknown; choose auto, cpu, cuda, cuda:N or mps.") from error
+    present = {"cpu": True, "cuda": cuda and (device.index or 0) < torch.cuda.device_count(), "mps": mps}
+    if not present.get(device.type, False):
+        raise DeviceUnavailable(f"The device {name!r} is not present on this machine; choose auto or cpu.")
+    return device
+
+
+def resolve_dtype(name: str) -> torch.dtype:
+    """The precision called `name`: one of `engine.messages.DTYPES`, else `InvalidValue`."""
+    import torch
+
+    if name not in DTYPES:
+        raise InvalidValue(f"The precision {name!r} is unknown; choose one of {', '.join(DTYPES)}.")
+    return getattr(torch, name)

@@ -1,0 +1,38 @@
+"""Classifier-free guidance: pure functions of what the model predicts with and without the prompt."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor
+
+
+def guide(unconditional: Tensor, conditional: Tensor, guidance_scale: float) -> Tensor:
+    """Return u + s (c - u): away from the unconditional prediction, https://arxiv.org/abs/2207.12598, equation 6.
+
+    `guidance_scale` s is that of Imagen (https://arxiv.org/abs/2205.11487, equation 2): 1 is no guidance.
+    """
+    return unconditional + guidance_scale * (conditional - unconditional)
+
+
+def rescale_noise_cfg(guided: Tensor, conditional: Tensor, guidance_rescale: float = 0.0) -> Tensor:
+    """Give `guided` the standard deviation of `conditional`, image by image, by the share `guidance_rescale`.
+
+    Both are (batch, ...). https://arxiv.org/abs/2305.08891, section 3.4, against pictures that guidance overexposes.
+    """
+    dims = list(range(1, guided.ndim))
+    rescaled = guided * (conditional.std(dim=dims, keepdim=True) / guided.std(dim=dims, keepdim=True))
+    return guidance_rescale * rescaled + (1 - guidance_rescale) * guided
+
+
+def guidance_scale_embedding(scales: Tensor, embedding_dim: int = 512, dtype: torch.dtype = torch.float32) -> Tensor:
+    """Return sines and cosines of guidance scales (batch,) as (batch, embedding_dim).
+
+    What a model distilled from guided ones is conditioned on, https://arxiv.org/abs/2210.03142, section 3.
+    """
+    half = embedding_dim // 2
+    frequencies = torch.exp(torch.arange(half, dtype=dtype) * -(math.log(10_000.0) / (half - 1)))
+    angles = 1000.0 * scales.to(dtype)[:, None] * frequencies
+    embedding = torch.cat([angles.sin(), angles.cos()], dim=1)
+    return torch.nn.functional.pad(embedding, (0, embedding_dim % 2))

@@ -1,0 +1,218 @@
+"""What goes to the engine and what comes back: frozen, made of plain values, safe to hand from thread to thread.
+
+A `GenerateRequest` is complete: with the model's files it determines the picture. A job answers with events in this
+order: `JobStarted`, `ModelLoading` and `ModelLoaded` (only when another model has to be loaded), for each picture its
+`StepDone`s and one `ImageDone`, and at the end exactly one of `JobDone`, `JobCancelled` and `JobFailed`.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, fields
+from typing import Any, Literal, Self
+
+from engine.catalog import LIMITS, scheduler_entry
+from engine.errors import InvalidValue
+
+DTYPES = ("float32", "float16", "bfloat16")
+OnExisting = Literal["rename", "replace", "fail"]
+_DEVICE = re.compile(r"auto|cpu|mps|cuda(:\d+)?")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GenerateRequest:
+    """One job: a prompt, everything else that makes its pictures, and where they go.
+
+    Picture `i` of `count` has the seed `seed + i` and is made on its own, so that each can be made again alone.
+    `model` is a folder; `scheduler` and `sigma_schedule` are names of `engine.catalog`; `clip_skip` counts skipped last
+    layers of the text encoder. `name` is the file name without `.png`, in which `{seed}`, `{date}`, `{time}` and
+    `{prompt}` are filled in; `on_existing` says what to do when the file is there already.
+
+    Raises:
+        InvalidValue: a value is outside its limits (`engine.catalog.LIMITS`); nothing is corrected silently.
+    """
+
+    prompt: str
+    model: str
+    scheduler: str
+    steps: int
+    guidance_scale: float
+    seed: int
+    width: int
+    height: int
+    folder: str
+    negative_prompt: str = ""
+    sigma_schedule: str = "default"
+    guidance_rescale: float = 0.0
+    clip_skip: int | None = None
+    count: int = 1
+    device: str = "auto"
+    dtype: str = "float32"
+    name: str = "{date}-{time}-{seed}"
+    on_existing: OnExisting = "rename"
+    previews: bool = True
+    job_id: str = ""
+
+    def __post_init__(self) -> None:
+        _check_text("prompt", self.prompt)
+        _check_text("negative prompt", self.negative_prompt)
+        for field in ("steps", "guidance_scale", "guidance_rescale", "width", "height", "count", "seed"):
+            LIMITS[field].check(getattr(self, field))
+        if self.clip_skip is not None:
+            LIMITS["clip_skip"].check(self.clip_skip)
+        LIMITS["seed"].check(self.seed + self.count - 1)
+        scheduler_entry(self.scheduler).check_sigma_schedule(self.sigma_schedule)
+        if _DEVICE.fullmatch(self.device) is None:
+            raise InvalidValue(f"The device {self.device!r} is unknown; choose auto, cpu, cuda, cuda:N or mps.")
+        if self.dtype not in DTYPES:
+            raise InvalidValue(f"The precision {self.dtype!r} is unknown; choose one of {', '.join(DTYPES)}.")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recipe:
+    """What made one picture, as far as its file tells; None where it does not.
+
+    `scheduler` and `sigma_schedule` are names of `engine.catalog` where the file's name for them is known, else the
+    file's own words. `model_fingerprint` tells versions of a model apart. `extras` keeps what has no place here.
+    """
+
+    prompt: str = ""
+    negative_prompt: str = ""
+    model: str | None = None
+    model_name: str | None = None
+    model_fingerprint: str | None = None
+    scheduler: str | None = None
+    sigma_schedule: str | None = None
+    steps: int | None = None
+    guidance_scale: float | None = None
+    guidance_rescale: float | None = None
+    seed: int | None = None
+    width: int | None = None
+    height: int | None = None
+    clip_skip: int | None = None
+    device: str | None = None
+    dtype: str | None = None
+    program: str | None = None
+    extras: tuple[tuple[str, str], ...] = ()
+
+    @classmethod
+    def known_keys(cls) -> tuple[str, ...]:
+        """The names of the fields, in their order."""
+        return tuple(field.name for field in fields(cls))
+
+
+@dataclass(frozen=True, slots=True)
+class Bitmap:
+    """A small picture as bytes: `height` rows of `width` pixels, 8-bit RGB, no padding."""
+
+    width: int
+    height: int
+    pixels: bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Event:
+    """Something that happened to the job `job_id`."""
+
+    job_id: str
+
+    def to_json(self) -> dict[str, Any]:
+        """The event as JSON values under its name in `event`, without the pixels of its bitmaps."""
+        content: dict[str, Any] = {"event": re.sub(r"(?<!^)(?=[A-Z])", "_", type(self).__name__).lower()}
+        for field in fields(self):
+            value = getattr(self, field.name)
+            if isinstance(value, Recipe):
+                value = {
+                    key: getattr(value, key) for key in Recipe.known_keys() if getattr(value, key) not in {None, ()}
+                }
+            if value is not None and not isinstance(value, Bitmap):
+                content[field.name] = value
+        return content
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobStarted(Event):
+    """The engine took the job up; `count` pictures of `steps` steps will follow."""
+
+    count: int
+    steps: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelLoading(Event):
+    """The model in the folder `model` is being loaded."""
+
+    model: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelLoaded(Event):
+    """The model is ready on `device` in precision `dtype`, after `seconds`."""
+
+    model: str
+    device: str
+    dtype: str
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StepDone(Event):
+    """Step `index` of `total` of picture `image` (both from 0) took `seconds`; `preview` shows the predicted image."""
+
+    image: int
+    index: int
+    total: int
+    timestep: float
+    seconds: float
+    preview: Bitmap | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ImageDone(Event):
+    """Picture `image` (from 0) is a complete file at `path`."""
+
+    image: int
+    path: str
+    thumbnail: Bitmap
+    recipe: Recipe
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobDone(Event):
+    """All pictures of the job are made, in `seconds` altogether."""
+
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobCancelled(Event):
+    """The job was left on request; pictures announced before stay."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobFailed(Event):
+    """The job ended with an error.
+
+    `kind` is the name of the error's class. A known error's `message` is for the user and `report` is empty; for any
+    other error `report` holds the traceback. `wrong_input` says that the request or the model's files are at fault.
+    """
+
+    kind: str
+    message: str
+    report: str = ""
+    wrong_input: bool = False
+
+    @classmethod
+    def known(cls, job_id: str, error: Exception, *, wrong_input: bool) -> Self:
+        """The event for an error whose text is meant for the user."""
+        return cls(job_id=job_id, kind=type(error).__name__, message=str(error), wrong_input=wrong_input)
+
+
+def _check_text(what: str, text: str) -> None:
+    if len(text) > LIMITS["prompt"].maximum:
+        raise InvalidValue(
+            f"The {what} has {len(text):,} characters; at most {LIMITS['prompt'].maximum:,} are taken, so shorten it."
+        )
+    if "\0" in text or not text.isascii() and any("\ud800" <= letter <= "\udfff" for letter in text):
+        raise InvalidValue(f"The {what} {text[:40]!r} holds bytes that are not text; type it again.")

@@ -1,0 +1,99 @@
+"""`ModelMixin`: what every network has beside its mathematics: loading, saving, dtype and device."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import ClassVar, Self
+
+import torch
+from torch import nn
+
+from engine.config import ConfigMixin
+from engine.errors import ConfigError, InvalidValue
+from engine.files import read_json
+from engine.weights import Entry, build_on_meta, fill_module, read_entries, save_weights, weight_files
+
+# Attention layers of checkpoints from before Diffusers 0.17 carry these names.
+EARLY_ATTENTION_NAMES = {"query": "to_q", "key": "to_k", "value": "to_v", "proj_attn": "to_out.0"}
+
+
+class ModelMixin(nn.Module, ConfigMixin):
+    """Base of all networks.
+
+    Attributes:
+        weights_name: stem of the weights file in a model's folder.
+        aliases: other class names under which a `config.json` may name this class.
+    """
+
+    weights_name: ClassVar[str] = "diffusion_pytorch_model"
+    aliases: ClassVar[frozenset[str]] = frozenset()
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """The dtype of the first floating point parameter."""
+        return next((p.dtype for p in self.parameters() if p.is_floating_point()), torch.get_default_dtype())
+
+    @property
+    def device(self) -> torch.device:
+        """The device of the first parameter."""
+        return next((p.device for p in self.parameters()), torch.device("cpu"))
+
+    @classmethod
+    def from_pretrained(
+        cls,
+        folder: str | Path,
+        subfolder: str | None = None,
+        torch_dtype: torch.dtype | None = None,
+        dtype: torch.dtype | None = None,
+        variant: str | None = None,
+        use_safetensors: bool | None = None,
+    ) -> Self:
+        """Load the model in `folder` (or its `subfolder`), in eval mode, on the CPU.
+
+        `dtype` (or `torch_dtype`, its older name) is float32 unless given. `variant` picks files such as
+        `diffusion_pytorch_model.fp16.safetensors`. Raises a `KnownError` that names file, key and remedy where the
+        folder is incomplete or its parts do not fit together. Only safetensors are read.
+        """
+        if use_safetensors is False:
+            raise InvalidValue("use_safetensors=False is not possible: only safetensors files are read.")
+        path = Path(folder) / (subfolder or "")
+        config = cls.load_config(path)
+        cls._check_class(config, path)
+        model = build_on_meta(lambda: cls.from_config_file(path))
+        entries = model.rename_entries(read_entries(weight_files(path, cls.weights_name, variant)))
+        fill_module(model, entries, dtype or torch_dtype or torch.float32)
+        return model.eval()
+
+    @classmethod
+    def _check_class(cls, config: dict[str, object], path: Path) -> None:
+        named = config.get("_class_name")
+        if named is not None and named != cls.__name__ and named not in cls.aliases:
+            raise ConfigError(f"{path / cls.config_name} describes a {named}, not a {cls.__name__}; load it as {named}.")
+
+    def rename_entries(self, entries: dict[str, Entry]) -> dict[str, Entry]:
+        """Return `entries` under the names that this class uses; here: those of early attention layers."""
+        own = self.state_dict().keys()
+        renamed: dict[str, Entry] = {}
+        for key, entry in entries.items():
+            parts = [EARLY_ATTENTION_NAMES.get(part, part) for part in key.split(".")]
+            new = ".".join(parts)
+            renamed[new if key not in own and new in own else key] = entry
+        return renamed
+
+    def save_pretrained(
+        self,
+        folder: str | Path,
+        safe_serialization: bool = True,
+        max_shard_size: int | str = "10GB",
+        variant: str | None = None,
+    ) -> None:
+        """Write configuration and weights into `folder`, as `from_pretrained` and Diffusers read them."""
+        if not safe_serialization:
+            raise InvalidValue("safe_serialization=False is not possible: only safetensors files are written.")
+        path = Path(folder)
+        save_weights(self.state_dict_to_save(), path, self.weights_name, max_shard_size, variant)
+        self.save_config(path)
+
+    def state_dict_to_save(self) -> dict[str, torch.Tensor]:
+        """Return the weights under the names that the file holds."""
+        return self.state_dict()

@@ -1,0 +1,33 @@
+"""Gradient checkpointing: training with less memory by computing the stages of a network a second time."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import nn
+from torch.utils.checkpoint import checkpoint
+
+
+class GradientCheckpointing:
+    """Mixin of networks that can drop the activations inside a stage and compute them again for the gradients.
+
+    Attributes:
+        gradient_checkpointing: whether `run_stage` does so.
+    """
+
+    gradient_checkpointing: bool = False
+
+    def enable_gradient_checkpointing(self) -> None:
+        """Trade time for memory: about a third more time for each training step."""
+        self.gradient_checkpointing = True
+
+    def disable_gradient_checkpointing(self) -> None:
+        """Keep all activations for the gradients again."""
+        self.gradient_checkpointing = False
+
+    def run_stage(self, stage: nn.Module, *args: Any) -> Any:
+        """Return `stage(*args)`."""
+        if self.gradient_checkpointing and torch.is_grad_enabled():
+            return checkpoint(stage, *args, use_reentrant=False)
+        return stage(*args)

@@ -1,0 +1,82 @@
+"""The transformer inside a U-Net: image features attend to each other and to the prompt's tokens."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from engine.models.attention import BasicTransformerBlock
+
+
+class Context(NamedTuple):
+    """What cross-attention looks at.
+
+    Attributes:
+        tokens: (batch, tokens, channels).
+        self_mask: added to the scores of self-attention, (batch, 1, pixels).
+        token_mask: added to the scores of cross-attention, (batch, 1, tokens).
+    """
+
+    tokens: Tensor | None = None
+    self_mask: Tensor | None = None
+    token_mask: Tensor | None = None
+
+
+class SpatialTransformer(nn.Module):
+    """Transformer blocks over the pixels of (batch, in_channels, height, width), around a residual.
+
+    Rombach et al., arXiv:2112.10752, appendix E.2.1. `use_linear_projection` enters and leaves the tokens by linear
+    layers instead of 1x1 convolutions; the numbers are the same, the shape of the weights differs.
+    """
+
+    def __init__(
+        self,
+        num_attention_heads: int,
+        attention_head_dim: int,
+        in_channels: int,
+        num_layers: int,
+        cross_attention_dim: int | None,
+        norm_num_groups: int,
+        use_linear_projection: bool = False,
+        only_cross_attention: bool = False,
+        upcast_attention: bool = False,
+    ) -> None:
+        super().__init__()
+        inner_dim = num_attention_heads * attention_head_dim
+        self.use_linear_projection = use_linear_projection
+        self.norm = nn.GroupNorm(norm_num_groups, in_channels, eps=1e-6)
+        if use_linear_projection:
+            self.proj_in, self.proj_out = nn.Linear(in_channels, inner_dim), nn.Linear(inner_dim, in_channels)
+        else:
+            self.proj_in, self.proj_out = nn.Conv2d(in_channels, inner_dim, 1), nn.Conv2d(inner_dim, in_channels, 1)
+        self.transformer_blocks = nn.ModuleList(
+            BasicTransformerBlock(
+                inner_dim,
+                num_attention_heads,
+                attention_head_dim,
+                cross_attention_dim=cross_attention_dim,
+                only_cross_attention=only_cross_attention,
+                upcast_attention=upcast_attention,
+            )
+            for _ in range(num_layers)
+        )
+
+    def forward(self, hidden_states: Tensor, context: Context) -> Tensor:
+        size = hidden_states.shape[-2:]
+        tokens = self.norm(hidden_states)
+        tokens = self.proj_in(_to_tokens(tokens)) if self.use_linear_projection else _to_tokens(self.proj_in(tokens))
+        for block in self.transformer_blocks:
+            tokens = block(tokens, context.tokens, context.self_mask, context.token_mask)
+        if self.use_linear_projection:
+            return hidden_states + _to_image(self.proj_out(tokens), size)
+        return hidden_states + self.proj_out(_to_image(tokens, size))
+
+
+def _to_tokens(image: Tensor) -> Tensor:
+    return image.flatten(2).transpose(1, 2)
+
+
+def _to_image(tokens: Tensor, size: torch.Size) -> Tensor:
+    return tokens.transpose(1, 2).unflatten(2, size)

@@ -1,0 +1,345 @@
+"""`DiffusionPipeline`: what every pipeline has beside its loop: parts, folders, devices, progress, callbacks."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import logging
+import sys
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar, Protocol, Self, TypeVar, cast
+
+import torch
+from torch import Tensor, nn
+
+from engine.config import FORMAT_VERSION, Config
+from engine.errors import ConfigError, InvalidValue, MissingFile
+from engine.files import read_json, write_json
+from engine.output import Output
+from engine.pipelines.parts import INDEX_NAME, LoadOptions, check_variant, entry_of, load_part, pipeline_class
+from engine.pipelines.step import Step
+
+logger = logging.getLogger(__name__)
+
+Callback = Callable[[Any, int, Tensor, dict[str, Any]], Mapping[str, Any]]
+Result = TypeVar("Result")
+
+
+class Scheduler(Protocol):
+    """What the loops here ask of a scheduler; `step` may take more, which `step_options` names."""
+
+    step_options: ClassVar[frozenset[str]]
+    schedule_options: ClassVar[frozenset[str]]
+    timesteps: Tensor
+    init_noise_sigma: float
+
+    @property
+    def config(self) -> Config:
+        """The constructor's arguments."""
+        ...
+
+    def set_timesteps(self, num_inference_steps: int, device: Any = None) -> None:
+        """Lay out a schedule of `num_inference_steps` steps."""
+        ...
+
+    def scale_model_input(self, sample: Tensor, timestep: Any) -> Tensor:
+        """Return `sample` as the model was trained to see it."""
+        ...
+
+    def step(self, *args: Any, **options: Any) -> Any:
+        """Take model output, timestep and sample; return the less noisy sample and the clean one that is predicted."""
+        ...
+
+
+@dataclass
+class ImagePipelineOutput(Output):
+    """What a pipeline returns.
+
+    Attributes:
+        images: PIL images (a list), an array NHWC or a tensor NCHW in [0, 1], or latents.
+    """
+
+    images: Any
+
+
+class DiffusionPipeline:
+    """Base of all pipelines.
+
+    A subclass names its parts as arguments of `__init__` and hands them to `register_modules`; arguments that are no
+    parts go to `register_values`. Each part is an attribute and can be assigned.
+
+    Attributes:
+        optional_parts: parts that a folder may give as null.
+        only_if_asked: parts that are loaded only with `requires_safety_checker=True` or when passed.
+        callback_tensors: what `callback_on_step_end_tensor_inputs` may name.
+    """
+
+    optional_parts: ClassVar[frozenset[str]] = frozenset()
+    only_if_asked: ClassVar[frozenset[str]] = frozenset()
+    callback_tensors: ClassVar[tuple[str, ...]] = ("latents",)
+
+    _part_names: tuple[str, ...] = ()
+    _values: Mapping[str, Any] = {}
+    _interrupt = False
+    _show_progress = True
+    _progress_label = ""
+
+    # ------------------------------------------------------------------------------------------------ parts
+
+    def register_modules(self, **parts: Any) -> None:
+        """Keep each of `parts` as an attribute that is saved and loaded under its name."""
+        self._part_names += tuple(name for name in parts if name not in self._part_names)
+        for name, part in parts.items():
+            setattr(self, name, part)
+
+    def register_values(self, **values: Any) -> None:
+        """Keep settings that are no parts; they stand in `config` and in the index file."""
+        self._values = {**self._values, **values}
+
+    @property
+    def components(self) -> dict[str, Any]:
+        """The parts by name, None where one is left out; another pipeline can be made of them."""
+        return {name: getattr(self, name) for name in self._part_names}
+
+    @property
+    def config(self) -> Config:
+        """What the index file says: library and class of each part, and the settings that are no parts."""
+        entries = {name: entry_of(name, part) for name, part in self.components.items()}
+        names = {"_class_name": type(self).__name__, "_diffusers_version": FORMAT_VERSION}
+        return Config({**names, **entries, **self._values})
+
+    @classmethod
+    def from_pipe(cls, pipeline: DiffusionPipeline, **changes: Any) -> Self:
+        """Make a pipeline of this class with the parts of another one, and `changes`; nothing is copied."""
+        wanted = cls._arguments()
+        given = {**pipeline.components, **pipeline._values}
+        return cls(**({name: part for name, part in given.items() if name in wanted} | cls._known(changes)))
+
+    @classmethod
+    def _arguments(cls) -> Mapping[str, inspect.Parameter]:
+        return _arguments_of(cls)
+
+    @classmethod
+    def _known(cls, given: dict[str, Any]) -> dict[str, Any]:
+        for name in given:
+            if name not in cls._arguments():
+                raise ConfigError(f"{cls.__name__} has no part {name!r}; it has {', '.join(cls._arguments())}.")
+        return given
+
+    def _require(self, *names: str) -> None:
+        for name in names:
+            if getattr(self, name) is None:
+                raise InvalidValue(f"this {type(self).__name__} has no {name}; load it, or assign pipe.{name}.")
+
+    # ------------------------------------------------------------------------------------------------ folders
+
+    @classmethod
+    def from_pretrained(
+        cls,
+        folder: str | Path,
+        *,
+        dtype: torch.dtype | None = None,
+        torch_dtype: torch.dtype | None = None,
+        variant: str | None = None,
+        use_safetensors: bool | None = None,
+        **given: Any,
+    ) -> Self:
+        """Load the pipeline in `folder`: as this class, or from `DiffusionPipeline` as the class that it names.
+
+        `dtype` (or `torch_dtype`, its older name) is float32 unless given; `variant` picks files such as
+        `diffusion_pytorch_model.fp16.safetensors` where a part has them. Parts passed by name are used as they are,
+        None included. Raises a `KnownError` that names file, key and remedy for whatever is missing, damaged, unknown
+        or foreign.
+        """
+        if use_safetensors is False:
+            raise InvalidValue("use_safetensors=False is not possible: only safetensors files are read.")
+        path = Path(folder)
+        if not path.is_dir():
+            raise MissingFile(f"{folder} is not a folder; a pipeline is loaded from a local folder with {INDEX_NAME}.")
+        index = read_json(path / INDEX_NAME)
+        named = pipeline_class(index.get("_class_name"), path / INDEX_NAME)
+        target = cast("type[Self]", named) if cls is DiffusionPipeline else cls
+        check_variant(path, variant)
+        return target._assemble(path, index, LoadOptions(dtype or torch_dtype, variant), target._known(given))
+
+    @classmethod
+    def _assemble(cls, folder: Path, index: dict[str, Any], options: LoadOptions, given: dict[str, Any]) -> Self:
+        asked = bool(given.get("requires_safety_checker"))
+        values = dict(given)
+        for name, parameter in cls._arguments().items():
+            if name in given or name == "requires_safety_checker" or (name in cls.only_if_asked and not asked):
+                continue
+            entry = index.get(name)
+            required = parameter.default is parameter.empty
+            if required and name not in index:
+                raise ConfigError(
+                    f"{folder / INDEX_NAME} names no {name}, which {cls.__name__} needs; pass {name}=..., or choose "
+                    "another model."
+                )
+            if required or isinstance(entry, list):
+                values[name] = load_part(folder, name, entry, options)
+                if values[name] is None and required and name not in cls.optional_parts:
+                    raise ConfigError(
+                        f"{folder / INDEX_NAME}: {name} is null, but {cls.__name__} needs it; pass {name}=..."
+                    )
+            elif name in index:
+                values[name] = entry
+        unused = sorted(name for name in index if name not in cls._arguments() and not name.startswith("_"))
+        if unused:
+            logger.info("%s does not use %s of %s", cls.__name__, ", ".join(unused), folder)
+        return cls(**values)
+
+    def save_pretrained(
+        self,
+        folder: str | Path,
+        safe_serialization: bool = True,
+        variant: str | None = None,
+        max_shard_size: int | str = "10GB",
+    ) -> None:
+        """Write every part into its own folder in `folder`, then `model_index.json`, as Diffusers reads them."""
+        if not safe_serialization:
+            raise InvalidValue("safe_serialization=False is not possible: only safetensors files are written.")
+        path = Path(folder)
+        # First, so that a part which cannot be named is found before anything is written.
+        index = dict(self.config)
+        for name, part in self.components.items():
+            if isinstance(part, nn.Module):
+                cast("Any", part).save_pretrained(path / name, variant=variant, max_shard_size=max_shard_size)
+            elif part is not None:
+                part.save_pretrained(path / name)
+        write_json(path / INDEX_NAME, index)
+
+    # ------------------------------------------------------------------------------------------------ devices
+
+    def _modules(self) -> Iterator[nn.Module]:
+        return (part for part in self.components.values() if isinstance(part, nn.Module))
+
+    def _parameters(self) -> Iterator[nn.Parameter]:
+        return (parameter for module in self._modules() for parameter in module.parameters())
+
+    def to(self, *targets: str | torch.device | torch.dtype, device: Any = None, dtype: Any = None) -> Self:
+        """Move every network to a device, a precision or both, as `torch.nn.Module.to`; returns the pipeline."""
+        for target in targets:
+            if isinstance(target, torch.dtype):
+                dtype = target
+            else:
+                device = target
+        for module in self._modules():
+            module.to(device=device, dtype=dtype)
+        return self
+
+    @property
+    def device(self) -> torch.device:
+        """The device of the first network."""
+        return next((parameter.device for parameter in self._parameters()), torch.device("cpu"))
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """The precision of the first network."""
+        return next((parameter.dtype for parameter in self._parameters()), torch.float32)
+
+    def enable_attention_slicing(self, slice_size: str | int | None = "auto") -> None:
+        """Compute attention in slices: less memory, more time. "auto" halves the heads, "max" takes one by one."""
+        for module in self._modules():
+            if (set_slice := getattr(module, "set_attention_slice", None)) is not None:
+                set_slice(slice_size)
+
+    def disable_attention_slicing(self) -> None:
+        """Compute attention at once again."""
+        self.enable_attention_slicing(None)
+
+    # ------------------------------------------------------------------------------------------------ running
+
+    def set_progress_bar_config(self, *, disable: bool = False, desc: str = "", **_appearance: Any) -> None:
+        """Say whether `__call__` shows its progress (on a terminal only) and under which label.
+
+        Other options of guides describe the look of another library's bar and have no meaning here.
+        """
+        self._show_progress = not disable
+        self._progress_label = desc
+
+    def _check_callback(self, names: Sequence[str]) -> None:
+        unknown = [name for name in names if name not in self.callback_tensors]
+        if unknown:
+            allowed = ", ".join(self.callback_tensors)
+            raise InvalidValue(
+                f"callback_on_step_end_tensor_inputs cannot have {unknown[0]!r}; this pipeline offers {allowed}."
+            )
+
+    def _drain(
+        self,
+        steps: Generator[Step, None, Result],
+        callback: Callback | None = None,
+        tensor_names: Sequence[str] = ("latents",),
+    ) -> Result:
+        """Run `steps` to the end and return their result, with progress and the callback of guides."""
+        with self._progress() as show:
+            while True:
+                try:
+                    step = next(steps)
+                except StopIteration as end:
+                    return end.value
+                if callback is not None:
+                    self._call_back(callback, step, tensor_names)
+                show(step)
+
+    def _call_back(self, callback: Callback, step: Step, tensor_names: Sequence[str]) -> None:
+        tensors = step.tensors()
+        changed = callback(self, step.index, step.timestep, {name: tensors[name] for name in tensor_names})
+        for name, tensor in changed.items():
+            if name == "latents":
+                step.latents = tensor
+            elif name in step.conditioning:
+                step.conditioning[name] = tensor
+            else:
+                raise InvalidValue(f"callback_on_step_end returned {name!r}; it may return {', '.join(tensors)}.")
+
+    @contextmanager
+    def _progress(self) -> Generator[Callable[[Step], None]]:
+        """Give a function that shows a step: on a terminal a bar, elsewhere nothing."""
+        if not self._show_progress or not sys.stderr.isatty():
+            yield lambda _step: None
+            return
+        from rich.console import Console
+        from rich.progress import Progress
+
+        with Progress(console=Console(stderr=True)) as progress:
+            task = progress.add_task(self._progress_label)
+            yield lambda step: progress.update(task, completed=step.index + 1, total=step.total)
+
+
+@functools.cache
+def _arguments_of(cls: type) -> Mapping[str, inspect.Parameter]:
+    return {name: entry for name, entry in inspect.signature(cls).parameters.items() if name != "self"}
+
+
+def prepare_schedule(
+    scheduler: Scheduler,
+    num_inference_steps: int,
+    device: torch.device,
+    timesteps: Sequence[int] | None = None,
+    sigmas: Sequence[float] | None = None,
+) -> Tensor:
+    """Lay out the schedule: that many steps, or the `timesteps` or `sigmas` given. Returns the timesteps.
+
+    Raises `InvalidValue` where the scheduler does not take such a schedule.
+    """
+    own = {name: value for name, value in (("timesteps", timesteps), ("sigmas", sigmas)) if value is not None}
+    if len(own) > 1:
+        raise InvalidValue("timesteps and sigmas cannot both be given; choose one.")
+    for name in own:
+        if name not in scheduler.schedule_options:
+            raise InvalidValue(f"{type(scheduler).__name__} does not take {name}; leave them out, or use Euler.")
+    if own:
+        cast("Any", scheduler).set_timesteps(device=device, **own)
+    else:
+        scheduler.set_timesteps(num_inference_steps, device)
+    return scheduler.timesteps
+
+
+def step_options(scheduler: Scheduler, **offered: Any) -> dict[str, Any]:
+    """Return those of `offered` that the scheduler's `step` takes."""
+    return {name: value for name, value in offered.items() if name in scheduler.step_options}

@@ -1,0 +1,1 @@
+"""Unconditional images by denoising diffusion."""

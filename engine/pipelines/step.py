@@ -1,0 +1,34 @@
+"""What a pipeline yields after each step of its denoising loop."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from torch import Tensor
+
+
+@dataclass
+class Step:
+    """One step, done.
+
+    Assign `latents`, or an entry of `conditioning`, before going on, and the next step starts from that.
+
+    Attributes:
+        index: number of the step, from 0.
+        total: number of steps of this run.
+        timestep: what the model was told about the noise level, shape ().
+        latents: the less noisy sample (batch, channels, height, width).
+        pred_original_sample: the clean sample that the model predicts now, of the same shape.
+        conditioning: tensors by the names that `callback_on_step_end_tensor_inputs` may ask for.
+    """
+
+    index: int
+    total: int
+    timestep: Tensor
+    latents: Tensor
+    pred_original_sample: Tensor | None = None
+    conditioning: dict[str, Tensor | None] = field(default_factory=dict)
+
+    def tensors(self) -> dict[str, Tensor | None]:
+        """Return everything that a callback may read and replace, by name."""
+        return {"latents": self.latents, **self.conditioning}

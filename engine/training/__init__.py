@@ -1,0 +1,1 @@
+"""Training: each tool is a generator of events."""

@@ -1,0 +1,87 @@
+"""Pictures of a run, drawn with Pillow: the loss curve and grids of images."""
+
+from __future__ import annotations
+
+import io
+import math
+from collections.abc import Sequence
+from pathlib import Path
+
+from PIL import Image, ImageDraw
+
+from engine.files import write_atomic
+
+SIZE = (900, 420)
+MARGIN = (70, 34, 20, 40)  # leading, top, trailing, bottom
+INK, GRID, RAW, SMOOTH = "#222222", "#dddddd", "#b7cdf0", "#1f5fbf"
+POINTS = 600  # more than this cannot be told apart in the picture
+
+
+def save_image(image: Image.Image, path: Path) -> None:
+    """Write `image` as PNG, whole or not at all."""
+    buffer = io.BytesIO()
+    image.save(buffer, "PNG")
+    write_atomic(path, buffer.getvalue())
+
+
+def save_loss_curve(losses: Sequence[float], path: Path, title: str = "loss") -> None:
+    """Draw the loss of every step (pale: means of short spans; dark: moving average), logarithmic upwards."""
+    image = Image.new("RGB", SIZE, "white")
+    draw = ImageDraw.Draw(image)
+    draw.text((MARGIN[0], 10), f"{title}, {len(losses):,} steps", fill=INK)
+    spans = _spans(losses)
+    finite = [value for _, value in spans if math.isfinite(value) and value > 0]
+    if finite:
+        _draw_curve(draw, spans, min(finite), max(finite), len(losses))
+    save_image(image, path)
+
+
+def _draw_curve(draw: ImageDraw.ImageDraw, spans: Sequence[tuple[float, float]], low: float, high: float, steps: int) -> None:
+    left, top, right, bottom = MARGIN[0], MARGIN[1], SIZE[0] - MARGIN[2], SIZE[1] - MARGIN[3]
+    log_low, log_high = math.log(low), math.log(max(high, low * 1.01))
+
+    def place(step: float, value: float) -> tuple[float, float]:
+        share = (math.log(value) - log_low) / (log_high - log_low)
+        return left + (right - left) * step / max(1, steps), bottom - (bottom - top) * share
+
+    for i in range(5):
+        value = math.exp(log_low + (log_high - log_low) * i / 4)
+        _, y = place(0, value)
+        draw.line((left, y, right, y), fill=GRID)
+        draw.text((6, y - 6), f"{value:.4g}", fill=INK)
+        x, _ = place(steps * i / 4, low)
+        draw.text((x - 12, bottom + 10), f"{steps * i // 4:,}", fill=INK)
+    usable = [(step, value) for step, value in spans if math.isfinite(value) and value > 0]
+    draw.line([place(*point) for point in usable], fill=RAW, width=1)
+    draw.line([place(*point) for point in _smooth(usable)], fill=SMOOTH, width=2)
+
+
+def _spans(losses: Sequence[float]) -> list[tuple[float, float]]:
+    """Return (middle step, mean loss) of at most `POINTS` equal spans."""
+    size = max(1, math.ceil(len(losses) / POINTS))
+    cuts = range(0, len(losses), size)
+    return [(cut + size / 2, math.fsum(losses[cut : cut + size]) / len(losses[cut : cut + size])) for cut in cuts]
+
+
+def _smooth(points: Sequence[tuple[float, float]]) -> list[tuple[float, float]]:
+    smoothed: list[tuple[float, float]] = []
+    mean = points[0][1]
+    for step, value in points:
+        mean += 0.05 * (value - mean)
+        smoothed.append((step, mean))
+    return smoothed
+
+
+def image_grid(images: Sequence[Image.Image], columns: int, labels: Sequence[str] = (), gap: int = 4) -> Image.Image:
+    """Return `images` (of one size) in rows of `columns`, with `labels` under them where given."""
+    width, height = images[0].size
+    text = 14 if labels else 0
+    rows = math.ceil(len(images) / columns)
+    grid = Image.new("RGB", (columns * (width + gap) + gap, rows * (height + text + gap) + gap), "white")
+    draw = ImageDraw.Draw(grid)
+    for i, image in enumerate(images):
+        x, y = gap + (i % columns) * (width + gap), gap + (i // columns) * (height + text + gap)
+        grid.paste(image, (x, y))
+        if labels:
+            draw.text((x, y + height + 1), labels[i][: width // 6], fill=INK)
+    return grid

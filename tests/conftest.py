@@ -1,0 +1,24 @@
+"""What every test runs under: the same fonts, locale and threads on every machine, and no network."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+
+# Read when Qt, fontconfig, OpenMP and the hub client load, hence before any test module is imported.
+os.environ["LANG"] = "C.UTF-8"
+os.environ["FONTCONFIG_FILE"] = str(ROOT / "tests" / "fonts.conf")
+os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+os.environ["HF_HUB_OFFLINE"] = "1"
+os.environ["TOKENIZERS_PARALLELISM"] = "false"
+
+
+@pytest.fixture(scope="session")
+def root() -> Path:
+    """The folder of the repository."""
+    return ROOT
