@@ -46,7 +46,7 @@ class GenerateRequest:
     guidance_rescale: float = 0.0
     clip_skip: int | None = None
     count: int = 1
-    device: str = "auto"
+    device: str = "cpu"
     dtype: str = "float32"
     name: str = "{date}-{time}-{seed}"
     on_existing: OnExisting = "rename"
@@ -118,7 +118,7 @@ class Event:
 
     def to_json(self) -> dict[str, Any]:
         """The event as JSON values under its name in `event`, without the pixels of its bitmaps."""
-        content: dict[str, Any] = {"event": re.sub(r"(?<!^)(?=[A-Z])", "_", type(self).__name__).lower()}
+        content: dict[str, Any] = {"event": event_name(self)}
         for field in fields(self):
             value = getattr(self, field.name)
             if isinstance(value, Recipe):
@@ -207,6 +207,11 @@ class JobFailed(Event):
     def known(cls, job_id: str, error: Exception, *, wrong_input: bool) -> Self:
         """The event for an error whose text is meant for the user."""
         return cls(job_id=job_id, kind=type(error).__name__, message=str(error), wrong_input=wrong_input)
+
+
+def event_name(event: object) -> str:
+    """The name of an event for machines: `StepDone` is "step_done"."""
+    return re.sub(r"(?<!^)(?=[A-Z])", "_", type(event).__name__).lower()
 
 
 def _check_text(what: str, text: str) -> None:

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from time import perf_counter
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import engine
 from engine.catalog import ModelInfo, read_model, scheduler_entry
@@ -153,7 +153,9 @@ class Runner:
         from engine.preview import load_preview
 
         device = resolve_device(request.device)
-        pipeline = DiffusionPipeline.from_pretrained(info.folder, torch_dtype=resolve_dtype(request.dtype)).to(device)
+        loaded = DiffusionPipeline.from_pretrained(info.folder, torch_dtype=resolve_dtype(request.dtype))
+        # Of the catalogue's families there is one so far.
+        pipeline = cast("StableDiffusionPipeline", loaded.to(device))
         self._loaded = _Loaded(
             info=info,
             fingerprint=fingerprint(info.folder),

@@ -188,9 +188,11 @@ def site_packages(venv: Path = VENV) -> Path:
 
 def digest(extra: str) -> str:
     """A name for everything that decides what gets installed; a changed one means installing again."""
-    parts = [CONSTRAINTS.read_bytes(), (ROOT / "pyproject.toml").read_bytes()]
-    parts += [f"{extra} {sys.version} {has_nvidia_gpu()} {ROOT}".encode()]
-    return hashlib.sha256(b"\0".join(parts)).hexdigest()
+    import tomllib  # older Pythons, which read this file to be told that they are too old, have none
+
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    decisive = (extra, sys.version, has_nvidia_gpu(), str(ROOT), project, CONSTRAINTS.read_text(encoding="utf-8"))
+    return hashlib.sha256(repr(decisive).encode()).hexdigest()
 
 
 def stamp(extra: str, venv: Path = VENV) -> Path:
@@ -207,7 +209,7 @@ def is_ready(extra: str, venv: Path = VENV) -> bool:
 
 def make_venv() -> None:
     """Create `.venv` for the running interpreter; one of another version, or a broken one, is made anew."""
-    import venv  # noqa: PLC0415  (the module that Debian splits is only needed here)
+    import venv
 
     fits = site_packages().is_dir() and starts(str(venv_python()))
     if fits:

@@ -9,6 +9,7 @@ from typing import Self
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
+from engine.cli.values import duration
 from engine.messages import (
     Event,
     GenerateRequest,
@@ -97,10 +98,4 @@ class Display:
         # The first step also reads the prompt and warms up; as soon as there are others it says nothing about them.
         times = self._step_seconds[1:] or self._step_seconds
         pace = sum(times) / len(times)
-        return f"{pace:.2f} s/step, {_duration(pace * steps_left)} left"
-
-
-def _duration(seconds: float) -> str:
-    minutes, seconds = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours}:{minutes:02}:{seconds:02}" if hours else f"{minutes}:{seconds:02}"
+        return f"{pace:.2f} s/step, {duration(pace * steps_left)} left"

@@ -14,9 +14,9 @@ from engine.messages import Event, JobStarted, ModelLoaded, ModelLoading, StepDo
 class Interrupt:
     """`cancel` is set by the first Ctrl+C; the second one, or the first where nothing looks at it, raises."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, watched: bool) -> None:
         self.cancel = threading.Event()
-        self._watched = False
+        self._watched = watched
 
     def notice(self, event: Event) -> None:
         """Follow the job: loading a model cannot look at `cancel`, but nothing is lost by leaving it anywhere."""
@@ -34,9 +34,9 @@ class Interrupt:
 
 
 @contextmanager
-def cancel_on_interrupt() -> Generator[Interrupt]:
-    """Handle Ctrl+C inside the block; only the main thread can."""
-    interrupt = Interrupt()
+def cancel_on_interrupt(*, watched: bool = False) -> Generator[Interrupt]:
+    """Handle Ctrl+C inside the block, which looks at `cancel` from the start if `watched`; only the main thread can."""
+    interrupt = Interrupt(watched=watched)
     if threading.current_thread() is not threading.main_thread():
         yield interrupt
         return

@@ -12,6 +12,7 @@ import typer
 
 from engine.cli.generate import generate
 from engine.cli.info import info
+from engine.cli.train import text_to_image
 from engine.errors import KnownError, OutOfMemory
 
 
@@ -26,6 +27,11 @@ def run(argv: Sequence[str]) -> int:
     )
     program.command()(generate)
     program.command()(info)
+    train = typer.Typer(name="train", help="Train models of your own.", no_args_is_help=True)
+    train.command()(text_to_image)
+    # A callback keeps `train` a group of commands, which one command alone would not be.
+    train.callback()(_train)
+    program.add_typer(train)
     try:
         code = program(args=list(argv), prog_name="sfumato", standalone_mode=False)
     except typer.TyperException as error:
@@ -42,6 +48,10 @@ def run(argv: Sequence[str]) -> int:
         print(traceback.format_exc(), file=sys.stderr)
         return _failed(argv, type(error).__name__, f"Sfumato failed ({error!r}); please report the text above.", 1)
     return code if isinstance(code, int) else 0
+
+
+def _train() -> None:
+    """Train models of your own."""
 
 
 def _failed(argv: Sequence[str], kind: str, message: str, code: int) -> int:

@@ -1,4 +1,4 @@
-"""Numbers of the command line, with errors that name the value."""
+"""Numbers of the command line: in, with errors that name the value, and out."""
 
 from __future__ import annotations
 
@@ -29,3 +29,10 @@ def whole_number_option(help_text: str) -> typer.models.OptionInfo:
 def number_option(help_text: str) -> typer.models.OptionInfo:
     """An option that takes a number."""
     return typer.Option(parser=number, metavar="X", help=help_text)
+
+
+def duration(seconds: float) -> str:
+    """Minutes and seconds, or hours, as a clock shows them."""
+    minutes, seconds = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{seconds:02}" if hours else f"{minutes}:{seconds:02}"

@@ -96,8 +96,6 @@ class UNet2DModel(GradientCheckpointing, ModelMixin):
         super().__init__()
         config, width = self.config, block_out_channels[0]
         _check(config)
-        self.in_channels = in_channels
-        self.center_input_sample = center_input_sample
         self.size_step = 2 ** (len(block_out_channels) - 1)
         time_dim = time_embedding_dim or 4 * width
 
@@ -130,7 +128,7 @@ class UNet2DModel(GradientCheckpointing, ModelMixin):
         fit: height and width have to be multiples of `size_step`.
         """
         self._check_sample(sample)
-        if self.center_input_sample:
+        if self.config.center_input_sample:
             sample = 2 * sample - 1.0
         timesteps = expand_timesteps(timestep, sample)
         if isinstance(self.time_proj, nn.Embedding):
@@ -152,11 +150,11 @@ class UNet2DModel(GradientCheckpointing, ModelMixin):
         return UNet2DOutput(sample) if return_dict else (sample,)
 
     def _check_sample(self, sample: Tensor) -> None:
-        fits = sample.ndim == 4 and sample.shape[1] == self.in_channels
+        fits = sample.ndim == 4 and sample.shape[1] == self.config.in_channels
         if not fits or any(edge % self.size_step for edge in sample.shape[2:]):
             raise InvalidValue(
                 f"sample has the shape {tuple(sample.shape)}; this model takes "
-                f"(batch, {self.in_channels}, height, width), the last two multiples of {self.size_step}."
+                f"(batch, {self.config.in_channels}, height, width), the last two multiples of {self.size_step}."
             )
 
     def _go_down(self, sample: Tensor, temb: Tensor) -> tuple[Tensor, tuple[Tensor, ...]]:

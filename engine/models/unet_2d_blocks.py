@@ -206,8 +206,7 @@ class UpStage(_Stage):
         """`skips` are the features of the way down, the last one first to be used; `upsample_size` (height, width)
         is the size to return where a skip connection has an odd edge."""
         for index, skip in enumerate(reversed(skips)):
-            hidden_states = torch.cat([hidden_states, fitting(skip, hidden_states)], dim=1)
-            hidden_states = self.layer(index, hidden_states, temb, context)
+            hidden_states = self.layer(index, _join(hidden_states, skip), temb, context)
         for upsampler in self.upsamplers:
             if isinstance(upsampler, Upsample2D):
                 hidden_states = upsampler(hidden_states, upsample_size)
@@ -233,17 +232,21 @@ class UNetMidBlock2DCrossAttn(nn.Module):
 
 def add_residual(hidden_states: Tensor, residual: Tensor) -> Tensor:
     """Add features that another network (ControlNet, T2I-Adapter) made; raises `InvalidValue` if they do not fit."""
-    return hidden_states + fitting(residual, hidden_states)
-
-
-def fitting(extra: Tensor, hidden_states: Tensor) -> Tensor:
-    """Return `extra` if its height and width are those of `hidden_states`; raises `InvalidValue` otherwise."""
-    if extra.shape[-2:] != hidden_states.shape[-2:]:
+    if residual.shape[1:] != hidden_states.shape[1:] or len(residual) not in (1, len(hidden_states)):
         raise InvalidValue(
-            f"Features of size {tuple(extra.shape[-2:])} meet features of size {tuple(hidden_states.shape[-2:])}; "
-            "choose a height and width that the network can halve and double as often as it has stages."
+            f"A residual has the shape {tuple(residual.shape)}; the features it is added to have "
+            f"{tuple(hidden_states.shape)}. Use the network that was made for this model, and the same picture size."
         )
-    return extra
+    return hidden_states + residual
+
+
+def _join(hidden_states: Tensor, skip: Tensor) -> Tensor:
+    if skip.shape[-2:] != hidden_states.shape[-2:]:
+        raise InvalidValue(
+            f"Features of size {tuple(hidden_states.shape[-2:])} meet a skip connection of {tuple(skip.shape[-2:])}; "
+            "choose a height and width that can be halved as often as the network does."
+        )
+    return torch.cat([hidden_states, skip], dim=1)
 
 
 def _resample(layer: nn.Module, hidden_states: Tensor, temb: Tensor | None) -> Tensor:

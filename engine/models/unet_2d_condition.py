@@ -126,11 +126,8 @@ class UNet2DConditionModel(GradientCheckpointing, ModelMixin):
         check_stage_lists(config)
         if class_embeddings_concat and class_embed_type is None and num_class_embeds is None:
             raise ConfigError("class_embeddings_concat is true; it needs class_embed_type or num_class_embeds.")
-        self.in_channels = in_channels
         self.cross_attention_dims = per_stage(config, "cross_attention_dim")
         self.has_cross_attention = any("CrossAttn" in str(kind) for kind in (*down_block_types, mid_block_type))
-        self.center_input_sample = center_input_sample
-        self.class_embeddings_concat = class_embeddings_concat
 
         self.conv_in = nn.Conv2d(in_channels, width, conv_in_kernel, padding=(conv_in_kernel - 1) // 2)
         self.time_proj, projected_dim, time_dim = time_projection(config)
@@ -195,7 +192,7 @@ class UNet2DConditionModel(GradientCheckpointing, ModelMixin):
                 "A ControlNet gives down_block_additional_residuals and mid_block_additional_residual; pass both. "
                 "The features of a T2I-Adapter are down_intrablock_additional_residuals."
             )
-        if self.center_input_sample:
+        if self.config.center_input_sample:
             sample = 2 * sample - 1.0
         temb = self._embed(sample, timestep, timestep_cond, class_labels, added_cond_kwargs)
         context = Context(
@@ -224,19 +221,17 @@ class UNet2DConditionModel(GradientCheckpointing, ModelMixin):
     def _check_inputs(
         self, sample: Tensor, tokens: Tensor | None, cross_attention_kwargs: Mapping[str, Any] | None
     ) -> None:
-        if sample.ndim != 4 or sample.shape[1] != self.in_channels:
+        channels = self.config.in_channels
+        if sample.ndim != 4 or sample.shape[1] != channels:
             raise InvalidValue(
-                f"sample has the shape {tuple(sample.shape)}; "
-                f"this model takes (batch, {self.in_channels}, height, width)."
+                f"sample has the shape {tuple(sample.shape)}; this model takes (batch, {channels}, height, width)."
             )
-        fits = tokens is not None and tokens.ndim == 3 and tokens.shape[0] == sample.shape[0]
-        if tokens is None and not self.has_cross_attention:
-            fits = True
-        if not fits or (tokens is not None and tokens.shape[2] not in self.cross_attention_dims):
-            shape = None if tokens is None else tuple(tokens.shape)
+        shape = () if tokens is None else tuple(tokens.shape)
+        fits = len(shape) == 3 and shape[0] == len(sample) and shape[2] in self.cross_attention_dims
+        if self.has_cross_attention and not fits:
             raise InvalidValue(
                 f"encoder_hidden_states has the shape {shape}; "
-                f"this call needs ({sample.shape[0]}, tokens, {self.cross_attention_dims[0]})."
+                f"this call needs ({len(sample)}, tokens, {self.cross_attention_dims[0]})."
             )
         unknown = sorted(set(cross_attention_kwargs or ()) - {"scale"})
         if unknown:
@@ -254,7 +249,7 @@ class UNet2DConditionModel(GradientCheckpointing, ModelMixin):
         temb = self.time_embedding(features, timestep_cond)
         of_class = embed_class(self.class_embedding, self.time_proj, self.config.class_embed_type, class_labels, sample)
         if of_class is not None:
-            temb = torch.cat([temb, of_class], dim=-1) if self.class_embeddings_concat else temb + of_class
+            temb = torch.cat([temb, of_class], dim=-1) if self.config.class_embeddings_concat else temb + of_class
         if self.add_time_proj is not None and self.add_embedding is not None:
             temb = temb + embed_text_time(self.add_time_proj, self.add_embedding, added_cond_kwargs, temb.dtype)
         return temb if self.time_embed_act is None else self.time_embed_act(temb)

@@ -45,10 +45,22 @@ DISCRETE_FAMILY = (
     "EDMEulerScheduler",
 )
 
+# What the numbers of a configuration may be, whichever class has them.
+RANGES: dict[str, tuple[float, float]] = {
+    "num_train_timesteps": (1, 1_000_000),
+    "steps_offset": (0, 1_000_000),
+    "clip_sample_range": (0, float("inf")),
+    "dynamic_thresholding_ratio": (0, 1),
+    "sample_max_value": (0, float("inf")),
+    "sigma_min": (1e-10, float("inf")),
+    "sigma_max": (1e-10, float("inf")),
+    "flow_shift": (1e-10, float("inf")),
+}
+
 
 @dataclass
 class SchedulerOutput(Output):
-    """What `step` gives: the less noisy sample and the clean sample that the model predicts, both of the sample's shape."""
+    """What `step` gives: the less noisy sample and the clean sample that the model predicts, both shaped alike."""
 
     prev_sample: torch.Tensor
     pred_original_sample: torch.Tensor | None = None
@@ -146,15 +158,15 @@ class SchedulerMixin(ConfigMixin):
     def _place_of_view(self, timestep: Timestep) -> int | None:
         """Return the place of `timestep` if it is an element of `self.timesteps` itself, else None.
 
-        Pipelines pass elements of `timesteps`: those are views of its memory, so that where they lie tells which they are
-        without reading them back from the device.
+        Pipelines pass elements of `timesteps`: those are views of its memory, so that where they lie tells which they
+        are without reading them back from the device.
         """
         if not isinstance(timestep, torch.Tensor) or timestep.ndim:
             return None
         table = self.timesteps
         if timestep.untyped_storage().data_ptr() != table.untyped_storage().data_ptr():
             return None
-        place = timestep.storage_offset() - table.storage_offset()
+        place = int(timestep.storage_offset()) - int(table.storage_offset())
         return place if 0 <= place < len(self._timetable) else None
 
     def index_for_timestep(self, timestep: Timestep, schedule_timesteps: torch.Tensor | None = None) -> int:
@@ -206,9 +218,10 @@ class DiscreteScheduler(SchedulerMixin):
     def _make_betas(self) -> None:
         """Make the tables that the configuration names, and the schedule of all trained timesteps."""
         config = self.config
+        for key, (low, high) in RANGES.items():
+            if (value := config.get(key)) is not None and not low <= value <= high:
+                raise InvalidValue(f"{key} cannot be {value}; it must lie between {low:g} and {high:g}.")
         steps = config.num_train_timesteps
-        if steps < 1:
-            raise InvalidValue(f"num_train_timesteps cannot be {steps}; it must be at least 1.")
         if config.trained_betas is not None:
             self.betas = torch.as_tensor(np.asarray(config.trained_betas, dtype=np.float32))
         else:
@@ -225,7 +238,7 @@ class DiscreteScheduler(SchedulerMixin):
         self._alphas_bar = self.alphas_cumprod.numpy()
         self._start_run(np.arange(steps)[::-1].copy(), None)
 
-    def _start_trained_run(self, timesteps: npt.NDArray[np.float64], device: Device) -> None:
+    def _start_trained_run(self, timesteps: npt.NDArray[Any], device: Device) -> None:
         """Take `timesteps`, of which each is a trained one, as the schedule and go to its beginning."""
         last = len(self.alphas_cumprod) - 1
         if timesteps[0] > last:
@@ -277,7 +290,9 @@ def noise_like(sample: torch.Tensor, generator: Generators = None, dtype: torch.
         if len(generator) == 1:
             return noise_like(sample, generator[0], dtype)
         if len(generator) != len(sample):
-            raise InvalidValue(f"{len(generator)} generators cannot draw noise for {len(sample)} images; give one for each.")
+            raise InvalidValue(
+                f"{len(generator)} generators cannot draw noise for {len(sample)} images; give one for each."
+            )
         return torch.cat([noise_like(image, one, dtype) for image, one in zip(sample.split(1), generator, strict=True)])
     place = sample.device if generator is None else generator.device
     return torch.randn(sample.shape, generator=generator, device=place, dtype=dtype).to(sample.device)

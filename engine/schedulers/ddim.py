@@ -30,7 +30,8 @@ class DDIMScheduler(DiscreteScheduler):
 
         std = eta sqrt((1 - alpha_bar_s) / (1 - alpha_bar_t)) sqrt(1 - alpha_bar_t / alpha_bar_s)    equation 16
 
-    eta = 0 is deterministic, eta = 1 is DDPM. T trained timesteps are crossed in n strides of T // n whatever the spacing.
+    eta = 0 is deterministic, eta = 1 is DDPM. The T trained timesteps are crossed in n strides of T // n, whatever the
+    spacing.
     """
 
     step_options: ClassVar[frozenset[str]] = frozenset(
@@ -79,8 +80,9 @@ class DDIMScheduler(DiscreteScheduler):
     ) -> StepResult:
         """Return x_s and the predicted x_0, both like `sample` (batch, ...).
 
-        `eta` in [0, 1]; `variance_noise` is z, drawn from `generator` if not given; `use_clipped_model_output` takes eps
-        from the bounded x_0. Raises `CallOrder` before `set_timesteps`, `InvalidValue` for noise and generator at once.
+        `eta` in [0, 1]; `variance_noise` is z, drawn from `generator` if not given; `use_clipped_model_output` takes
+        eps from the bounded x_0. Raises `CallOrder` before `set_timesteps`, `InvalidValue` for noise and generator at
+        once.
         """
         self._require_timesteps()
         t = self._timestep_value(timestep)

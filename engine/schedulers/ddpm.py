@@ -14,14 +14,13 @@ from engine.schedulers.base import Device, DiscreteScheduler, Generators, StepRe
 from engine.schedulers.noise_schedules import (
     BetaSchedule,
     Spacing,
+    VarianceType,
     checked_steps,
     checked_timesteps,
     clean_sample,
     dynamic_threshold,
     spaced_timesteps,
 )
-
-VarianceType = Literal["fixed_small", "fixed_small_log", "fixed_large", "fixed_large_log", "learned", "learned_range"]
 
 
 class DDPMScheduler(DiscreteScheduler):
@@ -78,14 +77,14 @@ class DDPMScheduler(DiscreteScheduler):
         config = self.config
         if timesteps is None:
             n = checked_steps(num_inference_steps, config.num_train_timesteps)
-            table = spaced_timesteps(config.timestep_spacing, config.num_train_timesteps, n, config.steps_offset).round()
+            table = spaced_timesteps(config.timestep_spacing, config.num_train_timesteps, n, config.steps_offset)
         elif num_inference_steps is not None:
             raise InvalidValue(
                 f"set_timesteps takes num_inference_steps ({num_inference_steps}) or timesteps ({timesteps}), not both."
             )
         else:
             table = checked_timesteps(timesteps, config.num_train_timesteps)
-        self._start_trained_run(table, device)
+        self._start_trained_run(table.round(), device)
 
     def previous_timestep(self, timestep: Timestep) -> torch.Tensor:
         """Return the timestep that follows `timestep` in the run (the one of less noise), -1 after the last."""

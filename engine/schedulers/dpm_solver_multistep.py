@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Literal
+from typing import ClassVar, Literal
 
 import numpy as np
 import torch
@@ -13,7 +13,7 @@ from engine.config import register_to_config
 from engine.errors import InvalidValue
 from engine.schedulers.base import Device, Generators, StepResult, Timestep, full_precision, noise_like
 from engine.schedulers.log_snr_schedule import LogSnrScheduler, without_variance
-from engine.schedulers.noise_schedules import BetaSchedule, Prediction, Spacing
+from engine.schedulers.noise_schedules import BetaSchedule, Prediction, Spacing, VarianceType
 
 
 class DPMSolverMultistepScheduler(LogSnrScheduler):
@@ -45,6 +45,9 @@ class DPMSolverMultistepScheduler(LogSnrScheduler):
         lower_order_nums: how many of them there are.
     """
 
+    step_options: ClassVar[frozenset[str]] = frozenset({"generator", "variance_noise"})
+    schedule_options: ClassVar[frozenset[str]] = frozenset({"timesteps"})
+
     @register_to_config
     def __init__(
         self,
@@ -67,10 +70,10 @@ class DPMSolverMultistepScheduler(LogSnrScheduler):
         use_beta_sigmas: bool | None = False,
         use_lu_lambdas: bool | None = False,
         use_flow_sigmas: bool | None = False,
-        flow_shift: float | None = 1.0,
+        flow_shift: float = 1.0,
         final_sigmas_type: Literal["zero", "sigma_min"] = "zero",
         lambda_min_clipped: float = -float("inf"),
-        variance_type: str | None = None,
+        variance_type: VarianceType | None = None,
         timestep_spacing: Spacing = "linspace",
         steps_offset: int = 0,
         rescale_betas_zero_snr: bool = False,
@@ -94,8 +97,8 @@ class DPMSolverMultistepScheduler(LogSnrScheduler):
     ) -> None:
         """Lay out `num_inference_steps` steps, or the given descending `timesteps`.
 
-        `mu` is the logarithm of the flow's shift, for `use_dynamic_shifting`. Raises `InvalidValue` for none or both, for
-        timesteps together with a grid of sigmas, and for `mu` without dynamic shifting.
+        `mu` is the logarithm of the flow's shift, for `use_dynamic_shifting`. Raises `InvalidValue` for none or both,
+        for timesteps together with a grid of sigmas, and for `mu` without dynamic shifting.
         """
         if mu is not None and not self.config.use_dynamic_shifting:
             raise InvalidValue(f"mu={mu} shifts a flow dynamically; leave it out or set use_dynamic_shifting=True.")
@@ -153,7 +156,7 @@ class DPMSolverMultistepScheduler(LogSnrScheduler):
     def _order(self, i: int) -> int:
         """Return the order of the step at place `i`: less at the start, and at the end of short runs."""
         config, steps = self.config, len(self._h)
-        short = config.lower_order_final and steps < 15  # noqa: PLR2004
+        short = config.lower_order_final and steps < 15
         if i == steps - 1 and (config.euler_at_final or short or config.final_sigmas_type == "zero"):
             return 1
         order = min(config.solver_order, self.lower_order_nums + 1)
@@ -183,7 +186,7 @@ class DPMSolverMultistepScheduler(LogSnrScheduler):
         else:
             h, e = (2 * h, self._exp[-2][i] - 1) if self.is_sde else (h, self._exp[-1][i] - 1)
             phi = [-e, e / h + 1, np.float32(0.5) - (e + h) / h**2]
-        if order == 2 and self.solver_type == "midpoint":  # noqa: PLR2004
+        if order == 2 and self.solver_type == "midpoint":
             phi[1] = phi[0] / 2
         return phi[:order]
 
@@ -194,7 +197,7 @@ class DPMSolverMultistepScheduler(LogSnrScheduler):
             return m[:1]
         r_0 = float(self._h[i - 1] / self._h[i])
         d_0 = (m[0] - m[1]) / r_0
-        if order == 2:  # noqa: PLR2004
+        if order == 2:
             return [m[0], d_0]
         r_1 = float(self._h[i - 2] / self._h[i])
         curve = d_0 - (m[1] - m[2]) / r_1

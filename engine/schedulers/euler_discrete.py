@@ -12,7 +12,7 @@ import torch
 
 from engine.config import register_to_config
 from engine.errors import InvalidValue
-from engine.schedulers.base import Device, Generators, StepResult, Timestep, full_precision, noise_like
+from engine.schedulers.base import Device, Generators, StepResult, full_precision, noise_like
 from engine.schedulers.noise_schedules import (
     BetaSchedule,
     FloatArray,
@@ -29,8 +29,8 @@ class EulerDiscreteScheduler(SigmaScheduler):
     """x_{i+1} = x_i + (t_{i+1} - t_i) d_i with d_i = (x_i - x_0) / t_i, for the noise levels t_i = sigma_i.
 
     "Elucidating the Design Space of Diffusion-Based Generative Models", https://arxiv.org/abs/2206.00364, algorithm 2
-    without its second-order correction; x_0 is the predicted clean sample. With `s_churn` the level is first raised from
-    t_i to t^_i = (1 + gamma_i) t_i by fresh noise, and the step is taken from there.
+    without its second-order correction; x_0 is the predicted clean sample. With `s_churn` the level is first raised
+    from t_i to t^_i = (1 + gamma_i) t_i by fresh noise, and the step is taken from there.
     """
 
     step_options: ClassVar[frozenset[str]] = frozenset({"s_churn", "s_tmin", "s_tmax", "s_noise", "generator"})
@@ -100,7 +100,9 @@ class EulerDiscreteScheduler(SigmaScheduler):
         else:
             self._refuse_grid_for("timesteps")
             if self._timesteps_are_log_sigmas:
-                raise InvalidValue("timesteps cannot be given with timestep_type='continuous' and v_prediction; give sigmas.")
+                raise InvalidValue(
+                    "timesteps cannot be given with timestep_type='continuous' and v_prediction; give sigmas."
+                )
             times = checked_timesteps(timesteps, config.num_train_timesteps)
         return times.astype(np.float32)
 
@@ -156,6 +158,6 @@ class EulerDiscreteScheduler(SigmaScheduler):
 def _checked_sigmas(sigmas: Sequence[float]) -> npt.NDArray[np.float32]:
     """Return `sigmas` as an array, or raise `InvalidValue` unless they are at least two and descend."""
     levels = np.asarray(sigmas, dtype=np.float32)
-    if levels.ndim != 1 or len(levels) < 2 or np.any(np.diff(levels) >= 0) or levels[-1] < 0:  # noqa: PLR2004
+    if levels.ndim != 1 or len(levels) < 2 or np.any(np.diff(levels) >= 0) or levels[-1] < 0:
         raise InvalidValue(f"sigmas cannot be {list(sigmas)}; give at least two that descend, the last usually 0.")
     return levels

@@ -72,7 +72,8 @@ class LogSnrScheduler(SigmaScheduler):
             n = checked_steps(num_inference_steps, config.num_train_timesteps)
             levels = grid(self._trained_sigmas[0].item(), self._trained_sigmas[-1].item(), n)
             times = sigma_to_t(levels, self._log_sigmas)
-            if (config.use_karras_sigmas or config.get("use_lu_lambdas")) and config.beta_schedule != "squaredcos_cap_v2":
+            rounded = config.use_karras_sigmas or config.get("use_lu_lambdas")
+            if rounded and config.beta_schedule != "squaredcos_cap_v2":
                 times = times.round()
         elif config.use_flow_sigmas:
             levels = flow_sigmas(config.num_train_timesteps, num_inference_steps or n, flow_shift)
@@ -117,8 +118,8 @@ class LogSnrScheduler(SigmaScheduler):
     def add_noise(self, original_samples: torch.Tensor, noise: torch.Tensor, timesteps: torch.Tensor) -> torch.Tensor:
         """Return x = alpha x_0 + sigma eps at timesteps of the schedule.
 
-        `original_samples` and `noise`: (batch, ...); `timesteps`: (batch,). After `set_begin_index` the level is that of the
-        run's place, whatever `timesteps` says.
+        `original_samples` and `noise`: (batch, ...); `timesteps`: (batch,). After `set_begin_index` the level is
+        that of the run's place, whatever `timesteps` says.
         """
         alpha, sigma = self._alpha_and_sigma(self._levels(timesteps, original_samples))
         return alpha * original_samples + sigma * noise
@@ -140,7 +141,7 @@ class LogSnrScheduler(SigmaScheduler):
         return self._thresholded(x_0)
 
     def _noise_at(self, model_output: torch.Tensor, x: torch.Tensor, i: int) -> tuple[torch.Tensor, torch.Tensor]:
-        """Return the predicted x_0 (thresholded if configured) and the eps that belongs to it, for `x` at the place `i`."""
+        """Return the predicted x_0 (thresholded if configured) and its eps, for `x` at the place `i`."""
         alpha, sigma = float(self._alpha[i]), float(self._sigma[i])
         eps = predicted_noise(self.config.prediction_type, model_output, x, alpha, sigma)
         x_0 = clean_sample("epsilon", eps, x, alpha, sigma)
@@ -157,6 +158,6 @@ class LogSnrScheduler(SigmaScheduler):
 
 
 def without_variance(model_output: torch.Tensor, sample: torch.Tensor) -> torch.Tensor:
-    """Return the prediction alone where a predicted variance follows it in the channels: these solvers have their own."""
+    """Return the prediction alone where a predicted variance, of no use here, follows it in the channels."""
     channels = sample.shape[1]
     return model_output[:, :channels] if model_output.shape[1] == 2 * channels else model_output

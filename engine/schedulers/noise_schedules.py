@@ -22,6 +22,7 @@ from engine.errors import InvalidValue, MissingDependency
 BetaSchedule = Literal["linear", "scaled_linear", "squaredcos_cap_v2", "sigmoid", "laplace"]
 Spacing = Literal["linspace", "leading", "trailing"]
 Prediction = Literal["epsilon", "sample", "v_prediction", "flow_prediction"]
+VarianceType = Literal["fixed_small", "fixed_small_log", "fixed_large", "fixed_large_log", "learned", "learned_range"]
 FloatArray = npt.NDArray[np.floating[Any]]
 
 # Stands for the infinite noise level of a zero terminal SNR, where sigma would divide by zero.
@@ -95,7 +96,9 @@ def spaced_timesteps(
         return np.linspace(0, top - 1, n)[::-1].copy()
     if spacing == "leading":
         if n > top:
-            raise InvalidValue(f"{n} leading timesteps do not fit below {top}; take fewer steps or another timestep_spacing.")
+            raise InvalidValue(
+                f"{n} leading timesteps do not fit below {top}; take fewer steps or another timestep_spacing."
+            )
         return (np.arange(n) * (top // n))[::-1].astype(np.float64) + steps_offset
     # The reference's arange gains an element for 62 of the first 1000 counts (61, 103, ...): a timestep -1.
     return np.round(np.arange(top, 0, -num_train_timesteps / n)[:n]) - 1
@@ -159,9 +162,10 @@ def sigma_to_t(sigmas: FloatArray, log_sigmas: FloatArray) -> npt.NDArray[np.flo
 
 
 def dynamic_threshold(sample: torch.Tensor, ratio: float, max_value: float) -> torch.Tensor:
-    """Return `sample` (batch, ...) clipped to its own quantile s and divided by it (https://arxiv.org/abs/2205.11487, 2.3).
+    """Return `sample` (batch, ...) clipped to its own quantile s and divided by it.
 
-    s is the quantile `ratio` of |sample| of each image, at least 1 and at most `max_value`.
+    Dynamic thresholding, https://arxiv.org/abs/2205.11487, section 2.3: s is the quantile `ratio` of |sample| of each
+    image, at least 1 and at most `max_value`.
     """
     # quantile does not exist in half precision.
     flat = sample.flatten(1).to(torch.promote_types(sample.dtype, torch.float32))
@@ -179,7 +183,7 @@ def clean_sample(
     """
     if prediction == "epsilon":
         # With a zero terminal SNR there is no signal in x_T, and epsilon says nothing of x_0: any bound will do.
-        return (sample - sigma * model_output) / max(alpha, SMALLEST_ALPHA_BAR**0.5)
+        return (sample - sigma * model_output) / (alpha or SMALLEST_ALPHA_BAR**0.5)
     if prediction == "v_prediction":
         return alpha * sample - sigma * model_output
     if prediction == "flow_prediction":
@@ -204,7 +208,8 @@ def checked_steps(num_inference_steps: int | None, num_train_timesteps: int) -> 
     """Return `num_inference_steps`, or raise `InvalidValue` unless it is between 1 and `num_train_timesteps`."""
     if num_inference_steps is None or not 1 <= num_inference_steps <= num_train_timesteps:
         raise InvalidValue(
-            f"num_inference_steps cannot be {num_inference_steps}; this model takes from 1 to {num_train_timesteps} steps."
+            f"num_inference_steps cannot be {num_inference_steps}; "
+            f"a model of {num_train_timesteps} trained timesteps takes from 1 to as many steps."
         )
     return num_inference_steps
 
@@ -217,5 +222,7 @@ def checked_timesteps(timesteps: Sequence[float], num_train_timesteps: int) -> n
     if np.any(np.diff(table) >= 0):
         raise InvalidValue(f"timesteps cannot be {list(timesteps)}; they must descend, each one less than the last.")
     if table[0] >= num_train_timesteps or table[-1] < 0:
-        raise InvalidValue(f"timesteps must lie between {num_train_timesteps - 1} and 0, not {table[0]:g} ... {table[-1]:g}.")
+        raise InvalidValue(
+            f"timesteps must lie between {num_train_timesteps - 1} and 0, not {table[0]:g} ... {table[-1]:g}."
+        )
     return table

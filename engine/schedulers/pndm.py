@@ -12,7 +12,14 @@ import torch
 from engine.config import register_to_config
 from engine.errors import CallOrder, InvalidValue
 from engine.schedulers.base import Device, DiscreteScheduler, StepResult, Timestep
-from engine.schedulers.noise_schedules import BetaSchedule, Prediction, Spacing, checked_steps, clean_sample, spaced_timesteps
+from engine.schedulers.noise_schedules import (
+    BetaSchedule,
+    Prediction,
+    Spacing,
+    checked_steps,
+    clean_sample,
+    spaced_timesteps,
+)
 
 # Adams-Bashforth weights of the newest, second newest, ... of 1 to 4 predictions.
 ADAMS_BASHFORTH = ((1.0,), (3 / 2, -1 / 2), (23 / 12, -16 / 12, 5 / 12), (55 / 24, -59 / 24, 37 / 24, -9 / 24))
@@ -29,8 +36,8 @@ class PNDMScheduler(DiscreteScheduler):
 
     with a_t = alpha_bar_t. Three pseudo Runge-Kutta steps of four model calls (equation 13) start the run, unless
     `skip_prk_steps`; then each step takes Adams-Bashforth's combination of the last four predictions (equation 12).
-    Without Runge-Kutta the run starts with an Euler step that is done again with the mean of the slopes at both ends, so
-    that the second timestep occurs twice.
+    Without Runge-Kutta the run starts with an Euler step that is done again with the mean of the slopes at both ends,
+    so that the second timestep occurs twice.
 
     Attributes:
         prk_timesteps, plms_timesteps: timesteps of the Runge-Kutta and of the multistep part; `timesteps` is both.
@@ -118,7 +125,7 @@ class PNDMScheduler(DiscreteScheduler):
             self.cur_sample = sample
             self.cur_model_output = 0.0
         self.cur_model_output = self.cur_model_output + RUNGE_KUTTA[call] * model_output
-        e = self.cur_model_output if call == 3 else model_output  # noqa: PLR2004
+        e = self.cur_model_output if call == 3 else model_output
         self.counter += 1
         return self._transfer(sample if self.cur_sample is None else self.cur_sample, e, t, s, return_dict)
 
@@ -130,7 +137,7 @@ class PNDMScheduler(DiscreteScheduler):
         Raises `CallOrder` before `set_timesteps`, and before the Runge-Kutta steps where they are not skipped.
         """
         self._require_timesteps()
-        if not self.config.skip_prk_steps and len(self.ets) < 3:  # noqa: PLR2004
+        if not self.config.skip_prk_steps and len(self.ets) < 3:
             raise CallOrder("PNDMScheduler: do the 12 Runge-Kutta calls (prk_timesteps) before step_plms.")
         t = self._timestep_value(timestep)
         s = t - self._stride
@@ -141,7 +148,9 @@ class PNDMScheduler(DiscreteScheduler):
         else:
             self.ets = [*self.ets[-3:], model_output]
             weights = ADAMS_BASHFORTH[len(self.ets) - 1]
-            e = torch.stack([weight * past for weight, past in zip(weights, reversed(self.ets), strict=True)]).sum(0)
+            e = weights[0] * model_output
+            for weight, past in zip(weights[1:], self.ets[-2::-1], strict=True):
+                e = e + weight * past
             self.cur_sample = sample if self.counter == 0 else None
         self.counter += 1
         return self._transfer(sample, e, t, s, return_dict)

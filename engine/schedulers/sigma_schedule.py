@@ -86,7 +86,9 @@ class SigmaScheduler(DiscreteScheduler):
         highest = float(self._sigmas.max())
         return highest if self.config.timestep_spacing in ("linspace", "trailing") else (highest**2 + 1) ** 0.5
 
-    def scale_model_input(self, sample: torch.Tensor, timestep: Timestep) -> torch.Tensor:
+    def scale_model_input(  # pyright: ignore[reportIncompatibleMethodOverride]  # the level depends on the timestep
+        self, sample: torch.Tensor, timestep: Timestep
+    ) -> torch.Tensor:
         """Return x / sqrt(1 + sigma^2), what the model was trained on; `sample` is of any shape."""
         sigma = self._sigmas[self._current_index(timestep)]
         self.is_scale_input_called = True
@@ -110,13 +112,13 @@ class SigmaScheduler(DiscreteScheduler):
     def add_noise(self, original_samples: torch.Tensor, noise: torch.Tensor, timesteps: torch.Tensor) -> torch.Tensor:
         """Return x = x_0 + sigma eps at timesteps of the schedule.
 
-        `original_samples` and `noise`: (batch, ...); `timesteps`: (batch,). After `set_begin_index` the level is that of the
-        run's place, whatever `timesteps` says, as image to image needs it where a timestep occurs twice.
+        `original_samples` and `noise`: (batch, ...); `timesteps`: (batch,). After `set_begin_index` the level is
+        that of the run's place, whatever `timesteps` says, as image to image needs it where a timestep occurs twice.
         """
         return original_samples + self._levels(timesteps, original_samples) * noise
 
     def get_velocity(self, sample: torch.Tensor, noise: torch.Tensor, timesteps: torch.Tensor) -> torch.Tensor:
-        """Return v = alpha eps - s x_0 with alpha = 1 / sqrt(1 + sigma^2), s = sigma alpha, at timesteps of the schedule.
+        """Return v = (eps - sigma x_0) / sqrt(1 + sigma^2) at timesteps of the schedule.
 
         `sample` (the clean one) and `noise`: (batch, ...); `timesteps`: (batch,).
         """
@@ -131,7 +133,9 @@ class SigmaScheduler(DiscreteScheduler):
             places = [self._begin_index if self._step_index is None else self._step_index]
         return broadcast(self.sigmas[places].to(like), like)
 
-    def _clean(self, model_output: torch.Tensor, x: torch.Tensor, sigma: np.float32, sigma_hat: np.float32) -> torch.Tensor:
+    def _clean(
+        self, model_output: torch.Tensor, x: torch.Tensor, sigma: np.float32, sigma_hat: np.float32
+    ) -> torch.Tensor:
         """Return x_0, given that the model was called at the level `sigma` and `x` is now at `sigma_hat`."""
         prediction: Prediction = self.config.prediction_type
         if prediction == "v_prediction":

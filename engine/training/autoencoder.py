@@ -10,7 +10,6 @@ import math
 import threading
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -32,6 +31,22 @@ HELD_OUT = 64  # images kept from training, to measure on
 SHOWN = 8
 
 
+def default_autoencoder() -> dict[str, Any]:
+    """Return the configuration of a small autoencoder: 16 times smaller, 16 channels."""
+    channels = (24, 48, 96, 128, 160)
+    return {
+        "down_block_types": ["DownEncoderBlock2D"] * len(channels),
+        "up_block_types": ["UpDecoderBlock2D"] * len(channels),
+        "block_out_channels": list(channels),
+        "layers_per_block": 1,
+        "latent_channels": 16,
+        "norm_num_groups": 8,
+        "sample_size": 128,
+        "mid_block_add_attention": False,
+        "force_upcast": False,
+    }
+
+
 @dataclass(frozen=True, kw_only=True)
 class AutoencoderSettings(StageSettings):
     """Settings of the autoencoder's training.
@@ -49,7 +64,7 @@ class AutoencoderSettings(StageSettings):
     resolution: int = 128
     crop: int | None = 64
     full_share: float = 0.2
-    model: Mapping[str, Any] = field(default_factory=lambda: default_autoencoder())
+    model: Mapping[str, Any] = field(default_factory=default_autoencoder)
     scales: int = 4
     edge_weight: float = 0.5
     kl_weight: float = 1e-5
@@ -59,7 +74,8 @@ class AutoencoderSettings(StageSettings):
 
     def check(self) -> None:
         super().check()
-        self.require("scales", 1 <= self.scales <= 1 + int(math.log2(self.crop or self.resolution)), "1 to the halvings of the image")
+        most = 1 + int(math.log2(self.crop or self.resolution))
+        self.require("scales", 1 <= self.scales <= most, f"between 1 and {most}, which is where one pixel is left")
         self.require("full_share", 0 <= self.full_share <= 1, "between 0 and 1")
         for key in ("edge_weight", "kl_weight"):
             self.require(key, getattr(self, key) >= 0, "0 or more")
@@ -67,23 +83,8 @@ class AutoencoderSettings(StageSettings):
         for key in ("resolution", "crop"):
             side = getattr(self, key)
             self.require(key, side is None or (side >= factor and side % factor == 0), f"a multiple of {factor}")
-        self.require("crop", self.crop is None or self.crop <= self.resolution, f"at most the resolution, {self.resolution}")
-
-
-def default_autoencoder() -> dict[str, Any]:
-    """Return the configuration of a small autoencoder: 16 times smaller, 16 channels."""
-    channels = (24, 48, 96, 128, 160)
-    return {
-        "down_block_types": ["DownEncoderBlock2D"] * len(channels),
-        "up_block_types": ["UpDecoderBlock2D"] * len(channels),
-        "block_out_channels": list(channels),
-        "layers_per_block": 1,
-        "latent_channels": 16,
-        "norm_num_groups": 8,
-        "sample_size": 128,
-        "mid_block_add_attention": False,
-        "force_upcast": False,
-    }
+        fits = self.crop is None or self.crop <= self.resolution
+        self.require("crop", fits, f"at most the resolution, {self.resolution}")
 
 
 class Reconstruction(nn.Module):
@@ -129,7 +130,9 @@ def train_autoencoder(settings: AutoencoderSettings, stop: threading.Event | Non
     """
     pixels = load_images(settings.images, settings.resolution).pixels
     train, held_out = split(len(pixels), settings.seed)
-    yield Prepared("autoencoder", 0, f"{len(train)} images to train, {len(held_out)} to measure", len(pixels), len(pixels))
+    yield Prepared(
+        "autoencoder", 0, f"{len(train)} images to train, {len(held_out)} to measure", len(pixels), len(pixels)
+    )
     session = Session("autoencoder", settings, Reconstruction(_make(settings)), stop)
     yield session.started()
     order = Order(np.ones(len(train)), settings.seed)
@@ -159,7 +162,11 @@ def _make(settings: AutoencoderSettings) -> AutoencoderKL:
 
 
 def _step(
-    session: Session[Reconstruction], settings: AutoencoderSettings, pixels: NDArray[np.uint8], train: NDArray[np.int64], order: Order
+    session: Session[Reconstruction],
+    settings: AutoencoderSettings,
+    pixels: NDArray[np.uint8],
+    train: NDArray[np.int64],
+    order: Order,
 ) -> None:
     world, rank, count = session.accelerator.num_processes, session.accelerator.process_index, settings.batch_size
     chosen = train[order.take((session.step * world + rank) * count, count)]
@@ -170,13 +177,15 @@ def _step(
     factor = 2 ** (len(session.network.vae.config.block_out_channels) - 1)
     shape = (count, session.network.vae.config.latent_channels, side // factor, side // factor)
     noise = torch.randn(shape, generator=generator).to(session.device)
-    output, mean, logvar = session.forward(batch, noise)
+    output, mean, logvar = session.compute(batch, noise)
     loss = reconstruction_loss(output.float(), batch, settings.scales, settings.edge_weight)
     session.backward(loss + settings.kl_weight * kl_divergence(mean.float(), logvar.float()))
     session.update()
 
 
-def _crops(pixels: NDArray[np.uint8], chosen: NDArray[np.int64], side: int, generator: torch.Generator) -> NDArray[np.uint8]:
+def _crops(
+    pixels: NDArray[np.uint8], chosen: NDArray[np.int64], side: int, generator: torch.Generator
+) -> NDArray[np.uint8]:
     room = pixels.shape[1] - side
     if not room:
         return pixels[chosen]
@@ -232,15 +241,15 @@ def _finish(
 
 
 @torch.no_grad()
-def standardised(vae: AutoencoderKL, session: Session[Reconstruction], pixels: NDArray[np.uint8], batch: int = 32) -> AutoencoderKL:
+def standardised(
+    vae: AutoencoderKL, session: Session[Reconstruction], pixels: NDArray[np.uint8], batch: int = 32
+) -> AutoencoderKL:
     """Return the same autoencoder with latents of mean 0 and standard deviation 1 in every channel over `pixels`.
 
     Diffusion assumes such latents. Mean and scale of a channel go into the 1x1 convolutions that end the encoder and
     begin the decoder, so reconstructions stay the same and `scaling_factor` is 1. Raises `ConfigError` for a model
     without these convolutions.
     """
-    if not (vae.config.use_quant_conv and vae.config.use_post_quant_conv):
-        raise ConfigError("model: use_quant_conv and use_post_quant_conv must be true, to standardise the latents.")
     channels = vae.config.latent_channels
     total, squares, count = torch.zeros(channels, dtype=torch.float64), torch.zeros(channels, dtype=torch.float64), 0
     for start in range(0, len(pixels), batch):
@@ -261,14 +270,14 @@ def fold_scale(vae: AutoencoderKL, shift: Tensor, scale: Tensor) -> AutoencoderK
     """Return a copy of `vae` whose latents are (latents - shift) / scale, with the same reconstructions."""
     copy = AutoencoderKL.from_config({**vae.config, "scaling_factor": 1.0})
     copy.load_state_dict(vae.state_dict())
+    before, after = copy.quant_conv, copy.post_quant_conv
+    if before is None or before.bias is None or after is None or after.bias is None:
+        raise ConfigError("model: use_quant_conv and use_post_quant_conv must be true, to standardise the latents.")
     shift, scale = shift.float(), scale.float()
     channels = len(shift)
-    weight, bias = copy.quant_conv.weight, copy.quant_conv.bias
-    weight[:channels] /= scale.view(-1, 1, 1, 1)
-    bias[:channels] = (bias[:channels] - shift) / scale
-    bias[channels:] -= 2 * scale.log()  # the second half are log variances
-    after, after_bias = copy.post_quant_conv.weight, copy.post_quant_conv.bias
-    after_bias += after[:, :, 0, 0] @ shift
-    after *= scale.view(1, -1, 1, 1)
+    before.weight[:channels] /= scale.view(-1, 1, 1, 1)
+    before.bias[:channels] = (before.bias[:channels] - shift) / scale
+    before.bias[channels:] -= 2 * scale.log()  # the second half are log variances
+    after.bias += after.weight[:, :, 0, 0] @ shift
+    after.weight *= scale.view(1, -1, 1, 1)
     return copy.eval()
-

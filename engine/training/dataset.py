@@ -104,7 +104,11 @@ def _item(listing: Path, number: int, line: str) -> CaptionedImage:
         raise BadFile(f'{where}: needs an object with "file", the path of an image.')
     content = cast("dict[str, Any]", entry)
     captions = content.get("captions", [content["caption"]] if "caption" in content else None)
-    if not isinstance(captions, list) or not captions or not all(isinstance(text, str) for text in cast("list[Any]", captions)):
+    if (
+        not isinstance(captions, list)
+        or not captions
+        or not all(isinstance(text, str) for text in cast("list[Any]", captions))
+    ):
         raise BadFile(f'{where}: needs "captions", a list of at least one text, and has {captions!r}.')
     style = content.get("style", "")
     if not isinstance(style, str):

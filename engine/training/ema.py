@@ -36,5 +36,5 @@ class Ema(Generic[Model]):
     def update(self, model: Model) -> None:
         """Take in the present weights of `model`."""
         # One fused call for all tensors: a loop over hundreds of small ones costs more than the arithmetic.
-        torch._foreach_lerp_(list(self.model.parameters()), list(model.parameters()), 1 - self.decay)  # pyright: ignore[reportPrivateUsage]
+        torch._foreach_lerp_(list(self.model.parameters()), list(model.parameters()), 1 - self.decay)  # pyright: ignore[reportPrivateImportUsage, reportPrivateUsage]
         self.updates += 1

@@ -36,7 +36,9 @@ def save_loss_curve(losses: Sequence[float], path: Path, title: str = "loss") ->
     save_image(image, path)
 
 
-def _draw_curve(draw: ImageDraw.ImageDraw, spans: Sequence[tuple[float, float]], low: float, high: float, steps: int) -> None:
+def _draw_curve(
+    draw: ImageDraw.ImageDraw, spans: Sequence[tuple[float, float]], low: float, high: float, steps: int
+) -> None:
     left, top, right, bottom = MARGIN[0], MARGIN[1], SIZE[0] - MARGIN[2], SIZE[1] - MARGIN[3]
     log_low, log_high = math.log(low), math.log(max(high, low * 1.01))
 
@@ -66,8 +68,8 @@ def _spans(losses: Sequence[float]) -> list[tuple[float, float]]:
 def _smooth(points: Sequence[tuple[float, float]]) -> list[tuple[float, float]]:
     smoothed: list[tuple[float, float]] = []
     mean = points[0][1]
-    for step, value in points:
-        mean += 0.05 * (value - mean)
+    for i, (step, value) in enumerate(points):
+        mean += max(0.05, 1 / (i + 1)) * (value - mean)
         smoothed.append((step, mean))
     return smoothed
 

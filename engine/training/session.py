@@ -9,7 +9,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, TypeVar, cast
 
 import numpy as np
 import torch
@@ -19,6 +19,7 @@ from engine.errors import DeviceUnavailable
 from engine.training.checkpoint import check_settings, load_checkpoint, load_weights, save_checkpoint
 from engine.training.clock import Clock
 from engine.training.config import StageSettings
+from engine.training.cpu_kernels import FastOnCpu
 from engine.training.ema import Ema
 from engine.training.events import CheckpointSaved, Event, ImageSaved, Progress, Stage, Started
 from engine.training.optimisation import learning_rate, make_optimizer, set_learning_rate
@@ -39,7 +40,6 @@ CHANGEABLE = frozenset(
         "checkpoint_minutes",
         "decay_share",
         "learning_rate",
-        "compile",
     }
 )
 
@@ -57,10 +57,11 @@ def make_accelerator(settings: StageSettings) -> Any:
         raise DeviceUnavailable(f"The device {settings.device!r} is not present; choose 'cpu' or 'auto'.")
     if settings.threads:
         torch.set_num_threads(settings.threads)
-    if AcceleratorState._shared_state and AcceleratorState().num_processes == 1:  # noqa: SLF001
-        # Its state is global; a stage with another precision in the same process would be refused.
-        AcceleratorState._reset_state()  # noqa: SLF001
-        PartialState._reset_state()  # noqa: SLF001
+    states: tuple[Any, ...] = (AcceleratorState, PartialState)
+    if all(state._shared_state for state in states) and PartialState().num_processes == 1:
+        # They are global, and refuse a stage with another precision or device in the same process.
+        for state in states:
+            state._reset_state()
     return Accelerator(cpu=settings.device == "cpu", mixed_precision=settings.precision)
 
 
@@ -73,7 +74,7 @@ class Session(Generic[Network]):
     """Keeps the state of a stage and resumes it when `settings.out` holds a checkpoint.
 
     Attributes:
-        network: the trained module itself; call `forward` (the same, prepared for device, precision and processes).
+        network: the trained module itself; call it through `compute`.
         ema: its moving average, on the same device.
         losses: the loss of every step.
         resumed: whether a checkpoint was loaded.
@@ -87,7 +88,8 @@ class Session(Generic[Network]):
         self.folder = Path(settings.out)
         self.accelerator = make_accelerator(settings)
         self.device: torch.device = self.accelerator.device
-        self.network = network.to(self.device, memory_format=torch.channels_last).train()
+        self.network = network.to(self.device).train()
+        cast("Any", self.network).to(memory_format=torch.channels_last)
         self.ema = Ema(self.network, settings.ema_decay)
         self._optimizer = make_optimizer(self.network.parameters(), settings)
         self.clock = Clock(settings)
@@ -99,7 +101,7 @@ class Session(Generic[Network]):
         self.resumed = self.checkpoint_path.is_file()
         if self.resumed:
             self._resume()
-        self.forward, self._prepared_optimizer = self.accelerator.prepare(self.network, self._optimizer)
+        self._forward, self._prepared_optimizer = self.accelerator.prepare(self.network, self._optimizer)
 
     @property
     def checkpoint_path(self) -> Path:
@@ -144,9 +146,14 @@ class Session(Generic[Network]):
         seed = step_seed(self.settings.seed, self.step, self.accelerator.process_index)
         return torch.Generator().manual_seed(seed)
 
+    def compute(self, *inputs: Any, **named: Any) -> Any:
+        """Return the network's output under the settings' precision."""
+        with FastOnCpu() if self.device.type == "cpu" else nullcontext():
+            return self._forward(*inputs, **named)
+
     def part(self, last: bool) -> AbstractContextManager[Any]:
         """Return the context for one accumulated part of a step: only the last one exchanges gradients."""
-        return nullcontext() if last else self.accelerator.no_sync(self.forward)
+        return nullcontext() if last else self.accelerator.no_sync(self._forward)
 
     def backward(self, loss: Tensor) -> None:
         """Add the gradients of `loss`, one part of this step's loss."""

@@ -24,7 +24,6 @@ import argparse
 import hashlib
 import json
 import math
-import os
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
@@ -181,7 +180,9 @@ def train_classifier(icons: Icons, recipe: Recipe, device: str, report: Callable
             optimizer.step()
             schedule.step()
             total += loss.item()
-        report(f"epoch {epoch + 1}/{recipe.epochs}: loss {total / len(batches):.3f}, {time.monotonic() - started:.0f} s")
+        report(
+            f"epoch {epoch + 1}/{recipe.epochs}: loss {total / len(batches):.3f}, {time.monotonic() - started:.0f} s"
+        )
     return model.eval()
 
 
@@ -191,7 +192,7 @@ def save_classifier(model: Classifier, path: Path, about: dict[str, Any]) -> Non
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(path.name + ".part")
     save_file({key: value.cpu().contiguous() for key, value in state.items()}, partial, {"about": json.dumps(about)})
-    os.replace(partial, path)
+    partial.replace(path)
 
 
 def load_classifier(path: Path, device: str) -> tuple[Classifier, dict[str, Any]]:
@@ -230,10 +231,12 @@ def held_out_accuracy(icons: Icons, recipe: Recipe, device: str) -> dict[str, fl
     other_styles = {
         number for number, style in zip(icons.emoji.tolist(), icons.styles, strict=True) if style != HELD_OUT_STYLE
     }
-    held_out = torch.tensor([
-        style == HELD_OUT_STYLE and number % 3 == 0 and number in other_styles
-        for number, style in zip(icons.emoji.tolist(), icons.styles, strict=True)
-    ])
+    held_out = torch.tensor(
+        [
+            style == HELD_OUT_STYLE and number % 3 == 0 and number in other_styles
+            for number, style in zip(icons.emoji.tolist(), icons.styles, strict=True)
+        ]
+    )
     seen, unseen = icons.subset(~held_out), icons.subset(held_out)
     model = train_classifier(seen, recipe, device)
     nearest = Gallery(model, seen, device).nearest(features_of(model, unseen.images, device))
@@ -290,8 +293,8 @@ def load_prompts(path: Path, hexcodes: Sequence[str], limit: int | None) -> list
     """The frozen prompts; with `limit` a fixed sample of that many of either kind."""
     content = json.loads(path.read_text(encoding="utf-8"))
     number = {code: index for index, code in enumerate(hexcodes)}
-    labels = [Prompt(entry["label"], "label", (number[entry["emoji"]],)) for entry in content["labels"]]
-    words = [Prompt(entry["word"], "word", tuple(number[code] for code in entry["emoji"])) for entry in content["words"]]
+    labels = [Prompt(one["label"], "label", (number[one["emoji"]],)) for one in content["labels"]]
+    words = [Prompt(one["word"], "word", tuple(number[code] for code in one["emoji"])) for one in content["words"]]
     chosen: list[Prompt] = []
     for prompts in (labels, words):
         order = torch.randperm(len(prompts), generator=torch.Generator().manual_seed(content["seed"])).tolist()

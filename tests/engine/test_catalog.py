@@ -59,7 +59,9 @@ def test_every_entry_makes_its_scheduler(entry: object) -> None:
         assert scheduler.config["prediction_type"] == "v_prediction"
 
 
-def write_model(folder: Path, *, card: object = None, scheduler: object = None, kind: str = "StableDiffusionPipeline") -> Path:
+def write_model(
+    folder: Path, *, card: object = None, scheduler: object = None, kind: str = "StableDiffusionPipeline"
+) -> Path:
     files: dict[str, object] = {
         "model_index.json": {"_class_name": kind},
         "unet/config.json": {"sample_size": 16},
@@ -101,7 +103,9 @@ def test_sizes_a_model_cannot_make(tmp_path: Path) -> None:
         info.check_size(100, 96)
 
 
-@pytest.mark.parametrize("card", [{"steps": 0}, {"guidance": "high"}, {"size": 100.5}, {"size": 60}, {"scheduler": "foo"}])
+@pytest.mark.parametrize(
+    "card", [{"steps": 0}, {"guidance": "high"}, {"size": 100.5}, {"size": 60}, {"scheduler": "foo"}]
+)
 def test_wrong_defaults_name_the_file(tmp_path: Path, card: object) -> None:
     with pytest.raises(ConfigError, match="sfumato.json has a wrong value"):
         read_model(write_model(tmp_path, card=card))
@@ -131,7 +135,8 @@ def test_a_location_leaves_out_the_home_folder(tmp_path: Path, monkeypatch: pyte
 
 def test_what_a_window_needs_first_imports_no_torch() -> None:
     code = (
-        "import sys, engine.messages, engine.catalog, engine.errors, engine.metadata, engine.runner, engine.cli.program\n"
+        "import sys, engine.messages, engine.catalog, engine.errors, engine.metadata\n"
+        "import engine.runner, engine.cli.program\n"
         f"assert {EMBEDDED_MODEL!r} == engine.catalog.EMBEDDED_MODEL\n"
         "print([name for name in ('torch', 'numpy', 'PIL', 'scipy', 'tokenizers', 'rich') if name in sys.modules])"
     )

@@ -15,6 +15,11 @@ from engine.pictures import check_target, picture_name, write_picture
 NOW = datetime(2026, 3, 4, 5, 6, 7)
 
 
+def names(folder: Path) -> list[str]:
+    """The files in `folder`, hidden ones too."""
+    return sorted(path.name for path in folder.iterdir())
+
+
 @pytest.mark.parametrize(
     ("pattern", "expected"),
     [
@@ -41,7 +46,7 @@ def test_the_next_free_name_is_taken(tmp_path: Path) -> None:
     paths = [write_picture(tmp_path / "a.png", str(i).encode(), "rename") for i in range(3)]
     assert [path.name for path in paths] == ["a.png", "a-2.png", "a-3.png"]
     assert [path.read_bytes() for path in paths] == [b"0", b"1", b"2"]
-    assert sorted(os.listdir(tmp_path)) == ["a-2.png", "a-3.png", "a.png"]
+    assert names(tmp_path) == ["a-2.png", "a-3.png", "a.png"]
 
 
 def test_fail_and_replace(tmp_path: Path) -> None:
@@ -51,7 +56,7 @@ def test_fail_and_replace(tmp_path: Path) -> None:
     assert path.read_bytes() == b"old"
     assert write_picture(path, b"new", "replace") == path
     assert path.read_bytes() == b"new"
-    assert os.listdir(tmp_path) == ["a.png"]
+    assert names(tmp_path) == ["a.png"]
 
 
 @pytest.mark.skipif(os.name != "posix", reason="modes are POSIX")
@@ -74,7 +79,7 @@ def test_folders_that_cannot_be_used(tmp_path: Path) -> None:
         check_target(tmp_path / "b.png", "replace")
     with pytest.raises(KnownError, match="cannot be written"):
         write_picture(tmp_path / "b.png", b"x", "replace")
-    assert os.listdir(tmp_path) == ["b.png"]
+    assert names(tmp_path) == ["b.png"]
 
 
 def test_a_full_disk_is_explained_and_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -84,7 +89,7 @@ def test_a_full_disk_is_explained_and_leaves_nothing(tmp_path: Path, monkeypatch
     monkeypatch.setattr(os, "fsync", full)
     with pytest.raises(KnownError, match="is full; free some space"):
         write_picture(tmp_path / "a.png", b"x", "rename")
-    assert os.listdir(tmp_path) == []
+    assert names(tmp_path) == []
 
 
 def test_file_systems_without_links(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -92,6 +97,6 @@ def test_file_systems_without_links(tmp_path: Path, monkeypatch: pytest.MonkeyPa
         raise OSError(errno.EPERM, "Operation not permitted")
 
     monkeypatch.setattr(os, "link", unsupported)
-    names = [write_picture(tmp_path / "a.png", b"x", "rename").name for _ in range(2)]
-    assert names == ["a.png", "a-2.png"]
-    assert sorted(os.listdir(tmp_path)) == ["a-2.png", "a.png"]
+    given = [write_picture(tmp_path / "a.png", b"x", "rename").name for _ in range(2)]
+    assert given == ["a.png", "a-2.png"]
+    assert names(tmp_path) == ["a-2.png", "a.png"]

@@ -345,6 +345,18 @@ def test_folders_go_both_ways(tmp_path: Path) -> None:
         assert torch.equal(back(**call).sample, expected)
 
 
+def test_autocast_with_masks_and_checkpointing_trains() -> None:
+    ours, _ = make_pair(SD1)
+    ours.train().enable_gradient_checkpointing()
+    call = inputs(SD1) | {"encoder_attention_mask": torch.tensor([[1, 1, 1, 0, 0, 0, 0]] * 2)}
+    expected = ours(**call).sample
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        result = ours(**call).sample
+    result.float().square().mean().backward()
+    assert distance(result.detach().float(), expected.detach()) <= 0.05
+    assert all(parameter.grad is not None and parameter.grad.isfinite().all() for parameter in ours.parameters())
+
+
 def test_arguments_by_position_and_as_a_tuple() -> None:
     ours, _ = make_pair(TWO_STAGES)
     call = inputs(TWO_STAGES)

@@ -8,8 +8,8 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ...errors import InvalidValue
-from .packages import Tarball
+from engine.errors import InvalidValue
+from engine.training.data.packages import Tarball
 
 COMPONENT_GROUP = 2
 COUNTRY_FLAGS = frozenset({"country-flag", "subdivision-flag"})

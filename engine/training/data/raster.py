@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from ...errors import BadFile, MissingDependency
+from engine.errors import BadFile, MissingDependency
 
 OVERSAMPLING = 2
 ICONIFY_BOX = {"left": 0, "top": 0, "width": 16, "height": 16}

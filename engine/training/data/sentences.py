@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import random
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
@@ -24,19 +23,20 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .emoji import Prompts, words_of
-from .icons import STYLES, read_prompts
-from .tokenizer import write_tokenizer
+from engine.files import atomic_path, write_atomic
+from engine.training.data.emoji import Prompts, words_of
+from engine.training.data.icons import STYLES, read_prompts
+from engine.training.data.tokenizer import write_tokenizer
 
 ADJECTIVES = (
     "red orange yellow green blue purple pink brown black white grey golden silver turquoise crimson pale dark bright "
     "colorful small tiny little big large huge giant tall short long round square flat thick thin wide narrow old new "
-    "young ancient modern broken shiny rusty wooden metal glass plastic paper stone furry fluffy soft hard sharp smooth "
-    "wet dry hot cold warm frozen burning happy sad angry sleepy tired scared surprised smiling laughing crying cute "
-    "ugly beautiful pretty scary funny silly magical royal rich poor strong weak fast slow loud quiet sweet sour spicy "
-    "fresh rotten tasty delicious healthy sick wild tame baby flying running jumping sitting standing sleeping dancing "
-    "swimming singing open closed full empty heavy light clean dirty simple fancy cartoon electric robotic winter "
-    "summer spring autumn christmas halloween space underwater"
+    "young ancient modern broken shiny rusty wooden metal glass plastic paper stone furry fluffy soft hard sharp "
+    "smooth wet dry hot cold warm frozen burning happy sad angry sleepy tired scared surprised smiling laughing crying "
+    "cute ugly beautiful pretty scary funny silly magical royal rich poor strong weak fast slow loud quiet sweet sour "
+    "spicy fresh rotten tasty delicious healthy sick wild tame baby flying running jumping sitting standing sleeping "
+    "dancing swimming singing open closed full empty heavy light clean dirty simple fancy cartoon electric robotic "
+    "winter summer spring autumn christmas halloween space underwater"
 ).split()
 TEMPLATES = ("a picture of a {}", "an icon of a {}", "{} emoji", "the {}", "a drawing of {}", "{}s", "my {}", "one {}")
 
@@ -50,7 +50,9 @@ def read_vocabulary(path: Path) -> list[str]:
 class Phrases:
     """Draws phrases from words, and from the labels and tags of icons; the same seed gives the same phrases."""
 
-    def __init__(self, words: Sequence[str], rows: Sequence[dict[str, Any]], held_out: Sequence[str], seed: int) -> None:
+    def __init__(
+        self, words: Sequence[str], rows: Sequence[dict[str, Any]], held_out: Sequence[str], seed: int
+    ) -> None:
         self.words = words
         self.common = words[: len(words) // 3]
         self.captions = list(dict.fromkeys(caption for row in rows for caption in row["captions"]))
@@ -152,14 +154,10 @@ def embed(phrases: Sequence[str], teacher: Path, batch_tokens: int = 16384) -> N
 
 def build(phrases: Sequence[str], teacher: Path, out: Path) -> None:
     """Embed the phrases and write `phrases.txt` and `embeddings.npy` to `out`."""
-    out.mkdir(parents=True, exist_ok=True)
     embeddings = embed(phrases, teacher)
-    partial = out / "part.npy"
-    np.save(partial, embeddings)
-    os.replace(partial, out / "embeddings.npy")
-    partial = out / "part.txt"
-    partial.write_text("".join(f"{phrase}\n" for phrase in phrases), encoding="utf-8")
-    os.replace(partial, out / "phrases.txt")
+    with atomic_path(out / "embeddings.npy") as path, path.open("wb") as file:
+        np.save(file, embeddings)
+    write_atomic(out / "phrases.txt", "".join(f"{phrase}\n" for phrase in phrases).encode())
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

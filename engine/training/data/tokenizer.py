@@ -8,12 +8,11 @@ thus the largest id, which is what a text encoder with `eos_token_id` 2 looks fo
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
-from ...errors import InvalidValue
+from engine.errors import InvalidValue
+from engine.files import write_atomic, write_json
 
 START, END, WORD_END = "<|startoftext|>", "<|endoftext|>", "</w>"
 CLIP_PATTERN = r"<\|startoftext\|>|<\|endoftext\|>|'s|'t|'re|'ve|'m|'ll|'d|[\p{L}]+|[\p{N}]|[^\s\p{L}\p{N}]+"
@@ -66,18 +65,8 @@ def write_tokenizer(word_counts: Mapping[str, int], out: Path, size: int = 6144,
         raise InvalidValue(f"The vocabulary has {len(vocabulary)} different entries, not {size}.")
     specials = {"bos_token": START, "eos_token": END, "pad_token": END, "unk_token": END}
     config = {"tokenizer_class": "CLIPTokenizer", "model_max_length": max_length, "do_lower_case": True}
-    out.mkdir(parents=True, exist_ok=True)
-    _write(out / "vocab.json", json.dumps(vocabulary, ensure_ascii=False))
-    _write(out / "merges.txt", "\n".join(["#version: 0.2", *(f"{left} {right}" for left, right in merges)]) + "\n")
-    _write(out / "tokenizer_config.json", _json(config | specials | {"add_prefix_space": False, "errors": "replace"}))
-    _write(out / "special_tokens_map.json", _json(specials))
-
-
-def _json(content: dict[str, Any]) -> str:
-    return json.dumps(content, indent=2, sort_keys=True) + "\n"
-
-
-def _write(path: Path, text: str) -> None:
-    partial = path.with_name(path.name + ".part")
-    partial.write_text(text, encoding="utf-8")
-    os.replace(partial, path)
+    text = "\n".join(["#version: 0.2", *(f"{left} {right}" for left, right in merges)]) + "\n"
+    write_atomic(out / "vocab.json", json.dumps(vocabulary, ensure_ascii=False).encode())
+    write_atomic(out / "merges.txt", text.encode())
+    write_json(out / "tokenizer_config.json", config | specials | {"add_prefix_space": False, "errors": "replace"})
+    write_json(out / "special_tokens_map.json", dict(specials))

@@ -111,7 +111,7 @@ def call(**changes: Any) -> dict[str, Any]:
         ({"sample": torch.zeros(4, 8, 8)}, ["(4, 8, 8)"]),
         ({"timestep": torch.tensor([1, 2, 3])}, ["timestep", "(3,)", "2"]),
         ({"timestep": torch.zeros(2, 1)}, ["timestep", "(2, 1)"]),
-        ({"encoder_hidden_states": None}, ["encoder_hidden_states", "None", "(2, tokens, 12)"]),
+        ({"encoder_hidden_states": None}, ["encoder_hidden_states", "()", "(2, tokens, 12)"]),
         ({"encoder_hidden_states": torch.zeros(1, 3, 12)}, ["(1, 3, 12)", "(2, tokens, 12)"]),
         ({"encoder_hidden_states": torch.zeros(2, 3, 768)}, ["(2, 3, 768)", "12"]),
         ({"encoder_attention_mask": torch.ones(2, 4)}, ["4 tokens", "3"]),
@@ -124,10 +124,10 @@ def call(**changes: Any) -> dict[str, Any]:
             {"down_block_additional_residuals": [], "mid_block_additional_residual": torch.zeros(2, 16, 4, 4)},
             ["down_block_additional_residuals", "0 entries", "4 skip connections"],
         ),
-        ({"down_intrablock_additional_residuals": [torch.zeros(2, 8, 4, 4)]}, ["(4, 4)", "(8, 8)"]),
+        ({"down_intrablock_additional_residuals": [torch.zeros(2, 8, 4, 4)]}, ["(2, 8, 4, 4)", "(2, 8, 8, 8)"]),
         (
             {"down_intrablock_additional_residuals": [torch.zeros(1), torch.zeros(1), torch.zeros(1)]},
-            ["(", "size"],
+            ["(1,)", "(2, 8, 8, 8)"],
         ),
     ],
 )
@@ -212,9 +212,8 @@ def test_wrong_slices(slice_size: Any) -> None:
 def test_sizes_that_resnet_upsampling_cannot_double_back() -> None:
     kinds = {
         "down_block_types": ("ResnetDownsampleBlock2D", "CrossAttnDownBlock2D"),
-        "up_block_types": ("CrossAttnUpBlock2D", "ResnetUpsampleBlock2D"),
+        "up_block_types": ("ResnetUpsampleBlock2D", "ResnetUpsampleBlock2D"),
     }
-    kinds["up_block_types"] = ("ResnetUpsampleBlock2D", "ResnetUpsampleBlock2D")
     model = UNet2DConditionModel(**(CONDITION | kinds)).eval()
-    with pytest.raises(InvalidValue, match="choose a height and width"), torch.no_grad():
+    with pytest.raises(InvalidValue, match="can be halved"), torch.no_grad():
         model(**call(sample=torch.zeros(2, 4, 9, 8)))

@@ -1,0 +1,91 @@
+"""Cancelling leaves a model between two of its operations, and leaves the model as it was."""
+
+from __future__ import annotations
+
+import threading
+
+import pytest
+import torch
+from torch import nn
+
+from engine.cancel import cancellable
+from engine.errors import Cancelled
+
+
+class Recorder(nn.Module):
+    """Does nothing but note that it was called, and may set an event."""
+
+    def __init__(self, event: threading.Event | None = None) -> None:
+        super().__init__()
+        self.event, self.calls = event, 0
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        self.calls += 1
+        if self.event is not None:
+            self.event.set()
+        return x
+
+
+@pytest.mark.parametrize(
+    "leaf", [nn.Linear(4, 4), nn.Conv2d(1, 1, 1), nn.GroupNorm(1, 1), nn.LayerNorm(4), nn.Embedding(3, 4)], ids=repr
+)
+def test_the_next_leaf_is_not_computed(leaf: nn.Module) -> None:
+    cancel = threading.Event()
+    first, last = Recorder(cancel), Recorder()
+    model = nn.Sequential(first, nn.Sequential(leaf), last)
+    with cancellable([model], cancel), pytest.raises(Cancelled):
+        model(torch.zeros(1, 1, 4, 4, dtype=torch.long if isinstance(leaf, nn.Embedding) else torch.float32))
+    assert (first.calls, last.calls) == (1, 0)
+
+
+def test_nothing_happens_without_a_cancel() -> None:
+    model = nn.Sequential(nn.Linear(4, 4), nn.LayerNorm(4))
+    x = torch.ones(2, 4)
+    expected = model(x)
+    with cancellable([model], threading.Event()):
+        assert torch.equal(model(x), expected)
+
+
+def test_hooks_are_gone_however_the_block_ends() -> None:
+    cancel = threading.Event()
+    model = nn.Sequential(nn.Linear(4, 4), nn.LayerNorm(4))
+    with pytest.raises(KeyError), cancellable([model, model], cancel):
+        assert all(len(leaf._forward_pre_hooks) == 1 for leaf in model)
+        raise KeyError
+    assert not any(module._forward_pre_hooks for module in model.modules())
+    cancel.set()
+    model(torch.ones(2, 4))
+
+
+def test_no_handler_of_ordinary_errors_stops_it() -> None:
+    cancel = threading.Event()
+    cancel.set()
+    layer = nn.Linear(2, 2)
+
+    def swallow() -> None:
+        try:
+            layer(torch.zeros(2))
+        except Exception as error:
+            raise AssertionError from error
+
+    with cancellable([layer], cancel), pytest.raises(Cancelled):
+        swallow()
+
+
+def test_it_works_from_another_thread_under_inference_mode() -> None:
+    cancel, started, ended = threading.Event(), threading.Event(), threading.Event()
+    layer = nn.Linear(64, 64)
+
+    def work() -> None:
+        with torch.inference_mode(), cancellable([layer], cancel), pytest.raises(Cancelled):
+            while True:
+                layer(torch.zeros(64, 64))
+                started.set()
+        ended.set()
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    assert started.wait(30)
+    cancel.set()
+    assert ended.wait(30)
+    thread.join()
