@@ -14,7 +14,20 @@ import types
 from collections.abc import Callable, Mapping, Sequence
 from numbers import Integral, Real
 from pathlib import Path
-from typing import Any, ClassVar, Concatenate, Literal, ParamSpec, Self, TypeVar, Union, cast, get_args, get_origin, get_type_hints
+from typing import (
+    Any,
+    ClassVar,
+    Concatenate,
+    Literal,
+    ParamSpec,
+    Self,
+    TypeVar,
+    Union,
+    cast,
+    get_args,
+    get_origin,
+    get_type_hints,
+)
 
 from engine.errors import ConfigError, InvalidValue
 from engine.files import read_json, to_json, write_atomic
@@ -98,7 +111,7 @@ def _check_types(class_name: str, init: Callable[..., None], values: Mapping[str
 
 
 def fits(value: Any, hint: Any) -> bool:
-    """Return whether `value` is one that the annotation `hint` allows; lists count as tuples, as JSON has only lists."""
+    """Return whether the annotation `hint` allows `value`; lists count as tuples, since JSON has only lists."""
     origin, arguments = get_origin(hint), get_args(hint)
     if hint is Any:
         return True
@@ -111,9 +124,9 @@ def fits(value: Any, hint: Any) -> bool:
     if hint is bool:
         return isinstance(value, bool)
     if hint is int:
-        return isinstance(value, Integral) and not isinstance(value, bool)
+        return type(value) is not bool and isinstance(value, Integral)
     if hint is float:
-        return isinstance(value, Real) and not isinstance(value, bool)
+        return type(value) is not bool and isinstance(value, Real)
     if origin in (tuple, list, Sequence):
         return isinstance(value, (list, tuple)) and _items_fit(cast("Sequence[Any]", value), origin, arguments)
     if origin in (dict, Mapping):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -38,7 +38,7 @@ def to_json(content: dict[str, Any]) -> str:
 
 
 @contextmanager
-def atomic_path(path: Path) -> Iterator[Path]:
+def atomic_path(path: Path) -> Generator[Path]:
     """Give a temporary path in the folder of `path`, which replaces `path` when the block ends without an error.
 
     The file is flushed to disk before it gets its name, so a crash leaves the old file or the new one, never a part.

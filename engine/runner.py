@@ -112,8 +112,8 @@ class Runner:
         targets = [picture_path(request, image, now) for image in range(request.count)]
         for target in targets:
             check_target(target, request.on_existing)
-        loaded = self._loaded
-        if loaded is None or not self._serves(loaded, info, request):
+        loaded = self._fitting(info, request)
+        if loaded is None:
             yield ModelLoading(job_id=request.job_id, model=str(info.folder))
             began = perf_counter()
             loaded = self._load(info, request)
@@ -139,11 +139,15 @@ class Runner:
                 seconds=perf_counter() - began,
             )
 
-    def _serves(self, loaded: _Loaded, info: ModelInfo, request: GenerateRequest) -> bool:
+    def _fitting(self, info: ModelInfo, request: GenerateRequest) -> _Loaded | None:
+        """What is loaded, if it serves the request."""
         from engine.device import resolve_device
 
-        same_model = loaded.info == info and loaded.fingerprint == fingerprint(info.folder)
-        return same_model and loaded.dtype == request.dtype and loaded.device == resolve_device(request.device)
+        loaded = self._loaded
+        if loaded is None or loaded.info != info or loaded.fingerprint != fingerprint(info.folder):
+            return None
+        same = loaded.dtype == request.dtype and loaded.device == resolve_device(request.device)
+        return loaded if same else None
 
     def _load(self, info: ModelInfo, request: GenerateRequest) -> _Loaded:
         self.release()  # before, not after: two models at once may not fit

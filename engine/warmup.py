@@ -51,7 +51,6 @@ def _load_library() -> None:
     loader = ctypes.CDLL(None)
     loader.dlopen.argtypes = (ctypes.c_char_p, ctypes.c_int)
     loader.dlopen.restype = ctypes.c_void_p
-    lazy_and_local = 0x1
-    if loader.dlopen(str(library).encode(), lazy_and_local) is None:
-        # The import that follows reports what is wrong with the library better than we could.
-        return
+    lazy = 0x1
+    # Its answer is not needed: if the library is damaged, the import that follows says so better than we could.
+    loader.dlopen(str(library).encode(), lazy)

@@ -67,7 +67,9 @@ def read_header(path: Path) -> dict[str, Entry]:
             if not 2 <= length <= min(HEADER_LIMIT, size - 8):
                 raise BadFile(f"{path} is not a safetensors file, or is cut short; download it again.")
             header = json.loads(file.read(length))
-            entries = {key: _entry(path, key, value, 8 + length) for key, value in header.items() if key != "__metadata__"}
+            entries = {
+                key: _entry(path, key, value, 8 + length) for key, value in header.items() if key != "__metadata__"
+            }
     except FileNotFoundError as error:
         raise MissingFile(f"{path} is missing; check the folder, or download the model again.") from error
     except OSError as error:
@@ -236,7 +238,8 @@ def check_fit(module: nn.Module, shapes: Mapping[str, tuple[int, ...]], where: s
     for key, shape in wanted.items():
         if tuple(shapes[key]) != shape:
             raise WeightsMismatch(
-                f"{where}: {key} has the shape {list(shapes[key])}, but the configuration asks for {list(shape)}; {remedy}."
+                f"{where}: {key} has the shape {list(shapes[key])}, but the configuration asks for {list(shape)}; "
+                f"{remedy}."
             )
 
 
@@ -245,7 +248,11 @@ def _more(keys: list[str]) -> str:
 
 
 def save_weights(
-    tensors: Mapping[str, torch.Tensor], folder: Path, name: str, max_shard_size: int | str = "10GB", variant: str | None = None
+    tensors: Mapping[str, torch.Tensor],
+    folder: Path,
+    name: str,
+    max_shard_size: int | str = "10GB",
+    variant: str | None = None,
 ) -> list[Path]:
     """Write `tensors` as `name`[.variant].safetensors into `folder`, in shards with an index above `max_shard_size`.
 

@@ -10,7 +10,6 @@ from torch import nn
 
 from engine.config import ConfigMixin
 from engine.errors import ConfigError, InvalidValue
-from engine.files import read_json
 from engine.weights import Entry, build_on_meta, fill_module, read_entries, save_weights, weight_files
 
 # Attention layers of checkpoints from before Diffusers 0.17 carry these names.
@@ -68,7 +67,9 @@ class ModelMixin(nn.Module, ConfigMixin):
     def _check_class(cls, config: dict[str, object], path: Path) -> None:
         named = config.get("_class_name")
         if named is not None and named != cls.__name__ and named not in cls.aliases:
-            raise ConfigError(f"{path / cls.config_name} describes a {named}, not a {cls.__name__}; load it as {named}.")
+            raise ConfigError(
+                f"{path / cls.config_name} describes a {named}, not a {cls.__name__}; load it as {named}."
+            )
 
     def rename_entries(self, entries: dict[str, Entry]) -> dict[str, Entry]:
         """Return `entries` under the names that this class uses; here: those of early attention layers."""

@@ -289,6 +289,8 @@ class DiffusionPipeline:
     def _call_back(self, callback: Callback, step: Step, tensor_names: Sequence[str]) -> None:
         tensors = step.tensors()
         changed = callback(self, step.index, step.timestep, {name: tensors[name] for name in tensor_names})
+        if not isinstance(cast("Any", changed), Mapping):
+            raise InvalidValue(f"callback_on_step_end returned {changed!r}; it must return a dict of tensors.")
         for name, tensor in changed.items():
             if name == "latents":
                 step.latents = tensor

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, cast
 
 import torch
+from safetensors import SafetensorError
 
 from engine._exports import MODELS, PIPELINES, SCHEDULERS
 from engine.errors import BadFile, ConfigError, KnownError, MissingDependency, MissingFile, UnknownName
@@ -112,7 +113,7 @@ def _foreign(cls: Any, path: Path, options: LoadOptions) -> Any:
         return cls.from_pretrained(str(path), **choices)
     except KnownError:
         raise
-    except (OSError, ValueError, RuntimeError, KeyError, TypeError) as error:
+    except (OSError, ValueError, RuntimeError, KeyError, TypeError, SafetensorError) as error:
         raise BadFile(f"{path} cannot be loaded as {cls.__name__} ({error}); download the model again.") from error
 
 

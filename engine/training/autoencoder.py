@@ -74,8 +74,6 @@ class AutoencoderSettings(StageSettings):
 
     def check(self) -> None:
         super().check()
-        most = 1 + int(math.log2(self.crop or self.resolution))
-        self.require("scales", 1 <= self.scales <= most, f"between 1 and {most}, which is where one pixel is left")
         self.require("full_share", 0 <= self.full_share <= 1, "between 0 and 1")
         for key in ("edge_weight", "kl_weight"):
             self.require(key, getattr(self, key) >= 0, "0 or more")
@@ -85,6 +83,8 @@ class AutoencoderSettings(StageSettings):
             self.require(key, side is None or (side >= factor and side % factor == 0), f"a multiple of {factor}")
         fits = self.crop is None or self.crop <= self.resolution
         self.require("crop", fits, f"at most the resolution, {self.resolution}")
+        most = 1 + int(math.log2(self.crop or self.resolution))
+        self.require("scales", 1 <= self.scales <= most, f"between 1 and {most}, which is where one pixel is left")
 
 
 class Reconstruction(nn.Module):

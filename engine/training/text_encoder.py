@@ -39,7 +39,7 @@ def default_text_encoder() -> dict[str, Any]:
         "num_hidden_layers": 4,
         "num_attention_heads": 4,
         "max_position_embeddings": 32,
-        "hidden_act": "quick_gelu",
+        "hidden_act": "gelu",
     }
 
 
@@ -83,9 +83,11 @@ class Student(nn.Module):
         nn.init.normal_(self.projection.weight, std=(hidden * width) ** -0.5)
         nn.init.zeros_(self.projection.bias)
 
-    def forward(self, input_ids: Tensor) -> Tensor:
-        """Return the projected hidden state of every position, (batch, tokens, width)."""
-        return self.projection(self.encoder(input_ids, return_dict=False)[0])
+    def forward(self, input_ids: Tensor, positions: Tensor) -> Tensor:
+        """Return the projected hidden states at `positions` (batch, chosen), as (batch, chosen, width)."""
+        states = self.encoder(input_ids, return_dict=False)[0]
+        rows = torch.arange(len(states), device=states.device).unsqueeze(1)
+        return self.projection(states[rows, positions])
 
 
 @dataclass(frozen=True)
@@ -138,25 +140,26 @@ def tokenize(
     return ids, lengths
 
 
-def distillation_loss(
-    projected: Tensor, lengths: Tensor, targets: Tensor, contrastive_weight: float, temperature: float
-) -> Tensor:
-    """Return the loss between projected states (batch, tokens, width) and unit targets (batch, width).
+def draw_positions(lengths: Tensor, width: int, generator: torch.Generator) -> Tensor:
+    """Return, for each row, its end token and one position by chance from there to the last, as (batch, 2)."""
+    ends = lengths - 1
+    later = ends + (torch.rand(len(ends), generator=generator) * (width - ends)).long()
+    return torch.stack([ends, later], dim=1)
 
-    At the end token, and at the mean over the padding after it: 1 - cosine plus squared error of the vectors; and the
-    contrastive cross-entropy at the end token.
+
+def distillation_loss(projected: Tensor, targets: Tensor, contrastive_weight: float, temperature: float) -> Tensor:
+    """Return the loss between projected states (batch, positions, width) and unit targets (batch, width).
+
+    The mean over positions of 1 - cosine plus squared distance, times their number; and the contrastive cross-entropy
+    at the first position.
     """
-    positions = torch.arange(projected.shape[1], device=projected.device)
-    after = (positions >= lengths.unsqueeze(1) - 1).to(projected.dtype)
-    cosine = functional.cosine_similarity(projected, targets.unsqueeze(1), dim=-1)
-    squared = (projected - targets.unsqueeze(1)).square().sum(-1)
-    apart = 1 - cosine + squared
-    rows = torch.arange(len(projected), device=projected.device)
-    at_end = apart[rows, lengths - 1].mean()
-    loss = at_end + ((apart * after).sum(1) / after.sum(1)).mean()
+    wanted = targets.unsqueeze(1)
+    cosine = functional.cosine_similarity(projected, wanted, dim=-1)
+    loss = (1 - cosine + (projected - wanted).square().sum(-1)).sum(1).mean()
     if not contrastive_weight:
         return loss
-    ends = functional.normalize(projected[rows, lengths - 1], dim=-1)
+    ends = functional.normalize(projected[:, 0], dim=-1)
+    rows = torch.arange(len(ends), device=ends.device)
     return loss + contrastive_weight * functional.cross_entropy(ends @ targets.T / temperature, rows)
 
 
@@ -232,11 +235,12 @@ class Batches:
 
 def _step(session: Session[Student], settings: TextEncoderSettings, batches: Batches) -> None:
     world, rank = session.accelerator.num_processes, session.accelerator.process_index
-    ids, lengths, targets = (
-        part.to(session.device) for part in batches.take(session.step * world + rank, session.generator())
-    )
-    projected = session.compute(ids).float()
-    session.backward(distillation_loss(projected, lengths, targets, settings.contrastive_weight, settings.temperature))
+    generator = session.generator()
+    ids, lengths, targets = batches.take(session.step * world + rank, generator)
+    positions = draw_positions(lengths, ids.shape[1], generator)
+    projected = session.compute(ids.to(session.device), positions.to(session.device)).float()
+    loss = distillation_loss(projected, targets.to(session.device), settings.contrastive_weight, settings.temperature)
+    session.backward(loss)
     session.update()
 
 
@@ -248,15 +252,16 @@ def measure(session: Session[Student], phrases: Phrases, held_out: NDArray[np.in
     cosines: list[Tensor] = []
     for start in range(0, len(held_out), 250):
         rows = held_out[start : start + 250]
+        ids, lengths = torch.from_numpy(phrases.ids[rows]), torch.from_numpy(phrases.lengths[rows])
+        positions = torch.stack([lengths - 1, torch.full_like(lengths, ids.shape[1] - 1)], dim=1)
         with session.accelerator.autocast():
-            projected = session.ema.model(torch.from_numpy(phrases.ids[rows]).to(session.device)).float().cpu()
+            projected = session.ema.model(ids.to(session.device), positions.to(session.device)).float().cpu()
         targets = torch.from_numpy(phrases.targets[rows].astype(np.float32))
-        end = projected[torch.arange(len(rows)), torch.from_numpy(phrases.lengths[rows]) - 1]
-        ends.append(functional.normalize(end, dim=-1))
-        cosines.append(torch.stack([functional.cosine_similarity(x, targets, dim=-1) for x in (end, projected[:, -1])]))
+        ends.append(functional.normalize(projected[:, 0], dim=-1))
+        cosines.append(functional.cosine_similarity(projected, targets.unsqueeze(1), dim=-1))
     if not ends:
         return Measured("text_encoder", session.step, {})
-    cosine = torch.cat(cosines, dim=1).mean(dim=1)
+    cosine = torch.cat(cosines).mean(dim=0)
     found = torch.cat(ends)[:CANDIDATES]
     similar = found @ torch.from_numpy(phrases.targets[held_out[: len(found)]].astype(np.float32)).T
     nearest = similar.topk(min(5, len(found)), dim=-1).indices

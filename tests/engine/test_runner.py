@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import threading
+import weakref
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -157,6 +158,22 @@ def test_the_model_stays_until_another_is_asked_for(request_: GenerateRequest, t
     assert loads == [1, 0, 1, 1]
     runner.release()
     assert len(only(list(runner.run(request_)), ModelLoaded)) == 1
+
+
+def test_two_models_are_never_in_memory_at_once(request_: GenerateRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    runner = Runner()
+    list(runner.run(replace(request_, steps=1)))
+    old = weakref.ref(runner._loaded.pipeline.unet)  # pyright: ignore[reportPrivateUsage, reportOptionalMemberAccess]
+    gone: list[bool] = []
+    load = DiffusionPipeline.from_pretrained
+
+    def watched(*arguments: object, **options: object) -> object:
+        gone.append(old() is None)
+        return load(*arguments, **options)  # pyright: ignore[reportArgumentType]
+
+    monkeypatch.setattr(DiffusionPipeline, "from_pretrained", watched)
+    list(runner.run(replace(request_, steps=1, dtype="bfloat16")))
+    assert gone == [True]
 
 
 def test_a_model_that_changed_on_disk_is_loaded_again(request_: GenerateRequest, tmp_path: Path) -> None:

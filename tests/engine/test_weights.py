@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
 from collections.abc import Callable
@@ -39,6 +38,10 @@ def make_folder(folder: Path, width: int = 16, **save: object) -> Small:
     return model
 
 
+def names(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir())
+
+
 def assert_same(model: nn.Module, other: nn.Module) -> None:
     expected, given = model.state_dict(), other.state_dict()
     assert expected.keys() == given.keys()
@@ -52,7 +55,7 @@ def test_saved_and_loaded_is_the_same_model_in_eval_mode(tmp_path: Path) -> None
     assert_same(model, loaded)
     assert not loaded.training
     assert (loaded.dtype, loaded.device) == (torch.float32, torch.device("cpu"))
-    assert sorted(os.listdir(tmp_path)) == ["config.json", f"{NAME}.safetensors"]
+    assert names(tmp_path) == ["config.json", f"{NAME}.safetensors"]
 
 
 def test_shards_and_their_index(tmp_path: Path) -> None:
@@ -66,7 +69,7 @@ def test_shards_and_their_index(tmp_path: Path) -> None:
 def test_a_smaller_save_leaves_no_stale_shards(tmp_path: Path) -> None:
     make_folder(tmp_path, max_shard_size=600)
     make_folder(tmp_path)
-    assert sorted(os.listdir(tmp_path)) == ["config.json", f"{NAME}.safetensors"]
+    assert names(tmp_path) == ["config.json", f"{NAME}.safetensors"]
 
 
 @pytest.mark.parametrize("shard_size", ["10GB", 600])
@@ -96,7 +99,9 @@ def test_early_attention_names_are_understood(tmp_path: Path) -> None:
     model = Block()
     model.save_pretrained(tmp_path)
     names = {"to_q": "query", "to_k": "key", "to_v": "value", "to_out.0": "proj_attn"}
-    old = {f"{names[key.rsplit('.', 1)[0]]}.{key.rsplit('.', 1)[1]}": value for key, value in model.state_dict().items()}
+    old = {
+        f"{names[key.rsplit('.', 1)[0]]}.{key.rsplit('.', 1)[1]}": value for key, value in model.state_dict().items()
+    }
     save_file(old, tmp_path / f"{NAME}.safetensors")
     assert_same(model, Block.from_pretrained(tmp_path))
 
@@ -128,7 +133,9 @@ def test_missing_parts_are_named(tmp_path: Path) -> None:
     with pytest.raises(MissingFile, match="config.json is missing"):
         Small.from_pretrained(tmp_path / "nowhere")
     make_folder(tmp_path)
-    with pytest.raises(MissingFile, match=r"fp16.safetensors is missing \(it holds diffusion_pytorch_model.safetensors"):
+    with pytest.raises(
+        MissingFile, match=r"fp16.safetensors is missing \(it holds diffusion_pytorch_model.safetensors"
+    ):
         Small.from_pretrained(tmp_path, variant="fp16")
     make_folder(tmp_path, max_shard_size=600)
     (tmp_path / f"{NAME}-00002-of-00002.safetensors").unlink()
@@ -197,7 +204,7 @@ def test_a_size_that_is_none_is_refused() -> None:
         parse_size("big")
 
 
-# One process each, since the peak of a process never falls. VmHWM would count mapped pages too, and they are not a copy.
+# One process each, since the peak of a process never falls. Mapped pages are not anonymous memory, so not a copy.
 PEAK = """
 import re, sys, threading, time, torch
 from torch import nn

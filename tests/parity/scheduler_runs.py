@@ -81,7 +81,7 @@ class Beside:
         self.generators = [torch.Generator().manual_seed(seed + 1) for _ in range(4)]
         for scheduler in self.all:
             # Where timesteps occur twice, the reference starts at the second unless it is told the place.
-            if hasattr(scheduler, "set_begin_index") and hasattr(diffusers, type(scheduler).__name__):
+            if hasattr(scheduler, "set_begin_index"):
                 scheduler.set_begin_index(begin)
         assert abs(float(self.ours[0].init_noise_sigma) / float(self.reference[0].init_noise_sigma) - 1) < 1e-6
         noise = torch.randn(tuple(shape), generator=self.draw)

@@ -42,7 +42,7 @@ def loaded(tmp_path_factory: pytest.TempPathFactory) -> Pair:
 def pair(loaded: Pair) -> Pair:
     """The reference's pipeline and ours, with the scheduler they came with."""
     for pipeline, package in zip(loaded, (diffusers, schedulers), strict=True):
-        pipeline.scheduler = package.DDIMScheduler.from_config(dict(reference.scheduler().config))
+        pipeline.scheduler = package.DDIMScheduler.from_config(reference.scheduler_config())
     return loaded
 
 
@@ -96,7 +96,7 @@ KINDS = [
 
 @pytest.mark.parametrize(("name", "prediction_type"), KINDS)
 def test_every_scheduler_and_prediction_type(pair: Pair, name: str, prediction_type: str) -> None:
-    config = dict(reference.scheduler(prediction_type=prediction_type).config)
+    config = reference.scheduler_config(prediction_type=prediction_type)
     for pipeline, package in zip(pair, (diffusers, schedulers), strict=True):
         pipeline.scheduler = getattr(package, f"{name}Scheduler").from_config(config)
     ours, theirs = both(pair, prompt=PROMPTS[:2], eta=0.4, num_inference_steps=5)
@@ -125,7 +125,7 @@ def test_options(pair: Pair, options: dict[str, Any]) -> None:
 @pytest.mark.parametrize("schedule", [{"timesteps": [900, 500, 100]}, {"sigmas": [10.0, 3.0, 0.5, 0.0]}])
 def test_schedules_of_ones_own(pair: Pair, schedule: dict[str, Any]) -> None:
     for pipeline, package in zip(pair, (diffusers, schedulers), strict=True):
-        pipeline.scheduler = package.EulerDiscreteScheduler.from_config(dict(reference.scheduler().config))
+        pipeline.scheduler = package.EulerDiscreteScheduler.from_config(reference.scheduler_config())
     ours, theirs = both(pair, prompt="a cat", **schedule)
     assert difference(ours, theirs) <= TOLERANCE
 
@@ -246,7 +246,7 @@ class TestCallbacks:
 
     def test_guidance_can_be_switched_off_on_the_way(self, pair: Pair) -> None:
         def stop_guidance(pipeline: Any, index: int, _: Tensor, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
-            if index == 1:
+            if index == int(pipeline.num_timesteps * 0.4):
                 tensors["prompt_embeds"] = tensors["prompt_embeds"].chunk(2)[-1]
                 pipeline._guidance_scale = 0.0
             return tensors
@@ -265,7 +265,9 @@ class TestCallbacks:
         whole, _ = both(pair, prompt="a cat", num_inference_steps=6)
         assert difference(whole, ours) > 100 * TOLERANCE
 
-    def test_wrong_names(self, pair: Pair) -> None:
+    def test_wrong_names_and_results(self, pair: Pair) -> None:
+        with pytest.raises(InvalidValue, match="returned None; it must return a dict"):
+            pair[1]("a cat", num_inference_steps=1, callback_on_step_end=lambda *_: None)
         with pytest.raises(InvalidValue, match=r"'noise'.*latents, prompt_embeds"):
             pair[1]("a cat", callback_on_step_end_tensor_inputs=["noise"])
         with pytest.raises(InvalidValue, match=r"returned 'noise'"):
@@ -376,6 +378,7 @@ def test_a_safety_checker_that_is_passed_blackens(pair: Pair) -> None:
         ({"prompt": 3}, "prompt must be a text or a list of texts, not 3"),
         ({"prompt": []}, "list of prompts is empty"),
         ({"prompt": "a", "prompt_embeds": torch.zeros(1, 24, 16)}, "prompt and prompt_embeds cannot both"),
+        ({"prompt_embeds": torch.zeros(24, 16)}, r"prompt_embeds has the shape \[24, 16\]"),
         ({"prompt": "a", "negative_prompt": ["b", "c"]}, "2 negative prompts and 1 prompts"),
         (
             {"prompt_embeds": torch.zeros(1, 24, 16), "negative_prompt_embeds": torch.zeros(1, 9, 16)},

@@ -44,6 +44,10 @@ class Prompts:
                 raise InvalidValue(f"{name} and {name}_embeds cannot both be given; choose one.")
             if text is not None and not _is_text(text):
                 raise InvalidValue(f"{name} must be a text or a list of texts, not {text!r}.")
+            if embeds is not None and embeds.ndim != 3:
+                raise InvalidValue(
+                    f"{name}_embeds has the shape {list(embeds.shape)}; give (prompts, tokens, channels)."
+                )
         if not len(self):
             raise InvalidValue("the list of prompts is empty; give at least one.")
         negative = self.negative_prompt

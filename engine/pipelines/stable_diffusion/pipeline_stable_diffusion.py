@@ -91,6 +91,7 @@ class StableDiffusionPipeline(DiffusionPipeline):
     feature_extractor: Any
     image_encoder: Any
     _guidance_scale: float = 7.5
+    _num_timesteps: int = 0
 
     def __init__(
         self,
@@ -126,6 +127,11 @@ class StableDiffusionPipeline(DiffusionPipeline):
     def guidance_scale(self) -> float:
         """The guidance scale of this run; a callback may change it by assigning `_guidance_scale`."""
         return self._guidance_scale
+
+    @property
+    def num_timesteps(self) -> int:
+        """The number of steps of this run, for callbacks."""
+        return self._num_timesteps
 
     @property
     def do_classifier_free_guidance(self) -> bool:
@@ -230,27 +236,27 @@ class StableDiffusionPipeline(DiffusionPipeline):
 
     def _latent_shape(self, settings: TextToImage) -> tuple[int, int, int, int]:
         """Return the shape of the latents: what height and width say, else what is given, else the UNet's own."""
-        channels, scale = self.unet.config.in_channels, self.vae_scale_factor
-        if settings.latents is not None and settings.latents.ndim == 4:
-            default: Any = settings.latents.shape[2:]
-        else:
-            default = self.unet.config.sample_size
-        sides: list[int] = []
-        for axis, (name, pixels) in enumerate((("height", settings.height), ("width", settings.width))):
-            if pixels is None and default is None:
-                raise InvalidValue(f"the UNet's configuration has no sample_size; give the {name}.")
-            if pixels is not None and (pixels < scale or pixels % scale):
-                raise InvalidValue(f"{name} cannot be {pixels}; it must be a positive multiple of {scale}.")
-            if pixels is not None:
-                sides.append(pixels // scale)
-            else:
-                sides.append(default if isinstance(default, int) else default[axis])
-        shape = (settings.batch_size, channels, sides[0], sides[1])
-        if settings.latents is not None and tuple(settings.latents.shape) != shape:
-            raise InvalidValue(
-                f"latents {list(settings.latents.shape)} do not fit this call, which needs {list(shape)}."
-            )
+        given, default = settings.latents, self.unet.config.sample_size
+        if isinstance(default, int):
+            default = (default, default)
+        if given is not None and given.ndim == 4:
+            default = given.shape[2:]
+        height = self._latent_side("height", settings.height, None if default is None else default[0])
+        width = self._latent_side("width", settings.width, None if default is None else default[1])
+        shape = (settings.batch_size, self.unet.config.in_channels, height, width)
+        if given is not None and given.shape != shape:
+            raise InvalidValue(f"latents {list(given.shape)} do not fit this call, which needs {list(shape)}.")
         return shape
+
+    def _latent_side(self, name: str, pixels: int | None, default: int | None) -> int:
+        scale = self.vae_scale_factor
+        if pixels is not None:
+            if pixels < scale or pixels % scale:
+                raise InvalidValue(f"{name} cannot be {pixels}; it must be a positive multiple of {scale}.")
+            return pixels // scale
+        if default is None:
+            raise InvalidValue(f"the UNet's configuration has no sample_size; give the {name}.")
+        return default
 
     @torch.no_grad()
     def _denoise(
@@ -260,9 +266,9 @@ class StableDiffusionPipeline(DiffusionPipeline):
         self._guidance_scale = settings.guidance_scale
         self._interrupt = False
         conditioning = self._conditioning(settings, device)
-        timesteps = prepare_schedule(
-            scheduler, settings.num_inference_steps, device, settings.timesteps, settings.sigmas
-        )
+        schedule = (settings.num_inference_steps, device, settings.timesteps, settings.sigmas)
+        timesteps = prepare_schedule(scheduler, *schedule)
+        self._num_timesteps = len(timesteps)
         latents = self._first_latents(settings, shape, device, conditioning["prompt_embeds"])
         distilled_guidance = self._guidance_embedding(shape[0], latents)
         options = step_options(scheduler, eta=settings.eta, generator=settings.generator)
@@ -283,14 +289,8 @@ class StableDiffusionPipeline(DiffusionPipeline):
             if guided:
                 prediction = self._guide(prediction, settings.guidance_rescale)
             less_noisy = scheduler.step(prediction, timestep, latents, **options)
-            step = Step(
-                index,
-                len(timesteps),
-                timestep,
-                less_noisy.prev_sample,
-                less_noisy.pred_original_sample,
-                conditioning,
-            )
+            clean = less_noisy.pred_original_sample
+            step = Step(index, len(timesteps), timestep, less_noisy.prev_sample, clean, conditioning)
             yield step
             latents = step.latents
         return self._output(latents, settings.output_type)
