@@ -21,6 +21,7 @@ from engine.config import ConfigMixin
 from engine.errors import CallOrder, InvalidValue
 from engine.output import Output
 from engine.schedulers import noise_schedules
+from engine.schedulers.noise_schedules import dynamic_threshold
 
 Device = str | torch.device | None
 Generators = torch.Generator | list[torch.Generator] | None
@@ -207,11 +208,13 @@ class DiscreteScheduler(SchedulerMixin):
 
     Attributes:
         betas, alphas, alphas_cumprod: float32 of shape (T,), on the CPU.
+        final_alpha_cumprod: alpha_bar after the last step, 1 for the clean sample.
     """
 
     betas: torch.Tensor
     alphas: torch.Tensor
     alphas_cumprod: torch.Tensor
+    final_alpha_cumprod: torch.Tensor
     # alphas_cumprod in numpy: its float32 scalars are quick, and round as the reference's do.
     _alphas_bar: npt.NDArray[np.float32]
 
@@ -235,8 +238,20 @@ class DiscreteScheduler(SchedulerMixin):
             self.betas = noise_schedules.rescale_zero_terminal_snr(self.betas)
         self.alphas = 1.0 - self.betas
         self.alphas_cumprod = torch.cumprod(self.alphas, dim=0)
+        self.final_alpha_cumprod = torch.tensor(1.0)
         self._alphas_bar = self.alphas_cumprod.numpy()
         self._start_run(np.arange(steps)[::-1].copy(), None)
+
+    def _alpha_bar(self, t: int) -> np.float32:
+        """Return alpha_bar_t; a `t` below 0 is the end of the run."""
+        return self._alphas_bar[t] if t >= 0 else np.float32(self.final_alpha_cumprod.item())
+
+    def _bounded(self, x_0: torch.Tensor) -> torch.Tensor:
+        """Return `x_0` (batch, ...) thresholded or clipped, as configured."""
+        config = self.config
+        if config.get("thresholding"):
+            return dynamic_threshold(x_0, config.dynamic_thresholding_ratio, config.sample_max_value)
+        return x_0.clamp(-config.clip_sample_range, config.clip_sample_range) if config.get("clip_sample") else x_0
 
     def _start_trained_run(self, timesteps: npt.NDArray[Any], device: Device) -> None:
         """Take `timesteps`, of which each is a trained one, as the schedule and go to its beginning."""

@@ -16,7 +16,6 @@ from engine.schedulers.noise_schedules import (
     Spacing,
     checked_steps,
     clean_sample,
-    dynamic_threshold,
     predicted_noise,
     spaced_timesteps,
 )
@@ -58,7 +57,8 @@ class DDIMScheduler(DiscreteScheduler):
         rescale_betas_zero_snr: bool = False,
     ) -> None:
         self._make_betas()
-        self.final_alpha_cumprod = torch.tensor(1.0) if set_alpha_to_one else self.alphas_cumprod[0]
+        if not set_alpha_to_one:
+            self.final_alpha_cumprod = self.alphas_cumprod[0]
 
     def set_timesteps(self, num_inference_steps: int, device: Device = None) -> None:
         """Lay out `num_inference_steps` steps. Raises `InvalidValue` for none, and for more than were trained."""
@@ -106,15 +106,6 @@ class DDIMScheduler(DiscreteScheduler):
                 raise InvalidValue("step takes variance_noise or a generator to draw it from, not both.")
             x_s = x_s + float(std) * variance_noise
         return self._output(x_s, x_0, return_dict)
-
-    def _alpha_bar(self, t: int) -> np.float32:
-        return self._alphas_bar[t] if t >= 0 else np.float32(self.final_alpha_cumprod.item())
-
-    def _bounded(self, x_0: torch.Tensor) -> torch.Tensor:
-        config = self.config
-        if config.thresholding:
-            return dynamic_threshold(x_0, config.dynamic_thresholding_ratio, config.sample_max_value)
-        return x_0.clamp(-config.clip_sample_range, config.clip_sample_range) if config.clip_sample else x_0
 
     @staticmethod
     def _variance(alpha_bar_t: np.float32, alpha_bar_s: np.float32) -> np.float32:

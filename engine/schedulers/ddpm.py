@@ -18,7 +18,6 @@ from engine.schedulers.noise_schedules import (
     checked_steps,
     checked_timesteps,
     clean_sample,
-    dynamic_threshold,
     spaced_timesteps,
 )
 
@@ -96,9 +95,6 @@ class DDPMScheduler(DiscreteScheduler):
         place = self.index_for_timestep(t) + 1
         return int(self._timetable[place]) if place < len(self._timetable) else -1
 
-    def _alpha_bar(self, t: int) -> np.float32:
-        return self._alphas_bar[t] if t >= 0 else np.float32(1)
-
     def step(
         self,
         model_output: torch.Tensor,
@@ -140,12 +136,6 @@ class DDPMScheduler(DiscreteScheduler):
             )
         prediction, variance = model_output.split(sample.shape[1], dim=1)
         return prediction, variance
-
-    def _bounded(self, x_0: torch.Tensor) -> torch.Tensor:
-        config = self.config
-        if config.thresholding:
-            return dynamic_threshold(x_0, config.dynamic_thresholding_ratio, config.sample_max_value)
-        return x_0.clamp(-config.clip_sample_range, config.clip_sample_range) if config.clip_sample else x_0
 
     def _get_variance(self, t: int, predicted_variance: torch.Tensor | None = None) -> torch.Tensor:
         """Return var_t of the step from `t`: a number, or like `predicted_variance` where the model predicts it."""

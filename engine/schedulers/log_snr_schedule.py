@@ -20,7 +20,6 @@ from engine.schedulers.noise_schedules import (
     checked_steps,
     checked_timesteps,
     clean_sample,
-    dynamic_threshold,
     flow_sigmas,
     predicted_noise,
     sigma_to_t,
@@ -138,7 +137,7 @@ class LogSnrScheduler(SigmaScheduler):
         """Return the predicted x_0 (thresholded if configured) for `x` at the place `i`."""
         prediction: Prediction = self.config.prediction_type
         x_0 = clean_sample(prediction, model_output, x, float(self._alpha[i]), float(self._sigma[i]))
-        return self._thresholded(x_0)
+        return self._bounded(x_0)
 
     def _noise_at(self, model_output: torch.Tensor, x: torch.Tensor, i: int) -> tuple[torch.Tensor, torch.Tensor]:
         """Return the predicted x_0 (thresholded if configured) and its eps, for `x` at the place `i`."""
@@ -147,14 +146,8 @@ class LogSnrScheduler(SigmaScheduler):
         x_0 = clean_sample("epsilon", eps, x, alpha, sigma)
         if not self.config.thresholding:
             return x_0, eps
-        x_0 = self._thresholded(x_0)
+        x_0 = self._bounded(x_0)
         return x_0, predicted_noise("sample", x_0, x, alpha, sigma)
-
-    def _thresholded(self, x_0: torch.Tensor) -> torch.Tensor:
-        config = self.config
-        if not config.thresholding:
-            return x_0
-        return dynamic_threshold(x_0, config.dynamic_thresholding_ratio, config.sample_max_value)
 
 
 def without_variance(model_output: torch.Tensor, sample: torch.Tensor) -> torch.Tensor:

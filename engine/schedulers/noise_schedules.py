@@ -153,10 +153,13 @@ def shift_sigmas(sigmas: FloatArray, shift: float) -> FloatArray:
 def sigma_to_t(sigmas: FloatArray, log_sigmas: FloatArray) -> npt.NDArray[np.float64]:
     """Return the (fractional) timesteps of noise levels `sigmas`, linear in log sigma between the trained levels.
 
-    `log_sigmas` are the trained levels, ascending, shape (T,). Levels outside of them get the first or last timestep.
+    `sigmas` has shape (n,), `log_sigmas`, of the trained levels, (T,). Levels outside get the first or last timestep.
     """
     levels = np.log(np.maximum(sigmas, 1e-10))
-    low = np.clip(np.searchsorted(log_sigmas, levels, side="right") - 1, 0, len(log_sigmas) - 2)
+    last = len(log_sigmas) - 1
+    # The last trained level not above each. No binary search: a zero terminal SNR may leave the table's end unsorted.
+    reached = levels[:, None] >= log_sigmas
+    low = np.where(reached.any(1), last - reached[:, ::-1].argmax(1), 0).clip(max=last - 1)
     w = np.clip((log_sigmas[low] - levels) / (log_sigmas[low] - log_sigmas[low + 1]), 0, 1)
     return (1 - w) * low + w * (low + 1)
 

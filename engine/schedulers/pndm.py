@@ -62,7 +62,8 @@ class PNDMScheduler(DiscreteScheduler):
         steps_offset: int = 0,
     ) -> None:
         self._make_betas()
-        self.final_alpha_cumprod = torch.tensor(1.0) if set_alpha_to_one else self.alphas_cumprod[0]
+        if not set_alpha_to_one:
+            self.final_alpha_cumprod = self.alphas_cumprod[0]
         self.prk_timesteps = self.plms_timesteps = np.array([], dtype=np.int64)
         self._forget()
 
@@ -171,6 +172,3 @@ class PNDMScheduler(DiscreteScheduler):
             # eps = signal v + spread x, put in here: where a_t is tiny, the two terms of x are large and nearly cancel.
             of_x, of_e = of_x + of_e * spread, of_e * signal
         return self._output(of_x * x + of_e * e, x_0, return_dict)
-
-    def _alpha_bar(self, t: int) -> np.float32:
-        return self._alphas_bar[t] if t >= 0 else np.float32(self.final_alpha_cumprod.item())

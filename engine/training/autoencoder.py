@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -56,6 +56,8 @@ class AutoencoderSettings(StageSettings):
         resolution: side of the images in pixels.
         crop: side of random crops; the last `full_share` of the run, and all of it with null, sees whole images.
         model: configuration of the `AutoencoderKL`.
+        decoder_of: folder of a trained autoencoder, in place of `model`: only its decoder is trained further. The
+            latents stay as they are, and so does every denoiser that was made for them.
         scales: the L1 loss is the mean over the image and its halvings, this many in all.
         edge_weight, kl_weight: weights of the edge loss and of the KL divergence (both means, not sums).
     """
@@ -65,6 +67,7 @@ class AutoencoderSettings(StageSettings):
     crop: int | None = 64
     full_share: float = 0.2
     model: Mapping[str, Any] = field(default_factory=default_autoencoder)
+    decoder_of: str | None = None
     scales: int = 4
     edge_weight: float = 0.5
     kl_weight: float = 1e-5
@@ -72,12 +75,17 @@ class AutoencoderSettings(StageSettings):
     batch_size: int = 32
     ema_decay: float = 0.999
 
+    @property
+    def architecture(self) -> Mapping[str, Any]:
+        """The configuration of the autoencoder that is trained."""
+        return self.model if self.decoder_of is None else AutoencoderKL.load_config(self.decoder_of)
+
     def check(self) -> None:
         super().check()
         self.require("full_share", 0 <= self.full_share <= 1, "between 0 and 1")
         for key in ("edge_weight", "kl_weight"):
             self.require(key, getattr(self, key) >= 0, "0 or more")
-        factor = 2 ** (len(self.model.get("block_out_channels", (64,))) - 1)
+        factor = 2 ** (len(self.architecture.get("block_out_channels", (64,))) - 1)
         for key in ("resolution", "crop"):
             side = getattr(self, key)
             self.require(key, side is None or (side >= factor and side % factor == 0), f"a multiple of {factor}")
@@ -122,7 +130,7 @@ def kl_divergence(mean: Tensor, logvar: Tensor) -> Tensor:
     return 0.5 * (mean.square() + logvar.exp() - 1 - logvar).mean()
 
 
-def train_autoencoder(settings: AutoencoderSettings, stop: threading.Event | None = None) -> Iterator[Event]:
+def train_autoencoder(settings: AutoencoderSettings, stop: threading.Event | None = None) -> Generator[Event]:
     """Train, and write the averaged model to `out`/vae; a checkpoint in `out` is resumed.
 
     `stop`, once set, ends the run after the present step with a checkpoint; so does closing the generator.
@@ -146,7 +154,7 @@ def train_autoencoder(settings: AutoencoderSettings, stop: threading.Event | Non
         list(session.save())
         raise
     yield from session.save()
-    yield from _finish(session, pixels, train, held_out)
+    yield from _finish(session, settings, pixels, train, held_out)
 
 
 def split(count: int, seed: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
@@ -158,7 +166,13 @@ def split(count: int, seed: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
 
 def _make(settings: AutoencoderSettings) -> AutoencoderKL:
     torch.manual_seed(settings.seed)
-    return AutoencoderKL.from_config(dict(settings.model))
+    if settings.decoder_of is None:
+        return AutoencoderKL.from_config(dict(settings.model))
+    vae = AutoencoderKL.from_pretrained(settings.decoder_of)
+    vae.encoder.requires_grad_(False)
+    if vae.quant_conv is not None:
+        vae.quant_conv.requires_grad_(False)
+    return vae
 
 
 def _step(
@@ -226,7 +240,11 @@ def measure(session: Session[Reconstruction], held_out: NDArray[np.uint8]) -> It
 
 
 def _finish(
-    session: Session[Reconstruction], pixels: NDArray[np.uint8], train: NDArray[np.int64], held_out: NDArray[np.int64]
+    session: Session[Reconstruction],
+    settings: AutoencoderSettings,
+    pixels: NDArray[np.uint8],
+    train: NDArray[np.int64],
+    held_out: NDArray[np.int64],
 ) -> Iterator[Event]:
     figures: dict[str, float] = {}
     folder = session.folder / "vae"
@@ -235,7 +253,9 @@ def _finish(
         for event in measure(session, pixels[held_out]):
             figures |= event.figures if isinstance(event, Measured) else {}
             yield event
-        vae = standardised(session.ema.model.vae, session, pixels[train])
+        vae = session.ema.model.vae
+        if settings.decoder_of is None:
+            vae = standardised(vae, session, pixels[train])
         vae.save_pretrained(folder)
     yield Done("autoencoder", session.step, folder, reason, session.clock.seconds, figures)
 

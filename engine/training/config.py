@@ -14,6 +14,7 @@ from engine.errors import ConfigError
 from engine.files import read_json, to_json, write_atomic
 
 Precision = Literal["no", "bf16", "fp16"]
+Device = Literal["auto", "cpu", "cuda", "mps"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -84,8 +85,9 @@ class StageSettings(Settings):
         warmup_steps: over these the learning rate rises from zero.
         decay_share: over this last share of the run it falls along a cosine to zero.
         ema_decay: the largest decay of the moving average of the weights; early on it is (1 + n) / (10 + n).
-        precision: `bf16` and `fp16` compute under autocast with float32 weights.
-        device: `auto` takes an accelerator where there is one.
+        precision: `bf16` and `fp16` compute under autocast with float32 weights; `fp16` needs a GPU.
+        device: `auto` takes an accelerator where there is one; several GPUs are taken when `accelerate launch` or
+            `torchrun` starts one process for each.
         threads: CPU threads; 0 leaves what PyTorch chose.
         log_steps, sample_minutes, checkpoint_minutes: how often to report, draw samples, and save.
     """
@@ -101,7 +103,7 @@ class StageSettings(Settings):
     max_grad_norm: float = 1.0
     ema_decay: float = 0.9995
     precision: Precision = "bf16"
-    device: str = "auto"
+    device: Device = "auto"
     threads: int = 0
     seed: int = 0
     log_steps: int = 50

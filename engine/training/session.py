@@ -15,7 +15,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from engine.errors import DeviceUnavailable
+from engine.errors import ConfigError, DeviceUnavailable
 from engine.training.checkpoint import check_settings, load_checkpoint, load_weights, save_checkpoint
 from engine.training.clock import Clock
 from engine.training.config import StageSettings
@@ -47,14 +47,16 @@ CHANGEABLE = frozenset(
 def make_accelerator(settings: StageSettings) -> Any:
     """Return an `accelerate.Accelerator` for the device and precision of `settings`.
 
-    Raises `DeviceUnavailable` where the device is not present.
+    Raises `DeviceUnavailable` where the device is not present, `ConfigError` for a precision that it cannot have.
     """
     from accelerate import Accelerator  # heavy, and only training needs it
     from accelerate.state import AcceleratorState, PartialState
 
-    wanted = torch.device("cpu" if settings.device == "auto" else settings.device)
-    if wanted.type == "cuda" and not torch.cuda.is_available():
+    present = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
+    if settings.device != "auto" and not present[settings.device]:
         raise DeviceUnavailable(f"The device {settings.device!r} is not present; choose 'cpu' or 'auto'.")
+    if settings.precision == "fp16" and (settings.device == "cpu" or not (present["cuda"] or present["mps"])):
+        raise ConfigError("precision cannot be 'fp16' on a CPU; choose 'bf16' or 'no'.")
     if settings.threads:
         torch.set_num_threads(settings.threads)
     states: tuple[Any, ...] = (AcceleratorState, PartialState)

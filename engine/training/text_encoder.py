@@ -7,7 +7,7 @@ checkpoint only, at the end token and at the padding after it: cross-attention s
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -163,7 +163,7 @@ def distillation_loss(projected: Tensor, targets: Tensor, contrastive_weight: fl
     return loss + contrastive_weight * functional.cross_entropy(ends @ targets.T / temperature, rows)
 
 
-def train_text_encoder(settings: TextEncoderSettings, stop: threading.Event | None = None) -> Iterator[Event]:
+def train_text_encoder(settings: TextEncoderSettings, stop: threading.Event | None = None) -> Generator[Event]:
     """Train, and write the averaged model to `out`/text_encoder and the tokenizer to `out`/tokenizer.
 
     A checkpoint in `out` is resumed; `stop`, once set, ends the run after the present step with a checkpoint, and so

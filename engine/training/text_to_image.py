@@ -7,14 +7,14 @@ Parts that are given are not trained. Run again with the same settings, it goes 
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
 from engine.errors import ConfigError
 from engine.training.autoencoder import AutoencoderSettings, train_autoencoder
-from engine.training.config import Precision, Settings
+from engine.training.config import Device, Precision, Settings
 from engine.training.dataset import read_items
 from engine.training.events import Done, Event
 from engine.training.text_encoder import TextEncoderSettings, train_text_encoder
@@ -48,7 +48,7 @@ class TextToImageSettings(Settings):
     vae: str | None = None
     max_minutes: float | None = None
     precision: Precision = "bf16"
-    device: str = "auto"
+    device: Device = "auto"
     threads: int = 0
     seed: int = 0
     dtype: Literal["float32", "float16", "bfloat16"] = "float16"
@@ -114,7 +114,7 @@ class TextToImageSettings(Settings):
         return {key: getattr(self, key) for key in keys} | limit
 
 
-def train_text_to_image(settings: TextToImageSettings, stop: threading.Event | None = None) -> Iterator[Event]:
+def train_text_to_image(settings: TextToImageSettings, stop: threading.Event | None = None) -> Generator[Event]:
     """Train all stages that are to be trained; the last `Done` names the folder of the pipeline.
 
     `stop`, once set, ends the run after the present step with a checkpoint; so does closing the generator.
@@ -122,7 +122,7 @@ def train_text_to_image(settings: TextToImageSettings, stop: threading.Event | N
     """
     read_items(Path(settings.images))
     settings.save(Path(settings.out) / "settings.json")
-    stages: list[Iterator[Event]] = []
+    stages: list[Generator[Event]] = []
     if (text_encoder := settings.text_encoder_stage()) is not None:
         stages.append(train_text_encoder(text_encoder, stop))
     if (autoencoder := settings.autoencoder_stage()) is not None:

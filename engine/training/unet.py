@@ -8,7 +8,7 @@ Salimans 2022, arXiv 2207.12598 (dropped conditions); Hang et al. 2023, arXiv 23
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -101,7 +101,7 @@ class UNetSettings(StageSettings):
         self.require("prediction_type", not blind, "v_prediction, or else rescale_betas_zero_snr false")
 
 
-def train_unet(settings: UNetSettings, stop: threading.Event | None = None) -> Iterator[Event]:
+def train_unet(settings: UNetSettings, stop: threading.Event | None = None) -> Generator[Event]:
     """Train, and write the whole pipeline to `out`/pipeline with the averaged denoiser.
 
     A checkpoint in `out` is resumed; `stop`, once set, ends the run after the present step with a checkpoint, and so
@@ -116,11 +116,12 @@ def train_unet(settings: UNetSettings, stop: threading.Event | None = None) -> I
     encoders.vae.to(session.device)
     encoders.text_encoder.to(session.device)
     encoded: Encoded | None = None
-    for result in encode_all(session.folder / "cache", data, encoders):
-        if isinstance(result, Encoded):
-            encoded = result
-        else:
-            yield result
+    with session.accelerator.main_process_first():  # the others find what it has written
+        for result in encode_all(session.folder / "cache", data, encoders):
+            if isinstance(result, Encoded):
+                encoded = result
+            else:
+                yield result
     yield session.started()
     trainer = Trainer(session, settings, data, encoders, encoded, Order(weights, settings.seed))
     yield from trainer.run()

@@ -27,7 +27,7 @@ PROMPT = "a red apple, 3d icon"
 SCRIPT = """
 import torch
 from {library} import StableDiffusionPipeline
-pipe = StableDiffusionPipeline.from_pretrained({model!r})
+pipe = StableDiffusionPipeline.from_pretrained({model!r}, dtype=torch.float32)
 told = lambda pipe, index, timestep, tensors: print("step_done", flush=True) or tensors
 pipe({prompt!r}, num_inference_steps={steps}, guidance_scale={guidance}, generator=torch.Generator().manual_seed(1),
      callback_on_step_end=told).images[0].save({out!r})

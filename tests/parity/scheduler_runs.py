@@ -51,7 +51,8 @@ def error(value: Tensor, truth: Tensor) -> float:
 class Beside:
     """Our scheduler and the reference's, each in float32 and float64, all given the same float32 numbers.
 
-    The reference rounds its samples to float32 in many classes, whatever their type; float32 numbers lose nothing by it.
+    The reference rounds its samples to float32 in many classes, whatever their type; float32 numbers lose nothing by
+    it.
     """
 
     def __init__(self, name: str, config: Options, **call: Any) -> None:

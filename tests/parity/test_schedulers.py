@@ -108,6 +108,8 @@ def is_sensible(name: str, config: Options) -> bool:
         name.startswith("DPMSolver") and "variance_type" in config and prediction != "epsilon",
         # A zero terminal SNR holds no signal: dividing by it, epsilon predicts an infinite clean sample.
         config.get("rescale_betas_zero_snr") and prediction == "epsilon" and name.startswith("DD"),
+        # alpha_t / alpha_s, 4096 at zero terminal SNR, times a sample is a float32 product even in its float64 run.
+        on_noise and config.get("rescale_betas_zero_snr"),
         # h = 0 where the lowest level is repeated: Heun's weights are 0 / 0 in the reference.
         config.get("solver_type") == "heun" and config.get("final_sigmas_type") == "sigma_min" and has_grid(config),
     )

@@ -138,7 +138,6 @@ def _about(package: Package) -> dict[str, Any]:
         "version": package.version,
         "licence": package.licence,
         "what": package.source,
-        "url": package.url,
         "sha256": package.sha256,
     }
 

@@ -5,16 +5,14 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import shutil
+import subprocess
 import tarfile
-import urllib.request
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from engine.errors import BadFile, MissingFile
-from engine.files import write_atomic
-
-REGISTRY = "https://registry.npmjs.org"
+from engine.errors import BadFile, MissingDependency, MissingFile
 
 
 @dataclass(frozen=True)
@@ -33,8 +31,9 @@ class Package:
         return f"{self.name.removeprefix('@').replace('/', '-')}-{self.version}.tgz"
 
     @property
-    def url(self) -> str:
-        return f"{REGISTRY}/{self.name}/-/{self.name.split('/')[-1]}-{self.version}.tgz"
+    def specifier(self) -> str:
+        """What npm calls this version."""
+        return f"{self.name}@{self.version}"
 
 
 FLUENT_3D = Package(
@@ -69,24 +68,34 @@ PACKAGES = (FLUENT_3D, FLUENT_FLAT, NOTO, EMOJIBASE)
 
 
 def fetch(package: Package, folder: Path) -> Path:
-    """Return the tarball of `package` in `folder`, downloading it from the npm registry if it is not there.
+    """Return the tarball of `package` in `folder`, downloading it with npm if it is not there.
 
-    Raises `MissingFile` when it cannot be downloaded and `BadFile` when its checksum is not the pinned one.
+    Raises `MissingDependency` without npm, `MissingFile` when it cannot be downloaded, and `BadFile` when its checksum
+    is not the pinned one.
     """
     path = folder / package.filename
     if not path.exists():
-        try:
-            with urllib.request.urlopen(package.url, timeout=120) as answer:  # noqa: S310 (the address is a constant)
-                write_atomic(path, answer.read())
-        except OSError as error:
-            raise MissingFile(
-                f"{package.url} could not be downloaded ({error}); put {package.filename} (made by `npm pack "
-                f"{package.name}@{package.version}`) into {folder}."
-            ) from error
+        _download(package, folder)
     found = hashlib.sha256(path.read_bytes()).hexdigest()
     if package.sha256 and found != package.sha256:
         raise BadFile(f"{path} has the checksum {found}, not {package.sha256}; delete it and run again.")
     return path
+
+
+def _download(package: Package, folder: Path) -> None:
+    npm = shutil.which("npm")
+    if npm is None:
+        raise MissingDependency(
+            f"npm is needed to download {package.specifier}; install Node.js, or put {package.filename} into {folder}."
+        )
+    folder.mkdir(parents=True, exist_ok=True)
+    command = [npm, "pack", package.specifier, "--silent", "--pack-destination", str(folder)]
+    answer = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603 (arguments are constants)
+    if answer.returncode:
+        reason = (answer.stderr.strip().splitlines() or ["no reason given"])[-1]
+        raise MissingFile(
+            f"npm could not download {package.specifier} ({reason}); put {package.filename} into {folder} by hand."
+        )
 
 
 class Tarball:

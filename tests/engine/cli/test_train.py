@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +14,8 @@ import pytest
 from PIL import Image
 
 from engine.cli import main
+
+ROOT = Path(__file__).resolve().parents[3]
 
 
 @pytest.fixture
@@ -68,6 +74,25 @@ def test_events_for_machines(
     names = [event["event"] for event in events]
     assert names.count("progress") == 2
     assert (names[-1], events[-1]["folder"]) == ("done", str(tmp_path / "trained" / "pipeline"))
+
+
+@pytest.mark.skipif(os.name != "posix", reason="signals are POSIX")
+def test_ctrl_c_stops_with_a_checkpoint(images: Path, tmp_path: Path, tiny_sd_folder: Path) -> None:
+    path = settings(tmp_path, tiny_sd_folder)
+    path.write_text(path.read_text().replace('"steps": 2', '"steps": 1000000'))
+    command = [sys.executable, "-m", "engine", "train", "text-to-image", str(images), "--json"]
+    command += ["--out", str(tmp_path / "trained"), "--settings", str(path)]
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        for line in process.stdout:
+            if json.loads(line)["event"] == "progress":
+                process.send_signal(signal.SIGINT)
+                break
+        names = [json.loads(line)["event"] for line in process.stdout]
+        assert process.wait(60) == 130
+        assert process.stderr is not None
+        assert "stopped with a checkpoint" in process.stderr.read()
+    assert names[-2:] == ["checkpoint_saved", "done"]
 
 
 @pytest.mark.parametrize(

@@ -167,3 +167,13 @@ def test_wrong_settings_leave_one_sentence_and_no_file(
 def test_a_model_without_the_convolutions_that_scale_is_refused(make: Make) -> None:
     with pytest.raises(ConfigError, match="use_quant_conv and use_post_quant_conv must be true"):
         list(train_autoencoder(make(model={**TINY_VAE, "use_quant_conv": False})))
+
+
+def test_the_decoder_alone_learns_on_while_the_latents_stay(make: Make, tmp_path: Path) -> None:
+    list(train_autoencoder(make()))
+    trained = tmp_path / "run" / "vae"
+    list(train_autoencoder(make(out=str(tmp_path / "second"), decoder_of=str(trained))))
+    before, after = AutoencoderKL.from_pretrained(trained), AutoencoderKL.from_pretrained(tmp_path / "second" / "vae")
+    for key, weight in before.state_dict().items():
+        stays = key.startswith(("encoder.", "quant_conv."))
+        assert torch.equal(weight, after.state_dict()[key]) == stays, key

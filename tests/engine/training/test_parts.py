@@ -49,6 +49,7 @@ class Hand:
         ({"steps": "many"}, "steps cannot be 'many'; it must be a whole number"),
         ({"batch_size": True}, "batch_size cannot be True"),
         ({"learning_rate": 0.0}, "learning_rate cannot be 0.0; it must be more than 0"),
+        ({"device": "tpu"}, "device cannot be 'tpu'; it must be one of"),
         ({"precision": "fp8"}, 'precision cannot be \'fp8\'; it must be one of "no", "bf16", "fp16"'),
         ({"ema_decay": 1.0}, "ema_decay cannot be 1.0"),
         ({"decay_share": 2.0}, "decay_share cannot be 2.0"),
@@ -80,6 +81,11 @@ def test_a_device_that_is_not_there_is_refused() -> None:
     else:
         with pytest.raises(DeviceUnavailable, match="'cuda' is not present"):
             make_accelerator(settings(device="cuda"))
+
+
+def test_half_precision_is_refused_on_a_cpu() -> None:
+    with pytest.raises(ConfigError, match="precision cannot be 'fp16' on a CPU; choose 'bf16' or 'no'"):
+        make_accelerator(settings(device="cpu", precision="fp16"))
 
 
 # ---- clock and learning rate

@@ -1,0 +1,32 @@
+"""Training in several processes, as on several GPUs: each sees its own samples, all have the same weights."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+from engine.training.unet import UNetSettings
+
+
+def test_two_processes_train_one_model(unet_settings: Callable[..., UNetSettings], root: Path, tmp_path: Path) -> None:
+    unet_settings(accumulate=2, steps=3, log_steps=1).save(tmp_path / "settings.json")
+    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"]
+    result = subprocess.run(  # noqa: S603 (our own script)
+        [*command, "-m", "tests.engine.training.processes", str(tmp_path / "settings.json")],
+        cwd=root,
+        env={**os.environ, "ACCELERATE_USE_CPU": "true", "OMP_NUM_THREADS": "1"},
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+    assert result.returncode == 0, result.stderr
+    (rank, steps, saved, loss, weights), other = (line.split() for line in sorted(result.stdout.splitlines()))
+    assert (rank, steps, saved) == ("0", "3", "3")
+    assert other[:3] == ["1", "3", "3"]
+    assert other[3] != loss
+    assert other[4] == weights
+    assert (tmp_path / "run" / "pipeline" / "model_index.json").is_file()
