@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -69,8 +69,8 @@ def caption_table(data: CaptionedImages) -> tuple[list[str], NDArray[np.int64], 
 
 def encode_all(
     folder: Path, data: CaptionedImages, encoders: Encoders, batch: int = 64
-) -> Iterator[Prepared | Encoded]:
-    """Yield progress, and last the `Encoded` set, taken from `folder` where it fits data and encoders."""
+) -> Generator[Prepared, None, Encoded]:
+    """Yield progress and return the `Encoded` set, taken from `folder` where it fits data and encoders."""
     texts, captions, offsets = caption_table(data)
     latent_key = digest(encoders.vae, str(data.pixels.shape), data.pixels)
     text_key = digest(encoders.text_encoder, "\n".join(texts))
@@ -82,7 +82,7 @@ def encode_all(
         yield from _fill(texts_path, _embeddings(encoders, texts, batch), len(texts), "captions")
     write_json(keys_path, {"latents": latent_key, "texts": text_key})
     # Latents fit in memory; embeddings need not, and a mapped file is read where it is needed.
-    yield Encoded(np.load(latents_path), np.load(texts_path, mmap_mode="r"), captions, offsets)
+    return Encoded(np.load(latents_path), np.load(texts_path, mmap_mode="r"), captions, offsets)
 
 
 def digest(model: nn.Module, text: str, pixels: NDArray[np.uint8] | None = None) -> str:

@@ -12,6 +12,7 @@ from collections.abc import Generator, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -20,12 +21,13 @@ from engine.files import read_json, write_json
 from engine.models.autoencoder_kl import AutoencoderKL
 from engine.models.clip_text import CLIPTextModel
 from engine.models.unet_2d_condition import UNet2DConditionModel
+from engine.preview import LinearPreview, fit_linear_preview, save_preview
 from engine.prompts.tokenizer import CLIPTokenizer
 from engine.schedulers.ddim import DDIMScheduler
 from engine.schedulers.ddpm import DDPMScheduler
 from engine.training.cache import Encoded, Encoders, encode_all
 from engine.training.config import StageSettings
-from engine.training.dataset import CaptionedImages, Order, load_images
+from engine.training.dataset import CaptionedImages, Order, load_images, to_tensor_range
 from engine.training.events import Done, Event, ImageSaved
 from engine.training.samples import make_pipeline, save_samples
 from engine.training.session import Session
@@ -33,6 +35,7 @@ from engine.training.session import Session
 PredictionType = Literal["epsilon", "v_prediction"]
 DTYPES = {"float32": torch.float32, "float16": torch.float16, "bfloat16": torch.bfloat16}
 SHOWN = 16
+PREVIEWED = 256  # images that the map from latents to preview pixels is fitted to
 
 
 def default_unet() -> dict[str, Any]:
@@ -43,7 +46,7 @@ def default_unet() -> dict[str, Any]:
         "up_block_types": ["CrossAttnUpBlock2D", "CrossAttnUpBlock2D"],
         "layers_per_block": 1,
         "attention_head_dim": 4,
-        # With 16 channels or more to a group a step on a CPU takes 15 % less time than with the usual 32 groups.
+        # With 16 channels or more to a group a step on a CPU takes about 11 % less time than with the usual 32 groups.
         "norm_num_groups": 8,
     }
 
@@ -115,13 +118,8 @@ def train_unet(settings: UNetSettings, stop: threading.Event | None = None) -> G
     session = Session("unet", settings, unet, stop)
     encoders.vae.to(session.device)
     encoders.text_encoder.to(session.device)
-    encoded: Encoded | None = None
     with session.accelerator.main_process_first():  # the others find what it has written
-        for result in encode_all(session.folder / "cache", data, encoders):
-            if isinstance(result, Encoded):
-                encoded = result
-            else:
-                yield result
+        encoded = yield from encode_all(session.folder / "cache", data, encoders)
     yield session.started()
     trainer = Trainer(session, settings, data, encoders, encoded, Order(weights, settings.seed))
     yield from trainer.run()
@@ -188,17 +186,15 @@ class Trainer:
         settings: UNetSettings,
         data: CaptionedImages,
         encoders: Encoders,
-        encoded: Encoded | None,
+        encoded: Encoded,
         order: Order,
     ) -> None:
-        assert encoded is not None  # noqa: S101 (encode_all always ends with it)
-        self.session, self.settings, self.encoders, self.encoded, self.order = (
-            session,
-            settings,
-            encoders,
-            encoded,
-            order,
-        )
+        self.session = session
+        self.settings = settings
+        self.pixels = data.pixels
+        self.encoders = encoders
+        self.encoded = encoded
+        self.order = order
         self.schedule = DDPMScheduler.from_config(noise_schedule(settings))
         self.weights = loss_weights(self.schedule.alphas_cumprod, settings.prediction_type, settings.min_snr_gamma)
         spread = range(0, len(data.items), max(1, len(data.items) // SHOWN))
@@ -271,3 +267,7 @@ class Trainer:
         # transformers loads a text encoder in the dtype its configuration names, and Diffusers all else in float32.
         config = self.folder / "text_encoder" / "config.json"
         write_json(config, read_json(config) | {"torch_dtype": "float32"})
+        chosen = np.linspace(0, len(self.pixels) - 1, min(PREVIEWED, len(self.pixels))).astype(int)
+        with torch.no_grad():
+            preview = LinearPreview(*fit_linear_preview(self.encoders.vae, to_tensor_range(self.pixels[chosen])))
+        save_preview(self.folder / "vae", preview)

@@ -37,7 +37,7 @@ def test_betas_destroy_the_signal_little_by_little(schedule: noise_schedules.Bet
     alphas_bar = torch.cumprod(1 - beta_table(schedule, 0.0001, 0.02, 1000), dim=0)
     assert (alphas_bar.diff() < 0).all()
     assert alphas_bar[0] > 0.97
-    assert alphas_bar[-1] < 0.02
+    assert alphas_bar[-1] < 0.04
 
 
 @pytest.mark.parametrize("schedule", SCHEDULES)

@@ -60,6 +60,7 @@ def test_a_run_reports_saves_and_ends_with_a_pipeline(unet_settings: Make) -> No
     done = events[-1]
     assert isinstance(done, Done)
     assert (done.reason, done.step, done.folder) == ("steps", 4, run / "pipeline")
+    assert (run / "pipeline" / "vae" / "latent_preview.json").is_file()
 
 
 def test_the_result_loads_unchanged_in_diffusers_and_gives_the_same_image(unet_settings: Make) -> None:
