@@ -10,11 +10,15 @@ from __future__ import annotations
 import ctypes
 import gc
 import importlib
+import os
 import sys
 import threading
 from importlib.util import find_spec
 from pathlib import Path
 
+# How often an idle thread of GNU OpenMP looks for work before it sleeps. Its own 300,000 lets the threads of one step
+# hold each other up beside other busy programs: 1.4 s a step against 0.45 s under load, 13 ms either way without.
+_SPINS = "10000"
 _LIBRARIES = {"win32": "torch_cpu.dll", "darwin": "libtorch_cpu.dylib"}
 
 
@@ -22,6 +26,8 @@ def import_torch() -> None:
     """Import torch as fast as it goes; a second call costs nothing."""
     if "torch" in sys.modules:
         return
+    if "OMP_WAIT_POLICY" not in os.environ:
+        os.environ.setdefault("GOMP_SPINCOUNT", _SPINS)
     _load_library()
     collecting = gc.isenabled()
     gc.disable()
