@@ -7,11 +7,22 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 SCHEDULERS: Mapping[str, str] = {
+    "CosineDPMSolverMultistepScheduler": "engine.schedulers.cosine_dpmsolver_multistep",
+    "DDIMInverseScheduler": "engine.schedulers.ddim_inverse",
+    "DDIMParallelScheduler": "engine.schedulers.ddim_parallel",
     "DDIMScheduler": "engine.schedulers.ddim",
+    "DDPMParallelScheduler": "engine.schedulers.ddpm_parallel",
     "DDPMScheduler": "engine.schedulers.ddpm",
     "DPMSolverMultistepScheduler": "engine.schedulers.dpm_solver_multistep",
+    "DPMSolverSDEScheduler": "engine.schedulers.dpm_solver_sde",
+    "EDMDPMSolverMultistepScheduler": "engine.schedulers.edm_dpmsolver_multistep",
+    "EDMEulerScheduler": "engine.schedulers.edm_euler",
     "EulerAncestralDiscreteScheduler": "engine.schedulers.euler_ancestral_discrete",
     "EulerDiscreteScheduler": "engine.schedulers.euler_discrete",
+    "HeunDiscreteScheduler": "engine.schedulers.heun_discrete",
+    "KDPM2AncestralDiscreteScheduler": "engine.schedulers.k_dpm_2_ancestral_discrete",
+    "KDPM2DiscreteScheduler": "engine.schedulers.k_dpm_2_discrete",
+    "LMSDiscreteScheduler": "engine.schedulers.lms_discrete",
     "PNDMScheduler": "engine.schedulers.pndm",
     "SchedulerMixin": "engine.schedulers.base",
 }

@@ -1,19 +1,38 @@
 """What a front end may list without loading anything heavy: schedulers, families of models, limits of values.
 
-Also what a model's folder says about itself (`read_model`). Nothing here imports torch.
+The schedulers themselves are the table of `engine.scheduler_entries`. Also what a model's folder says about itself
+(`read_model`). Nothing here imports torch.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from engine.errors import ConfigError, InvalidValue, MissingFile, UnknownName
 from engine.files import read_json
 from engine.resources_path import resource
+from engine.scheduler_entries import PREDICTIONS, SCHEDULERS, SIGMA_FLAGS, SIGMA_SCHEDULES, SchedulerEntry
+
+__all__ = [
+    "EMBEDDED_MODEL",
+    "FAMILIES",
+    "LIMITS",
+    "PREDICTIONS",
+    "SCHEDULERS",
+    "SIGMA_SCHEDULES",
+    "Family",
+    "Limit",
+    "ModelInfo",
+    "SchedulerEntry",
+    "find_scheduler",
+    "model_folder",
+    "read_model",
+    "scheduler_entry",
+]
 
 EMBEDDED_MODEL = "sfumato-icons"
 
@@ -50,120 +69,7 @@ LIMITS: Mapping[str, Limit] = {
     "clip_skip": Limit("number of skipped text encoder layers", 1, 11),
 }
 
-SIGMA_SCHEDULES: Mapping[str, str] = {
-    "default": "The spacing that the model was made with.",
-    "karras": "Small steps at the end, where fine detail forms; often better below 20 steps.",
-    "exponential": "Noise falls by the same factor at every step; smooth pictures with few steps.",
-    "beta": "Small steps at the start and at the end.",
-}
-_SIGMA_FLAGS = {name: f"use_{name}_sigmas" for name in SIGMA_SCHEDULES if name != "default"}
 _SIGMA_WORDS = {"karras": "karras", "k": "karras", "exponential": "exponential", "beta": "beta"}
-
-
-@dataclass(frozen=True, slots=True)
-class SchedulerEntry:
-    """A scheduler as users know it.
-
-    `label` is its name on screen, `names` what A1111, ComfyUI, InvokeAI and Diffusers call it, the first of them
-    A1111's. `class_name` and `changes` make it from any model's scheduler configuration. `steps` is the range in which
-    it does well. `deterministic` is False where fresh noise is added at every step.
-    """
-
-    name: str
-    label: str
-    names: tuple[str, ...]
-    class_name: str
-    advice: str
-    steps: tuple[int, int]
-    deterministic: bool = True
-    changes: Mapping[str, Any] = field(default_factory=dict[str, Any])
-    sigma_schedules: tuple[str, ...] = ("default",)
-    families: tuple[str, ...] = ("stable-diffusion",)
-
-    def check_sigma_schedule(self, sigma_schedule: str) -> None:
-        """Raise `InvalidValue` where this scheduler cannot space its steps that way."""
-        if sigma_schedule not in self.sigma_schedules:
-            raise InvalidValue(
-                f"The scheduler {self.name} has no sigma schedule {sigma_schedule!r}; "
-                f"choose {' or '.join(self.sigma_schedules)}."
-            )
-
-    def config_changes(self, sigma_schedule: str) -> dict[str, Any]:
-        """What to change in a model's scheduler configuration to get this scheduler with that sigma schedule."""
-        if sigma_schedule == "default":
-            return dict(self.changes)
-        return {**self.changes, **{flag: name == sigma_schedule for name, flag in _SIGMA_FLAGS.items()}}
-
-
-_ALL_SIGMAS = tuple(SIGMA_SCHEDULES)
-
-SCHEDULERS: tuple[SchedulerEntry, ...] = (
-    SchedulerEntry(
-        name="ddim",
-        label="DDIM",
-        names=("DDIM",),
-        class_name="DDIMScheduler",
-        advice="Steady and exact; the same seed keeps its composition when you change the number of steps.",
-        steps=(20, 50),
-    ),
-    SchedulerEntry(
-        name="euler",
-        label="Euler",
-        names=("Euler", "euler_discrete"),
-        class_name="EulerDiscreteScheduler",
-        advice="Simple and fast; a good first choice.",
-        steps=(20, 30),
-        sigma_schedules=_ALL_SIGMAS,
-    ),
-    SchedulerEntry(
-        name="euler-a",
-        label="Euler ancestral",
-        names=("Euler a", "euler_ancestral", "euler_ancestral_discrete"),
-        class_name="EulerAncestralDiscreteScheduler",
-        advice="Adds fresh noise at every step: soft, varied pictures that keep changing with more steps.",
-        steps=(20, 40),
-        deterministic=False,
-    ),
-    SchedulerEntry(
-        name="dpmsolver++",
-        label="DPM-Solver++ 2M",
-        names=("DPM++ 2M", "dpmpp_2m", "dpmsolver", "dpmsolver_multistep", "dpm_solver_multistep"),
-        class_name="DPMSolverMultistepScheduler",
-        advice="Sharp pictures in few steps; the best choice for most work.",
-        steps=(15, 25),
-        changes={"algorithm_type": "dpmsolver++", "solver_order": 2},
-        sigma_schedules=_ALL_SIGMAS,
-    ),
-    SchedulerEntry(
-        name="dpmsolver++-sde",
-        label="DPM-Solver++ 2M SDE",
-        names=("DPM++ 2M SDE", "dpmpp_2m_sde", "dpmpp_2m_sde_gpu"),
-        class_name="DPMSolverMultistepScheduler",
-        advice="Like DPM-Solver++ with fresh noise at every step: more detail, and it needs more steps.",
-        steps=(25, 50),
-        deterministic=False,
-        changes={"algorithm_type": "sde-dpmsolver++", "solver_order": 2},
-        sigma_schedules=_ALL_SIGMAS,
-    ),
-    SchedulerEntry(
-        name="pndm",
-        label="PNDM",
-        names=("PLMS", "PNDM"),
-        class_name="PNDMScheduler",
-        advice="The first scheduler of Stable Diffusion, to make pictures of that time again.",
-        steps=(30, 50),
-    ),
-    SchedulerEntry(
-        name="ddpm",
-        label="DDPM",
-        names=("DDPM",),
-        class_name="DDPMScheduler",
-        advice="The original slow sampler with fresh noise at every step; for study and comparison.",
-        steps=(100, 1000),
-        deterministic=False,
-    ),
-)
-
 _BY_NAME = {entry.name: entry for entry in SCHEDULERS}
 
 
@@ -216,7 +122,10 @@ FAMILIES: tuple[Family, ...] = (Family("stable-diffusion", "Stable Diffusion", "
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModelInfo:
-    """What a model's folder says about itself: its family, and the settings it does best with."""
+    """What a model's folder says about itself: its family, and the settings it does best with.
+
+    `prediction` is what the model predicts, in words of `PREDICTIONS`.
+    """
 
     folder: Path
     name: str
@@ -224,6 +133,7 @@ class ModelInfo:
     width: int
     height: int
     size_multiple: int
+    prediction: str
     scheduler: str
     sigma_schedule: str
     steps: int
@@ -240,6 +150,12 @@ class ModelInfo:
             return EMBEDDED_MODEL
         home = Path.home()
         return f"~/{self.folder.relative_to(home).as_posix()}" if self.folder.is_relative_to(home) else str(self.folder)
+
+    def check_scheduler(self, name: str, sigma_schedule: str) -> None:
+        """Raise `InvalidValue` for a scheduler, or a sigma schedule of it, that this model cannot be sampled with."""
+        entry = scheduler_entry(name)
+        entry.check_prediction(self.prediction)
+        entry.check_sigma_schedule(sigma_schedule)
 
     def check_size(self, width: int, height: int) -> None:
         """Raise `InvalidValue` for a picture whose sides this model cannot make."""
@@ -304,7 +220,8 @@ def _model_info(folder: Path, family: Family, card: dict[str, Any]) -> ModelInfo
     sample_size = unet.get("sample_size") or 64
     sides = sample_size if isinstance(sample_size, list) else [sample_size, sample_size]
     height, width = (int(side) * multiple for side in sides)
-    scheduler, sigma_schedule = _own_scheduler(read_json(folder / "scheduler" / "scheduler_config.json"))
+    scheduler_config = read_json(folder / "scheduler" / "scheduler_config.json")
+    scheduler, sigma_schedule = _own_scheduler(scheduler_config)
     if "scheduler" in card:
         entry, sigma_schedule = find_scheduler(str(card["scheduler"]))
         scheduler = entry.name
@@ -315,6 +232,7 @@ def _model_info(folder: Path, family: Family, card: dict[str, Any]) -> ModelInfo
         width=card.get("width", card.get("size", width)),
         height=card.get("height", card.get("size", height)),
         size_multiple=multiple,
+        prediction=_PREDICTION_TYPES.get(scheduler_config.get("prediction_type", "epsilon"), "epsilon"),
         scheduler=scheduler,
         sigma_schedule=str(card.get("sigma_schedule", sigma_schedule)),
         steps=card.get("steps", 30),
@@ -324,16 +242,23 @@ def _model_info(folder: Path, family: Family, card: dict[str, Any]) -> ModelInfo
     for key in ("steps", "guidance_scale", "guidance_rescale"):
         LIMITS[key].check(getattr(info, key))
     info.check_size(info.width, info.height)
-    scheduler_entry(info.scheduler).check_sigma_schedule(info.sigma_schedule)
+    info.check_scheduler(info.scheduler, info.sigma_schedule)
     return info
+
+
+# What `prediction_type` of a scheduler configuration is in words of `PREDICTIONS`; a clean sample is sampled like noise.
+_PREDICTION_TYPES = {"v_prediction": "v", "flow_prediction": "flow"}
 
 
 def _own_scheduler(config: dict[str, Any]) -> tuple[str, str]:
     """The catalogue's names for the scheduler that a model brings; DDIM for one that is not listed here."""
-    for entry in SCHEDULERS:
-        same = all(config.get(key, value) == value for key, value in entry.changes.items())
-        if entry.class_name == config.get("_class_name") and same:
-            flags = (name for name, flag in _SIGMA_FLAGS.items() if config.get(flag))
-            sigma_schedule = next(flags, "default")
-            return entry.name, sigma_schedule if sigma_schedule in entry.sigma_schedules else "default"
+    flags = (name for name, flag in SIGMA_FLAGS.items() if config.get(flag))
+    sigma_schedule = next(flags, "default")
+    same_class = [entry for entry in SCHEDULERS if entry.class_name == config.get("_class_name")]
+    same = [
+        entry for entry in same_class if all(config.get(key, value) == value for key, value in entry.changes.items())
+    ]
+    # A setting that no entry has still leaves the class, which is nearer than another one.
+    for entry in same or same_class:
+        return entry.name, sigma_schedule if sigma_schedule in entry.sigma_schedules else "default"
     return "ddim", "default"

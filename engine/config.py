@@ -76,6 +76,9 @@ def register_to_config(
 
     @functools.wraps(init)
     def wrapper(self: Owner, *args: Init.args, **kwargs: Init.kwargs) -> None:
+        # What files and configurations hold beside the arguments (`_class_name`, ...) may be passed along with them.
+        for key in [key for key in kwargs if key.startswith("_")]:
+            del kwargs[key]
         bound = _bind(signature, self, args, kwargs)
         given = frozenset(bound.arguments)
         bound.apply_defaults()
@@ -193,7 +196,8 @@ class ConfigMixin:
         unknown = sorted(set(changes) - set(keys))
         if unknown:
             raise ConfigError(f"{cls.__name__} has no option {unknown[0]!r}; its options are {', '.join(keys)}.")
-        defaulted = config.defaulted if isinstance(config, Config) else frozenset[str]()
+        # The reference's own configurations say in a key what ours say in an attribute.
+        defaulted = config.defaulted if isinstance(config, Config) else frozenset(config.get("_use_default_values", ()))
         public = {key: value for key, value in config.items() if not key.startswith("_")}
         dropped = sorted(set(public) - set(keys) - defaulted)
         if dropped:

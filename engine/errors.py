@@ -35,6 +35,10 @@ class MissingFile(KnownError, FileNotFoundError):
         return str(self.args[0])
 
 
+class MissingVariant(MissingFile, InvalidValue):
+    """A model has no files of the variant (fp16, ...) that was asked for."""
+
+
 class BadFile(KnownError, ValueError):
     """A file is there but damaged, cut short, or of another kind."""
 

@@ -2,34 +2,33 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from dataclasses import fields
 from typing import Any
 
 
-class Output(OrderedDict[str, Any]):
+class Output(dict[str, Any]):
     """Base of all outputs: `out.sample`, `out["sample"]`, `out[0]` and `out.to_tuple()` are the same value.
 
     Subclasses are dataclasses. A field that is None has an attribute but no key and no place in the tuple.
     """
 
     def __post_init__(self) -> None:
-        for field in fields(self):  # pyright: ignore[reportArgumentType]  # every subclass is a dataclass
-            value = getattr(self, field.name)
+        # Straight into both stores: a scheduler makes an output at every step, and `fields` alone doubles its cost.
+        for name, value in self.__dict__.items():
             if value is not None:
-                super().__setitem__(field.name, value)
+                dict.__setitem__(self, name, value)
 
     def __getitem__(self, key: str | int | slice) -> Any:
         return super().__getitem__(key) if isinstance(key, str) else self.to_tuple()[key]
 
     def __setitem__(self, key: str, value: Any) -> None:
-        super().__setitem__(key, value)
-        super().__setattr__(key, value)
+        dict.__setitem__(self, key, value)
+        object.__setattr__(self, key, value)
 
     def __setattr__(self, name: str, value: Any) -> None:
-        super().__setattr__(name, value)
+        object.__setattr__(self, name, value)
         if name in self:
-            super().__setitem__(name, value)
+            dict.__setitem__(self, name, value)
 
     def __reduce__(self) -> tuple[Any, ...]:
         return type(self), tuple(getattr(self, field.name) for field in fields(self))  # pyright: ignore[reportArgumentType]

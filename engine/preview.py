@@ -1,13 +1,14 @@
 """Small pictures of unfinished latents: one matrix instead of the decoder, cheap enough for every step.
 
-Each latent vector is mapped linearly to a patch of `side` x `side` pixels (least squares against real pictures). The
-matrix is kept beside an autoencoder's configuration as `latent_preview.json`:
-`{"weight": [one row for each colour of each pixel of the patch], "bias": [as many numbers]}`.
+Each latent vector with its neighbours is mapped linearly to a patch of `side` x `side` pixels (least squares against
+real pictures). The matrix is kept beside an autoencoder's configuration as `latent_preview.json`: `{"weight": [a kernel
+of a convolution for each colour of each pixel of the patch], "bias": [as many numbers]}`.
 """
 
 from __future__ import annotations
 
 import functools
+import json
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -19,13 +20,16 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from engine.errors import BadFile, InvalidValue
-from engine.files import read_json, write_json
+from engine.files import read_json, write_atomic
 from engine.messages import Bitmap
 
 FILE_NAME = "latent_preview.json"
 # Pixels of the picture for each pixel of the preview: fine enough to see a face, and a latent knows no more.
 REDUCTION = 4
 RIDGE = 1e-3
+# Latents along a side of the neighbourhood that a patch is seen in. Alone, one latent of factor 16 gives visible tiles:
+# on the embedded model the mean error falls from 0.235 to 0.186 of the range -1 to 1.
+REACH = 3
 
 Preview = Callable[[Tensor], Bitmap]
 
@@ -44,8 +48,9 @@ class Autoencoder(Protocol):
 
 @dataclass(frozen=True)
 class LinearPreview:
-    """The map from latents to colours in [-1, 1]: `weight` (3 * side * side, channels) and `bias` (3 * side * side,).
+    """The map from latents to colours in [-1, 1]: a convolution and a rearrangement of its channels to pixels.
 
+    `weight` is (3 * side * side, channels, reach, reach) with an odd reach, `bias` (3 * side * side,).
     Latents are those that a diffusion model sees: shifted and scaled as the autoencoder's configuration says. Raises
     `InvalidValue` where the shapes do not fit together.
     """
@@ -54,9 +59,10 @@ class LinearPreview:
     bias: Tensor
 
     def __post_init__(self) -> None:
-        if self.weight.dim() != 2 or self.bias.shape != self.weight.shape[:1] or 3 * self.side**2 != len(self.bias):
+        rows, square = self.weight.shape[:1], self.weight.shape[2:] == (self.reach, self.reach) and self.reach % 2 == 1
+        if self.weight.dim() != 4 or not square or self.bias.shape != rows or 3 * self.side**2 != len(self.bias):
             raise InvalidValue(
-                f"A preview needs a weight of 3 * n * n rows and as many biases, not shapes "
+                f"A preview needs 3 * n * n square kernels of an odd side and as many biases, not shapes "
                 f"{tuple(self.weight.shape)} and {tuple(self.bias.shape)}."
             )
 
@@ -64,6 +70,11 @@ class LinearPreview:
     def side(self) -> int:
         """Pixels along a side of the patch of one latent."""
         return math.isqrt(self.bias.numel() // 3)
+
+    @property
+    def reach(self) -> int:
+        """Latents along a side of the neighbourhood that a patch is seen in."""
+        return self.weight.shape[-1]
 
     @torch.no_grad()
     def rgb(self, latents: Tensor) -> Tensor:
@@ -74,7 +85,7 @@ class LinearPreview:
                 f"The preview was made for {self.weight.shape[1]} channels; latents of shape {tuple(latents.shape)} "
                 "do not fit."
             )
-        patches = F.conv2d(image[None], self.weight[..., None, None], self.bias)
+        patches = F.conv2d(_extended(image[None], self.reach), self.weight, self.bias)
         colours = F.pixel_shuffle(patches, self.side)[0].permute(1, 2, 0)
         return ((colours + 1) * 127.5).nan_to_num(0).clamp(0, 255).round().to(torch.uint8).contiguous()
 
@@ -95,13 +106,21 @@ def fit_linear_preview(vae: Autoencoder, images: Tensor) -> tuple[Tensor, Tensor
     factor = images.shape[-1] // latents.shape[-1]
     side = max(factor // REDUCTION, 1)
     small = F.interpolate(images.float().cpu(), scale_factor=side / factor, mode="area")
-    inputs = latents.movedim(1, -1).flatten(0, -2).double()
+    inputs = F.unfold(_extended(latents, REACH), REACH).movedim(1, -1).flatten(0, -2).double()
     targets = F.pixel_unshuffle(small, side).movedim(1, -1).flatten(0, -2).double()
     mean_in, mean_out = inputs.mean(0), targets.mean(0)
-    inputs, targets = inputs - mean_in, targets - mean_out
+    # In units of each input's deviation, so that the penalty is the same whatever the scale of the latents.
+    deviation = inputs.std(0).clamp(min=1e-6)
+    inputs, targets = (inputs - mean_in) / deviation, targets - mean_out
     penalty = RIDGE * len(inputs) * torch.eye(inputs.shape[1], dtype=torch.float64)
-    weight = torch.linalg.solve(inputs.T @ inputs + penalty, inputs.T @ targets).T
-    return weight.float(), (mean_out - weight @ mean_in).float()
+    weight = torch.linalg.solve(inputs.T @ inputs + penalty, inputs.T @ targets).T / deviation
+    kernels = weight.unflatten(1, (latents.shape[1], REACH, REACH))
+    return kernels.float(), (mean_out - weight @ mean_in).float()
+
+
+def _extended(latents: Tensor, reach: int) -> Tensor:
+    """Return `latents` (batch, channels, h, w) with its border repeated: then every latent has all its neighbours."""
+    return F.pad(latents, (reach // 2,) * 4, mode="replicate")
 
 
 def _latents(vae: Autoencoder, images: Tensor) -> Tensor:
@@ -125,7 +144,10 @@ def smooth_images(count: int, size: int, seed: int = 0) -> Tensor:
 
 def save_preview(folder: Path, preview: LinearPreview) -> None:
     """Write `preview` into the autoencoder's folder."""
-    write_json(folder / FILE_NAME, {"weight": preview.weight.tolist(), "bias": preview.bias.tolist()})
+    # Five decimals are a hundredth of what a pixel can show.
+    weight, bias = (tensor.double().round(decimals=5).tolist() for tensor in (preview.weight, preview.bias))
+    # Not indented: one line a number would be most of the file.
+    write_atomic(folder / FILE_NAME, json.dumps({"weight": weight, "bias": bias}).encode())
 
 
 def load_preview(folder: Path | None, vae: Autoencoder) -> Preview:

@@ -109,6 +109,7 @@ class Runner:
         now = datetime.now()
         info = read_model(Path(request.model))
         info.check_size(request.width, request.height)
+        info.check_scheduler(request.scheduler, request.sigma_schedule)
         targets = [picture_path(request, image, now) for image in range(request.count)]
         for target in targets:
             check_target(target, request.on_existing)

@@ -1,4 +1,7 @@
-"""Weights in and out: safetensors files, shards, variants, and modules filled from them without a second copy.
+"""Weights in and out: files, shards, variants, and modules filled from them without a second copy.
+
+The format is safetensors. Files of `torch.save` (`.bin`), which older models have, are read and written too; no code in
+them is run.
 
 A module is built on the meta device, where tensors have shapes but no memory, and each tensor of the file is assigned
 to it. Where the dtype is kept the tensors are views of the memory-mapped file. Where it changes each tensor is read
@@ -9,8 +12,10 @@ as memory of the process.
 from __future__ import annotations
 
 import json
+import pickle
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+import zipfile
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar, cast
@@ -21,7 +26,7 @@ from safetensors.torch import save_file
 from torch import nn
 from torch.overrides import TorchFunctionMode
 
-from engine.errors import BadFile, BugError, InvalidValue, MissingFile, WeightsMismatch
+from engine.errors import BadFile, BugError, InvalidValue, MissingFile, MissingVariant, WeightsMismatch
 from engine.files import atomic_path, read_json, write_json
 
 # Names of the safetensors header, https://github.com/huggingface/safetensors#format
@@ -39,20 +44,23 @@ DTYPES: dict[str, torch.dtype] = {
     "U8": torch.uint8,
     "BOOL": torch.bool,
 }
+SAFETENSORS, PICKLED = ".safetensors", ".bin"
+# What the reader of pickled files raises for damaged ones, and for those that hold code.
+UNREADABLE = (pickle.PickleError, RuntimeError, OSError, EOFError, ValueError, TypeError, LookupError, AttributeError)
 HEADER_LIMIT = 100_000_000  # bytes; the format's own limit
 Module = TypeVar("Module", bound=nn.Module)
 
 
 @dataclass(frozen=True)
 class Entry:
-    """Where one tensor lies: file, dtype, shape, and first and last byte (exclusive) in the file."""
+    """Where one tensor lies: file, dtype, shape, and first and last byte (exclusive) in a safetensors file."""
 
     path: Path
     key: str
     dtype: torch.dtype
     shape: tuple[int, ...]
-    start: int
-    end: int
+    start: int = 0
+    end: int = 0
 
 
 def read_header(path: Path) -> dict[str, Entry]:
@@ -97,31 +105,39 @@ def _entry(path: Path, key: str, value: dict[str, Any], offset: int) -> Entry:
     return Entry(path, key, dtype, shape, offset + start, offset + end)
 
 
-def weight_files(folder: Path, name: str, variant: str | None = None) -> list[Path]:
-    """Return the safetensors files of the weights called `name` in `folder`: one file, or the shards of an index.
+def weight_files(folder: Path, names: Sequence[str], variant: str | None = None) -> list[Path]:
+    """Return the files of the weights in `folder` called by the first of `names` that is there: one, or its shards.
 
-    Without a `variant` of its own a file counts only if it has none; a wanted variant that is absent is an error
-    that lists those present.
+    `names` are such as `model.safetensors`. Without a `variant` of its own a file counts only if it has none; a wanted
+    variant that is absent is an error that lists what is present.
     """
-    single = folder / (f"{name}.{variant}.safetensors" if variant else f"{name}.safetensors")
-    if single.is_file():
-        return [single]
-    for index in _index_names(name, variant):
-        if (folder / index).is_file():
-            return _shards(folder / index)
+    for name in names:
+        single = folder / "".join(_stem_and_suffix(name, variant))
+        if single.is_file():
+            return [single]
+        for index in _index_names(name, variant):
+            if (folder / index).is_file():
+                return _shards(folder / index)
     if not folder.is_dir():
         raise MissingFile(f"The folder {folder} is missing; check the path, or download the model again.")
-    present = sorted(path.name for path in folder.glob(f"{name}*") if not path.name.endswith(".json"))
-    found = f"it holds {', '.join(present)}" if present else "it holds no weights of that name"
-    remedy = "choose another variant" if variant else "download the model as safetensors, or name the variant"
-    raise MissingFile(f"{single} is missing ({found}); {remedy}.")
+    wanted = folder / "".join(_stem_and_suffix(names[0], variant))
+    present = sorted(path.name for path in folder.iterdir() if path.suffix in (SAFETENSORS, PICKLED))
+    found = f"it holds {', '.join(present)}" if present else "it holds no weights"
+    if variant:
+        raise MissingVariant(f"{wanted} is missing ({found}); choose another variant.")
+    raise MissingFile(f"{wanted} is missing ({found}); download the model as safetensors, or name the variant.")
+
+
+def _stem_and_suffix(name: str, variant: str | None) -> tuple[str, str]:
+    path = Path(name)
+    return f"{path.stem}.{variant}" if variant else path.stem, path.suffix
 
 
 def _index_names(name: str, variant: str | None) -> list[str]:
     if not variant:
-        return [f"{name}.safetensors.index.json"]
+        return [f"{name}.index.json"]
     # Two spellings are on the hub: the variant before and after the word index.
-    return [f"{name}.safetensors.index.{variant}.json", f"{name}.safetensors.{variant}.index.json"]
+    return [f"{name}.index.{variant}.json", f"{name}.{variant}.index.json"]
 
 
 def _shards(index: Path) -> list[Path]:
@@ -139,8 +155,26 @@ def read_entries(paths: Iterable[Path]) -> dict[str, Entry]:
     """Return the tensors of all `paths` together."""
     entries: dict[str, Entry] = {}
     for path in paths:
-        entries |= read_header(path)
+        entries |= read_header(path) if path.suffix == SAFETENSORS else _pickled_entries(path)
     return entries
+
+
+def _pickled_entries(path: Path) -> dict[str, Entry]:
+    return {key: Entry(path, key, tensor.dtype, tuple(tensor.shape)) for key, tensor in _open_pickled(path).items()}
+
+
+def _open_pickled(path: Path) -> dict[str, torch.Tensor]:
+    """Return what `torch.save` wrote into `path`, mapped unless the file is of before 2020; runs no code of the file.
+
+    Raises `BadFile` for anything but tensors by name.
+    """
+    try:
+        content = torch.load(path, map_location="cpu", weights_only=True, mmap=zipfile.is_zipfile(path))
+    except UNREADABLE as error:
+        raise BadFile(f"{path} is damaged, or holds more than weights; download the model as safetensors.") from error
+    if not isinstance(content, dict) or not all(isinstance(value, torch.Tensor) for value in content.values()):
+        raise BadFile(f"{path} does not hold weights by name; download the model as safetensors.")
+    return {str(key): tensor.detach() for key, tensor in content.items()}
 
 
 def load_tensors(entries: Mapping[str, Entry], dtype: torch.dtype | None) -> Iterator[tuple[str, torch.Tensor]]:
@@ -152,7 +186,11 @@ def load_tensors(entries: Mapping[str, Entry], dtype: torch.dtype | None) -> Ite
     for name, entry in entries.items():
         by_path.setdefault(entry.path, {})[name] = entry
     for path, own in by_path.items():
-        kept = {name: entry for name, entry in own.items() if not _changes(entry, dtype)}
+        if path.suffix != SAFETENSORS:
+            tensors = _open_pickled(path)
+            yield from ((name, _converted(tensors[entry.key], dtype)) for name, entry in own.items())
+            continue
+        kept = {name: entry for name, entry in own.items() if not _changes(entry.dtype, dtype)}
         if kept:
             yield from _map_tensors(path, kept)
         for name, entry in sorted(own.items(), key=lambda item: item[1].start):
@@ -160,8 +198,12 @@ def load_tensors(entries: Mapping[str, Entry], dtype: torch.dtype | None) -> Ite
                 yield name, _read_tensor(entry).to(dtype)
 
 
-def _changes(entry: Entry, dtype: torch.dtype | None) -> bool:
-    return dtype is not None and entry.dtype.is_floating_point and entry.dtype != dtype
+def _changes(stored: torch.dtype, wanted: torch.dtype | None) -> bool:
+    return wanted is not None and stored.is_floating_point and stored != wanted
+
+
+def _converted(tensor: torch.Tensor, dtype: torch.dtype | None) -> torch.Tensor:
+    return tensor.to(dtype) if _changes(tensor.dtype, dtype) else tensor
 
 
 def _map_tensors(path: Path, entries: Mapping[str, Entry]) -> Iterator[tuple[str, torch.Tensor]]:
@@ -250,39 +292,49 @@ def _more(keys: list[str]) -> str:
 def save_weights(
     tensors: Mapping[str, torch.Tensor],
     folder: Path,
-    name: str,
+    names: Sequence[str],
     max_shard_size: int | str = "10GB",
     variant: str | None = None,
 ) -> list[Path]:
-    """Write `tensors` as `name`[.variant].safetensors into `folder`, in shards with an index above `max_shard_size`.
+    """Write `tensors` under the first of `names` into `folder`, in shards with an index above `max_shard_size`.
 
-    Weights that the folder held under the same name and variant are replaced. Returns the files written.
+    Weights that the folder held under any of `names` in the same variant are replaced. Returns the files written.
     """
     shards = _split(tensors, parse_size(max_shard_size))
-    stem = f"{name}.{variant}" if variant else name
+    stem, suffix = _stem_and_suffix(names[0], variant)
     if len(shards) == 1:
-        files = {f"{stem}.safetensors": shards[0]}
+        files = {f"{stem}{suffix}": shards[0]}
     else:
-        files = {f"{stem}-{i:05d}-of-{len(shards):05d}.safetensors": shard for i, shard in enumerate(shards, 1)}
+        files = {f"{stem}-{i:05d}-of-{len(shards):05d}{suffix}": shard for i, shard in enumerate(shards, 1)}
     for file, shard in files.items():
         with atomic_path(folder / file) as temporary:
-            save_file({key: tensor.detach().contiguous() for key, tensor in shard.items()}, temporary, {"format": "pt"})
-    index = folder / _index_names(name, variant)[0]
+            _write(shard, temporary, suffix)
+    written = set(files)
     if len(shards) > 1:
+        index = _index_names(names[0], variant)[0]
         total = sum(tensor.nbytes for tensor in tensors.values())
         weight_map = {key: file for file, shard in files.items() for key in shard}
-        write_json(index, {"metadata": {"total_size": total}, "weight_map": weight_map})
-    _remove_stale(folder, stem, set(files), index if len(shards) == 1 else None)
+        write_json(folder / index, {"metadata": {"total_size": total}, "weight_map": weight_map})
+        written.add(index)
+    for path in folder.iterdir():
+        if path.name not in written and any(_belongs(path.name, name, variant) for name in names):
+            path.unlink()
     return [folder / file for file in files]
 
 
-def _remove_stale(folder: Path, stem: str, written: set[str], index: Path | None) -> None:
-    own = re.compile(re.escape(stem) + r"(-\d{5}-of-\d{5})?\.safetensors")
-    for path in folder.iterdir():
-        if own.fullmatch(path.name) and path.name not in written:
-            path.unlink()
-    if index:
-        index.unlink(missing_ok=True)
+def _write(tensors: Mapping[str, torch.Tensor], path: Path, suffix: str) -> None:
+    plain = {key: tensor.detach().contiguous() for key, tensor in tensors.items()}
+    if suffix == SAFETENSORS:
+        save_file(plain, path, {"format": "pt"})
+    else:
+        torch.save(plain, path)
+
+
+def _belongs(file: str, name: str, variant: str | None) -> bool:
+    """Whether `file` is, or is a shard or the index of, the weights called `name` in this variant."""
+    stem, suffix = _stem_and_suffix(name, variant)
+    pattern = re.escape(stem) + r"(-\d{5}-of-\d{5})?" + re.escape(suffix)
+    return re.fullmatch(pattern, file) is not None or file in _index_names(name, variant)
 
 
 def _split(tensors: Mapping[str, torch.Tensor], limit: int) -> list[dict[str, torch.Tensor]]:

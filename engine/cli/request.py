@@ -58,6 +58,7 @@ def build_request(options: Options) -> GenerateRequest:
     width, height = _size(options.size, recipe, info)
     info.check_size(width, height)
     scheduler, sigma_schedule = _scheduler(options, recipe, info)
+    info.check_scheduler(scheduler, sigma_schedule)
     folder, name, on_existing = _destination(options)
     return GenerateRequest(
         prompt=_first(options.prompt, recipe.prompt),

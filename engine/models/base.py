@@ -9,8 +9,17 @@ import torch
 from torch import nn
 
 from engine.config import ConfigMixin
-from engine.errors import ConfigError, InvalidValue
-from engine.weights import Entry, build_on_meta, fill_module, read_entries, save_weights, weight_files
+from engine.errors import ConfigError
+from engine.weights import (
+    PICKLED,
+    SAFETENSORS,
+    Entry,
+    build_on_meta,
+    fill_module,
+    read_entries,
+    save_weights,
+    weight_files,
+)
 
 # Attention layers of checkpoints from before Diffusers 0.17 carry these names.
 EARLY_ATTENTION_NAMES = {"query": "to_q", "key": "to_k", "value": "to_v", "proj_attn": "to_out.0"}
@@ -21,10 +30,12 @@ class ModelMixin(nn.Module, ConfigMixin):
 
     Attributes:
         weights_name: stem of the weights file in a model's folder.
+        pickled_name: the same where the file is one of `torch.save`.
         aliases: other class names under which a `config.json` may name this class.
     """
 
     weights_name: ClassVar[str] = "diffusion_pytorch_model"
+    pickled_name: ClassVar[str] = "diffusion_pytorch_model"
     aliases: ClassVar[frozenset[str]] = frozenset()
 
     @property
@@ -51,17 +62,23 @@ class ModelMixin(nn.Module, ConfigMixin):
 
         `dtype` (or `torch_dtype`, its older name) is float32 unless given. `variant` picks files such as
         `diffusion_pytorch_model.fp16.safetensors`. Raises a `KnownError` that names file, key and remedy where the
-        folder is incomplete or its parts do not fit together. Only safetensors are read.
+        folder is incomplete or its parts do not fit together. `use_safetensors` True reads nothing else, False only
+        the files of `torch.save`, and None prefers the former.
         """
-        if use_safetensors is False:
-            raise InvalidValue("use_safetensors=False is not possible: only safetensors files are read.")
         path = Path(folder) / (subfolder or "")
         config = cls.load_config(path)
         cls._check_class(config, path)
         model = build_on_meta(lambda: cls.from_config_file(path))
-        entries = model.rename_entries(read_entries(weight_files(path, cls.weights_name, variant)))
+        names = cls._file_names() if use_safetensors is None else cls._file_names(use_safetensors)[:1]
+        entries = model.rename_entries(read_entries(weight_files(path, names, variant)))
         fill_module(model, entries, dtype or torch_dtype or torch.float32)
         return model.eval()
+
+    @classmethod
+    def _file_names(cls, safe: bool = True) -> tuple[str, str]:
+        """Return the names that the weights may have, the wanted format first."""
+        names = cls.weights_name + SAFETENSORS, cls.pickled_name + PICKLED
+        return names if safe else names[::-1]
 
     @classmethod
     def _check_class(cls, config: dict[str, object], path: Path) -> None:
@@ -88,11 +105,13 @@ class ModelMixin(nn.Module, ConfigMixin):
         max_shard_size: int | str = "10GB",
         variant: str | None = None,
     ) -> None:
-        """Write configuration and weights into `folder`, as `from_pretrained` and Diffusers read them."""
-        if not safe_serialization:
-            raise InvalidValue("safe_serialization=False is not possible: only safetensors files are written.")
+        """Write configuration and weights into `folder`, as `from_pretrained` and Diffusers read them.
+
+        The weights are safetensors or, with `safe_serialization=False`, files of `torch.save` for programs that read
+        nothing else.
+        """
         path = Path(folder)
-        save_weights(self.state_dict_to_save(), path, self.weights_name, max_shard_size, variant)
+        save_weights(self.state_dict_to_save(), path, self._file_names(safe_serialization), max_shard_size, variant)
         self.save_config(path)
 
     def state_dict_to_save(self) -> dict[str, torch.Tensor]:

@@ -179,6 +179,7 @@ class _CLIPTextBase(ModelMixin):
     """Files, initial weights and loading, which both text models have in common."""
 
     weights_name: ClassVar[str] = "model"
+    pickled_name: ClassVar[str] = "pytorch_model"
     text_model: CLIPTextTransformer
 
     @classmethod

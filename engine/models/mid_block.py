@@ -36,8 +36,12 @@ class UNetMidBlock2D(nn.Module):
         head_dim = in_channels if attention_head_dim is None else attention_head_dim
         if attn_groups is None and resnet_time_scale_shift == "default":
             attn_groups = groups
-        self.resnets = nn.ModuleList(
-            ResnetBlock2D(
+        self.resnets, self.attentions = nn.ModuleList(), nn.ModuleList()
+        for index in range(num_layers + 1):
+            if index > 0 and add_attention:
+                attention = spatial_attention(in_channels, head_dim, attn_groups, resnet_eps, output_scale_factor)
+                self.attentions.append(attention)
+            resnet = ResnetBlock2D(
                 in_channels=in_channels,
                 out_channels=in_channels,
                 temb_channels=temb_channels,
@@ -48,12 +52,7 @@ class UNetMidBlock2D(nn.Module):
                 non_linearity=resnet_act_fn,
                 output_scale_factor=output_scale_factor,
             )
-            for _ in range(num_layers + 1)
-        )
-        self.attentions = nn.ModuleList(
-            spatial_attention(in_channels, head_dim, attn_groups, resnet_eps, output_scale_factor)
-            for _ in range(num_layers if add_attention else 0)
-        )
+            self.resnets.append(resnet)
 
     def forward(self, hidden_states: Tensor, temb: Tensor | None = None) -> Tensor:
         """Return the features after the last residual block; `temb` has the shape (batch, temb_channels)."""

@@ -47,10 +47,7 @@ class SpatialTransformer(nn.Module):
         inner_dim = num_attention_heads * attention_head_dim
         self.use_linear_projection = use_linear_projection
         self.norm = nn.GroupNorm(norm_num_groups, in_channels, eps=1e-6)
-        if use_linear_projection:
-            self.proj_in, self.proj_out = nn.Linear(in_channels, inner_dim), nn.Linear(inner_dim, in_channels)
-        else:
-            self.proj_in, self.proj_out = nn.Conv2d(in_channels, inner_dim, 1), nn.Conv2d(inner_dim, in_channels, 1)
+        self.proj_in = _projection(in_channels, inner_dim, use_linear_projection)
         self.transformer_blocks = nn.ModuleList(
             BasicTransformerBlock(
                 inner_dim,
@@ -62,6 +59,7 @@ class SpatialTransformer(nn.Module):
             )
             for _ in range(num_layers)
         )
+        self.proj_out = _projection(inner_dim, in_channels, use_linear_projection)
 
     def forward(self, hidden_states: Tensor, context: Context) -> Tensor:
         size = hidden_states.shape[-2:]
@@ -72,6 +70,10 @@ class SpatialTransformer(nn.Module):
         if self.use_linear_projection:
             return hidden_states + _to_image(self.proj_out(tokens), size)
         return hidden_states + self.proj_out(_to_image(tokens, size))
+
+
+def _projection(channels: int, out_channels: int, linear: bool) -> nn.Module:
+    return nn.Linear(channels, out_channels) if linear else nn.Conv2d(channels, out_channels, 1)
 
 
 def _to_tokens(image: Tensor) -> Tensor:

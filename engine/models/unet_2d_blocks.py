@@ -6,7 +6,7 @@ Images are (batch, channels, height, width), the time embedding (batch, temb_cha
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -100,14 +100,19 @@ class SelfAttention:
 
 
 class _Stage(nn.Module):
-    """Residual blocks, each followed by attention where the stage has it."""
+    """Residual blocks, each followed by attention where the stage has it.
 
-    def __init__(self, resnets: Sequence[ResnetBlock2D], attention: CrossAttention | SelfAttention | None) -> None:
+    They are made in the order in which they run, as everywhere here: then a seed gives the first weights that it
+    gives in the reference.
+    """
+
+    def __init__(self, resnets: Iterator[ResnetBlock2D], attention: CrossAttention | SelfAttention | None) -> None:
         super().__init__()
-        self.resnets = nn.ModuleList(resnets)
-        self.attentions = nn.ModuleList(
-            () if attention is None else (attention.block(resnet.out_channels, i) for i, resnet in enumerate(resnets))
-        )
+        self.resnets, self.attentions = nn.ModuleList(), nn.ModuleList()
+        for index, resnet in enumerate(resnets):
+            self.resnets.append(resnet)
+            if attention is not None:
+                self.attentions.append(attention.block(resnet.out_channels, index))
         self.has_cross_attention = isinstance(attention, CrossAttention)
 
     def layer(self, index: int, hidden_states: Tensor, temb: Tensor | None, context: Context) -> Tensor:
@@ -136,8 +141,8 @@ class DownStage(_Stage):
         downsample: ResampleType | None = None,
         downsample_padding: int = 1,
     ) -> None:
-        resnets = [residual.block(in_channels if i == 0 else out_channels, out_channels) for i in range(num_layers)]
-        super().__init__(resnets, attention)
+        widths = [in_channels, *[out_channels] * (num_layers - 1)]
+        super().__init__((residual.block(width, out_channels) for width in widths), attention)
         self.downsamplers = nn.ModuleList()
         if downsample == "conv":
             self.downsamplers.append(Downsample2D(out_channels, use_conv=True, padding=downsample_padding))
@@ -183,12 +188,10 @@ class UpStage(_Stage):
         attention: CrossAttention | SelfAttention | None = None,
         upsample: ResampleType | None = None,
     ) -> None:
-        resnets: list[ResnetBlock2D] = []
-        for index in range(num_layers):
-            skip_channels = in_channels if index == num_layers - 1 else out_channels
-            hidden_channels = prev_output_channel if index == 0 else out_channels
-            resnets.append(residual.block(hidden_channels + skip_channels, out_channels))
-        super().__init__(resnets, attention)
+        hidden = [prev_output_channel, *[out_channels] * (num_layers - 1)]
+        skips = [*[out_channels] * (num_layers - 1), in_channels]
+        widths = map(sum, zip(hidden, skips, strict=True))
+        super().__init__((residual.block(width, out_channels) for width in widths), attention)
         self.upsamplers = nn.ModuleList()
         if upsample == "conv":
             self.upsamplers.append(Upsample2D(out_channels, use_conv=True))
@@ -220,8 +223,9 @@ class UNetMidBlock2DCrossAttn(nn.Module):
 
     def __init__(self, channels: int, residual: Residual, attention: CrossAttention) -> None:
         super().__init__()
-        self.resnets = nn.ModuleList(residual.block(channels, channels) for _ in range(2))
+        self.resnets = nn.ModuleList([residual.block(channels, channels)])
         self.attentions = nn.ModuleList([attention.block(channels, 0)])
+        self.resnets.append(residual.block(channels, channels))
 
     def forward(self, hidden_states: Tensor, temb: Tensor | None = None, context: Context = NO_CONTEXT) -> Tensor:
         """Input and output: (batch, channels, height, width)."""

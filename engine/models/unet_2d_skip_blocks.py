@@ -76,12 +76,11 @@ class SkipDownStage(nn.Module):
         downsample: bool,
     ) -> None:
         super().__init__()
-        self.resnets = nn.ModuleList(
-            residual.block(in_channels if i == 0 else out_channels, out_channels) for i in range(num_layers)
-        )
-        self.attentions = nn.ModuleList()
-        if head_dim is not None:
-            self.attentions.extend(_attention(out_channels, head_dim, residual.eps) for _ in range(num_layers))
+        self.resnets, self.attentions = nn.ModuleList(), nn.ModuleList()
+        for index in range(num_layers):
+            self.resnets.append(residual.block(in_channels if index == 0 else out_channels, out_channels))
+            if head_dim is not None:
+                self.attentions.append(_attention(out_channels, head_dim, residual.eps))
         self.resnet_down = residual.resampling_block(out_channels, up=False) if downsample else None
         self.skip_conv = nn.Conv2d(IMAGE_CHANNELS, out_channels, 1) if downsample else None
 

@@ -17,8 +17,9 @@ class _Stage(nn.Module):
         self, in_channels: int, out_channels: int, num_layers: int, groups: int, act_fn: str, add_attention: bool
     ) -> None:
         super().__init__()
-        self.resnets = nn.ModuleList(
-            ResnetBlock2D(
+        self.resnets, self.attentions = nn.ModuleList(), nn.ModuleList()
+        for layer in range(num_layers):
+            resnet = ResnetBlock2D(
                 in_channels=in_channels if layer == 0 else out_channels,
                 out_channels=out_channels,
                 temb_channels=None,
@@ -26,12 +27,9 @@ class _Stage(nn.Module):
                 groups=groups,
                 non_linearity=act_fn,
             )
-            for layer in range(num_layers)
-        )
-        self.attentions = nn.ModuleList(
-            spatial_attention(out_channels, out_channels, groups, NORM_EPS)
-            for _ in range(num_layers if add_attention else 0)
-        )
+            self.resnets.append(resnet)
+            if add_attention:
+                self.attentions.append(spatial_attention(out_channels, out_channels, groups, NORM_EPS))
 
     def residual_layers(self, hidden_states: Tensor) -> Tensor:
         """Return the features after all residual blocks and attentions, at the size they came in."""

@@ -74,12 +74,12 @@ class DiffusionPipeline:
     Attributes:
         optional_parts: parts that a folder may give as null.
         only_if_asked: parts that are loaded only with `requires_safety_checker=True` or when passed.
-        callback_tensors: what `callback_on_step_end_tensor_inputs` may name.
+        _callback_tensor_inputs: what `callback_on_step_end_tensor_inputs` may name.
     """
 
     optional_parts: ClassVar[frozenset[str]] = frozenset()
     only_if_asked: ClassVar[frozenset[str]] = frozenset()
-    callback_tensors: ClassVar[tuple[str, ...]] = ("latents",)
+    _callback_tensor_inputs: ClassVar[Sequence[str]] = ("latents",)
 
     _part_names: tuple[str, ...] = ()
     _values: Mapping[str, Any] = {}
@@ -151,11 +151,9 @@ class DiffusionPipeline:
 
         `dtype` (or `torch_dtype`, its older name) is float32 unless given; `variant` picks files such as
         `diffusion_pytorch_model.fp16.safetensors` where a part has them. Parts passed by name are used as they are,
-        None included. Raises a `KnownError` that names file, key and remedy for whatever is missing, damaged, unknown
-        or foreign.
+        None included. `use_safetensors` is as for models. Raises a `KnownError` that names file, key and remedy for
+        whatever is missing, damaged, unknown or foreign.
         """
-        if use_safetensors is False:
-            raise InvalidValue("use_safetensors=False is not possible: only safetensors files are read.")
         path = Path(folder)
         if not path.is_dir():
             raise MissingFile(f"{folder} is not a folder; a pipeline is loaded from a local folder with {INDEX_NAME}.")
@@ -163,11 +161,13 @@ class DiffusionPipeline:
         named = pipeline_class(index.get("_class_name"), path / INDEX_NAME)
         target = cast("type[Self]", named) if cls is DiffusionPipeline else cls
         check_variant(path, variant)
-        return target._assemble(path, index, LoadOptions(dtype or torch_dtype, variant), target._known(given))
+        return target._assemble(
+            path, index, LoadOptions(dtype or torch_dtype, variant, use_safetensors), target._known(given)
+        )
 
     @classmethod
     def _assemble(cls, folder: Path, index: dict[str, Any], options: LoadOptions, given: dict[str, Any]) -> Self:
-        asked = bool(given.get("requires_safety_checker"))
+        asked = any(given.get(name) for name in ("requires_safety_checker", "safety_checker"))
         values = dict(given)
         for name, parameter in cls._arguments().items():
             if name in given or name == "requires_safety_checker" or (name in cls.only_if_asked and not asked):
@@ -200,14 +200,13 @@ class DiffusionPipeline:
         max_shard_size: int | str = "10GB",
     ) -> None:
         """Write every part into its own folder in `folder`, then `model_index.json`, as Diffusers reads them."""
-        if not safe_serialization:
-            raise InvalidValue("safe_serialization=False is not possible: only safetensors files are written.")
         path = Path(folder)
+        how = {"safe_serialization": safe_serialization, "variant": variant, "max_shard_size": max_shard_size}
         # First, so that a part which cannot be named is found before anything is written.
         index = dict(self.config)
         for name, part in self.components.items():
             if isinstance(part, nn.Module):
-                cast("Any", part).save_pretrained(path / name, variant=variant, max_shard_size=max_shard_size)
+                cast("Any", part).save_pretrained(path / name, **how)
             elif part is not None:
                 part.save_pretrained(path / name)
         write_json(path / INDEX_NAME, index)
@@ -262,9 +261,9 @@ class DiffusionPipeline:
         self._progress_label = desc
 
     def _check_callback(self, names: Sequence[str]) -> None:
-        unknown = [name for name in names if name not in self.callback_tensors]
+        unknown = [name for name in names if name not in self._callback_tensor_inputs]
         if unknown:
-            allowed = ", ".join(self.callback_tensors)
+            allowed = ", ".join(self._callback_tensor_inputs)
             raise InvalidValue(
                 f"callback_on_step_end_tensor_inputs cannot have {unknown[0]!r}; this pipeline offers {allowed}."
             )

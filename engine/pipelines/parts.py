@@ -17,7 +17,7 @@ import torch
 from safetensors import SafetensorError
 
 from engine._exports import MODELS, PIPELINES, SCHEDULERS
-from engine.errors import BadFile, ConfigError, KnownError, MissingDependency, MissingFile, UnknownName
+from engine.errors import BadFile, ConfigError, KnownError, MissingDependency, MissingFile, MissingVariant, UnknownName
 from engine.models.base import ModelMixin
 
 INDEX_NAME = "model_index.json"
@@ -34,10 +34,11 @@ FROM_TRANSFORMERS: Mapping[str, str] = {
 
 @dataclass(frozen=True)
 class LoadOptions:
-    """How weights are loaded: precision (float32 if None), and which variant of the files."""
+    """How weights are loaded: precision (float32 if None), which variant of the files, and of which format."""
 
     dtype: torch.dtype | None = None
     variant: str | None = None
+    use_safetensors: bool | None = None
 
 
 def pipeline_class(name: Any, index: Path) -> type:
@@ -58,7 +59,8 @@ def load_part(folder: Path, name: str, entry: Any, options: LoadOptions) -> Any:
     if not path.is_dir():
         raise MissingFile(f"The folder {path}, which {INDEX_NAME} names, is missing; download the model again.")
     if issubclass(cls, ModelMixin):
-        return cls.from_pretrained(path, dtype=options.dtype, variant=_present(path, options.variant))
+        variant = _present(path, options.variant)
+        return cls.from_pretrained(path, dtype=options.dtype, variant=variant, use_safetensors=options.use_safetensors)
     return cls.from_pretrained(path) if cls.__module__.startswith("engine.") else _foreign(cls, path, options)
 
 
@@ -108,7 +110,8 @@ def _foreign(cls: Any, path: Path, options: LoadOptions) -> Any:
     choices: dict[str, Any] = {"local_files_only": True}
     if torch.nn.Module in cls.__mro__:
         variant = _present(path, options.variant)
-        choices |= {"dtype": options.dtype or torch.float32, "use_safetensors": True, "variant": variant}
+        choices |= {"dtype": options.dtype or torch.float32, "variant": variant}
+        choices["use_safetensors"] = options.use_safetensors
     try:
         return cls.from_pretrained(str(path), **choices)
     except KnownError:
@@ -125,9 +128,9 @@ def _present(path: Path, variant: str | None) -> str | None:
 
 
 def check_variant(folder: Path, variant: str | None) -> None:
-    """Raise `MissingFile` if no part of the pipeline in `folder` has files of `variant`."""
+    """Raise `MissingVariant` if no part of the pipeline in `folder` has files of `variant`."""
     if variant is not None and next(folder.glob(f"*/*.{variant}[.-]*"), None) is None:
-        raise MissingFile(f"{folder} holds no files of the variant {variant!r}; leave the variant out.")
+        raise MissingVariant(f"{folder} holds no files of the variant {variant!r}; leave the variant out.")
 
 
 def entry_of(name: str, part: Any) -> list[str | None]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import importlib
 from abc import abstractmethod
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, Self
@@ -56,6 +56,13 @@ RANGES: dict[str, tuple[float, float]] = {
     "sigma_min": (1e-10, float("inf")),
     "sigma_max": (1e-10, float("inf")),
     "flow_shift": (1e-10, float("inf")),
+    "shift": (1e-10, float("inf")),
+    "shift_terminal": (0, 1 - 1e-6),
+    "sigma_data": (1e-10, float("inf")),
+    "rho": (1e-10, float("inf")),
+    "sampling_eps": (1e-10, 1),
+    "beta_min": (0, float("inf")),
+    "scaler": (1e-10, float("inf")),
 }
 
 
@@ -114,7 +121,8 @@ class SchedulerMixin(ConfigMixin):
         return [getattr(package, name) for name in names if hasattr(package, name)]
 
     def __len__(self) -> int:
-        return self.config.num_train_timesteps
+        # A model of continuous time has no number of trained timesteps.
+        return self.config.get("num_train_timesteps", len(self._timetable))
 
     @property
     def step_index(self) -> int | None:
@@ -138,12 +146,22 @@ class SchedulerMixin(ConfigMixin):
         """Another name of `set_timesteps`."""
         self.set_timesteps(*args, **kwargs)
 
+    def _check_ranges(self) -> None:
+        """Raise `InvalidValue` for a number of the configuration that lies outside its `RANGES`."""
+        for key, (low, high) in RANGES.items():
+            if (value := self.config.get(key)) is not None and not low <= value <= high:
+                raise InvalidValue(f"{key} cannot be {value}; it must lie between {low:g} and {high:g}.")
+
     def _start_run(self, timesteps: npt.NDArray[Any], device: Device) -> None:
         """Take `timesteps` (steps,) as the schedule and go to its beginning."""
         self._timetable = timesteps.tolist()
         self.timesteps = torch.from_numpy(timesteps).to(device)
         self._step_index = None
         self._begin_index = None
+
+    def scale_model_input(self, sample: torch.Tensor, timestep: Timestep | None = None) -> torch.Tensor:
+        """Return `sample` as it is: most models are trained on the sample that the scheduler steps."""
+        return sample
 
     def _require_timesteps(self) -> None:
         if self.num_inference_steps is None:
@@ -156,19 +174,19 @@ class SchedulerMixin(ConfigMixin):
             return int(timestep if place is None else self._timetable[place])
         return int(timestep)
 
-    def _place_of_view(self, timestep: Timestep) -> int | None:
-        """Return the place of `timestep` if it is an element of `self.timesteps` itself, else None.
+    def _place_of_view(self, timestep: Timestep, table: torch.Tensor | None = None) -> int | None:
+        """Return the place of `timestep` if it is an element of `table` (of `self.timesteps`) itself, else None.
 
         Pipelines pass elements of `timesteps`: those are views of its memory, so that where they lie tells which they
         are without reading them back from the device.
         """
         if not isinstance(timestep, torch.Tensor) or timestep.ndim:
             return None
-        table = self.timesteps
+        table = self.timesteps if table is None else table
         if timestep.untyped_storage().data_ptr() != table.untyped_storage().data_ptr():
             return None
         place = int(timestep.storage_offset()) - int(table.storage_offset())
-        return place if 0 <= place < len(self._timetable) else None
+        return place if 0 <= place < len(table) else None
 
     def index_for_timestep(self, timestep: Timestep, schedule_timesteps: torch.Tensor | None = None) -> int:
         """Return the place of `timestep` in the schedule.
@@ -221,17 +239,17 @@ class DiscreteScheduler(SchedulerMixin):
     def _make_betas(self) -> None:
         """Make the tables that the configuration names, and the schedule of all trained timesteps."""
         config = self.config
-        for key, (low, high) in RANGES.items():
-            if (value := config.get(key)) is not None and not low <= value <= high:
-                raise InvalidValue(f"{key} cannot be {value}; it must lie between {low:g} and {high:g}.")
+        self._check_ranges()
         steps = config.num_train_timesteps
-        if config.trained_betas is not None:
-            self.betas = torch.as_tensor(np.asarray(config.trained_betas, dtype=np.float32))
+        # The cosine needs no ends, and a class that knows no other schedule does not have them.
+        start, end = config.get("beta_start", 0.0), config.get("beta_end", 0.0)
+        if (trained_betas := config.get("trained_betas")) is not None:
+            self.betas = torch.as_tensor(np.asarray(trained_betas, dtype=np.float32))
         else:
-            self.betas = noise_schedules.beta_table(config.beta_schedule, config.beta_start, config.beta_end, steps)
+            self.betas = noise_schedules.beta_table(config.beta_schedule, start, end, steps)
         if not bool((self.betas > 0).all()):
             raise InvalidValue(
-                f"betas must be more than 0, but beta_start={config.beta_start}, beta_end={config.beta_end} and "
+                f"betas must be more than 0, but beta_start={start}, beta_end={end} and "
                 f"beta_schedule={config.beta_schedule!r} give {self.betas.min():g} ... {self.betas.max():g}."
             )
         if config.get("rescale_betas_zero_snr"):
@@ -263,10 +281,6 @@ class DiscreteScheduler(SchedulerMixin):
             )
         self.num_inference_steps = len(timesteps)
         self._start_run(timesteps.astype(np.int64), device)
-
-    def scale_model_input(self, sample: torch.Tensor, timestep: Timestep | None = None) -> torch.Tensor:
-        """Return `sample` as it is: the model was trained on x_t itself."""
-        return sample
 
     def add_noise(self, original_samples: torch.Tensor, noise: torch.Tensor, timesteps: torch.Tensor) -> torch.Tensor:
         """Return x_t = sqrt(alpha_bar_t) x_0 + sqrt(1 - alpha_bar_t) eps.
@@ -316,3 +330,12 @@ def noise_like(sample: torch.Tensor, generator: Generators = None, dtype: torch.
 def full_precision(sample: torch.Tensor) -> torch.Tensor:
     """Return half precision samples as float32 for arithmetic, all others as they are."""
     return sample.float() if sample.dtype in (torch.float16, torch.bfloat16) else sample
+
+
+def weighted_sum(weights: Iterable[float], tensors: Iterable[torch.Tensor]) -> torch.Tensor:
+    """Return the sum of tensors of one shape and type, each times its weight, in one pass over the memory for each."""
+    (weight, tensor), *others = zip(weights, tensors, strict=True)
+    total = tensor * weight
+    for weight, tensor in others:
+        total.add_(tensor, alpha=weight)
+    return total

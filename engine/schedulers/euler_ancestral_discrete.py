@@ -68,7 +68,8 @@ class EulerAncestralDiscreteScheduler(SigmaScheduler):
 
         x = full_precision(sample)
         x_0 = self._clean(full_precision(model_output), x, sigma, sigma)
-        d = (x - x_0) / float(sigma)
-        x_next = x + float(sigma_down - sigma) * d + float(sigma_up) * noise_like(model_output, generator)
+        # x + (sigma_down - sigma) (x - x_0) / sigma, whose terms nearly cancel from a high level, as a share of x - x_0.
+        x_down = torch.add(x_0, x - x_0, alpha=1 + float(sigma_down - sigma) / float(sigma))
+        x_next = torch.add(x_down, noise_like(model_output, generator), alpha=float(sigma_up))
         self._step_index = i + 1
         return self._output(x_next.to(model_output.dtype), x_0.to(model_output.dtype), return_dict)

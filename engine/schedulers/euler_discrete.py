@@ -149,8 +149,8 @@ class EulerDiscreteScheduler(SigmaScheduler):
             x = x + float((t_hat**2 - t**2) ** 0.5 * s_noise) * noise_like(model_output, generator)
 
         x_0 = self._clean(full_precision(model_output), x, t, t_hat)
-        d = (x - x_0) / float(t_hat)
-        x_next = x + float(t_next - t_hat) * d
+        # x + (t_next - t_hat) (x - x_0) / t_hat, whose terms nearly cancel from a high level, as a share of x - x_0.
+        x_next = torch.add(x_0, x - x_0, alpha=1 + float(t_next - t_hat) / float(t_hat))
         self._step_index = i + 1
         return self._output(x_next.to(model_output.dtype), x_0.to(model_output.dtype), return_dict)
 

@@ -6,14 +6,14 @@ Samples are x = alpha x_0 + sigma eps; this is what the model was trained on, so
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 import numpy.typing as npt
 import torch
 
 from engine.errors import InvalidValue
-from engine.schedulers.base import Timestep
+from engine.schedulers.base import Device, Timestep
 from engine.schedulers.noise_schedules import (
     FloatArray,
     Prediction,
@@ -39,10 +39,14 @@ class LogSnrScheduler(SigmaScheduler):
         alpha_t, sigma_t, lambda_t: the trained levels, float32 of shape (T,).
     """
 
+    # Where a run ends if the configuration does not say, and whether "sigma_min" is the last level of a grid again.
+    _default_end: ClassVar[Literal["zero", "sigma_min"]] = "zero"
+    _ends_on_grid: ClassVar[bool] = False
+
     # The same for the levels of the run, in numpy: float32 scalars that round as the reference's do.
-    _alpha: Float32s
-    _sigma: Float32s
-    _lambda: Float32s
+    _alpha: npt.NDArray[Any]
+    _sigma: npt.NDArray[Any]
+    _lambda: npt.NDArray[Any]
 
     def _make_levels(self) -> None:
         """Make the trained levels and the grid of all of them."""
@@ -66,35 +70,57 @@ class LogSnrScheduler(SigmaScheduler):
             times = checked_timesteps(timesteps, config.num_train_timesteps)
         else:
             times = self._spaced(checked_steps(num_inference_steps, config.num_train_timesteps))
-        n = len(times)
         if (grid := self._grid()) is not None:
             n = checked_steps(num_inference_steps, config.num_train_timesteps)
-            levels = grid(self._trained_sigmas[0].item(), self._trained_sigmas[-1].item(), n)
-            times = sigma_to_t(levels, self._log_sigmas)
-            rounded = config.use_karras_sigmas or config.get("use_lu_lambdas")
-            if rounded and config.beta_schedule != "squaredcos_cap_v2":
-                times = times.round()
+            levels = grid(*self._grid_ends(), n)
+            times = self._grid_times(levels)
         elif config.use_flow_sigmas:
-            levels = flow_sigmas(config.num_train_timesteps, num_inference_steps or n, flow_shift)
+            levels = flow_sigmas(config.num_train_timesteps, num_inference_steps or len(times), flow_shift)
             times = levels * config.num_train_timesteps
         else:
-            levels = self._sigma_at(times)
-        return np.append(levels, self._last_sigma()), times.astype(np.int64)
+            return np.append(self._sigma_at(times), self._last_sigma()), times.astype(np.int64)
+        return np.append(levels, self._last_sigma(levels if self._ends_on_grid else None)), times.astype(np.int64)
+
+    def _last_sigma(self, grid: FloatArray | None = None) -> float:
+        """Return the level that a run ends at, after the levels `grid` or, if None, after trained ones."""
+        if self.config.get("final_sigmas_type", self._default_end) == "zero":
+            return 0.0
+        return float(self._trained_sigmas[0] if grid is None else grid[-1])
+
+    def _grid_ends(self) -> tuple[float, float]:
+        """Return the lowest and the highest level of a grid: those of the configuration, else the trained ones."""
+        low, high = self.config.get("sigma_min"), self.config.get("sigma_max")
+        low = self._trained_sigmas[0].item() if low is None else low
+        return low, self._trained_sigmas[-1].item() if high is None else high
+
+    def _grid_times(self, levels: FloatArray) -> npt.NDArray[np.float64]:
+        """Return the timesteps of the levels of a grid, still fractions where the model is not called at them."""
+        times = sigma_to_t(levels, self._log_sigmas)
+        return times.round() if self.config.use_karras_sigmas else times
 
     def _spaced(self, n: int) -> npt.NDArray[np.float64]:
         """Return `n` timesteps, none whose lambda is below `lambda_min_clipped`; the lowest of n + 1 is left out."""
-        config = self.config
-        clipped = torch.searchsorted(self.lambda_t.flip(0), config.get("lambda_min_clipped", -float("inf"))).item()
-        top = config.num_train_timesteps - int(clipped)
-        if config.timestep_spacing == "trailing":
+        config, top = self.config, self._top()
+        spacing = config.get("timestep_spacing", "linspace")
+        if spacing == "trailing":
             return spaced_timesteps("trailing", config.num_train_timesteps, n, top=top)
-        times = spaced_timesteps(config.timestep_spacing, config.num_train_timesteps, n + 1, config.steps_offset, top)
+        times = spaced_timesteps(spacing, config.num_train_timesteps, n + 1, config.get("steps_offset", 0), top)
         return times.round()[:-1]
 
-    def _start_level_run(self, levels: FloatArray, times: npt.NDArray[np.int64], device: Any) -> None:
-        """Take levels (steps + 1,) and timesteps (steps,) as the schedule, with alpha, sigma and lambda of each."""
+    def _top(self) -> int:
+        """Return the number of trained timesteps whose lambda is not below `lambda_min_clipped`."""
+        lowest = self.config.get("lambda_min_clipped", -float("inf"))
+        return self.config.num_train_timesteps - int(torch.searchsorted(self.lambda_t.flip(0), lowest).item())
+
+    def _start_level_run(
+        self, levels: FloatArray, times: npt.NDArray[Any], device: Device, dtype: torch.dtype = torch.float32
+    ) -> None:
+        """Take levels (steps + 1,) and timesteps (steps,) as the schedule, with alpha, sigma and lambda of each.
+
+        `dtype` is that of the three tables; the levels themselves are always float32.
+        """
         self._start_sigma_run(levels, times, device)
-        alpha, sigma = self._alpha_and_sigma(self.sigmas)
+        alpha, sigma = self._alpha_and_sigma(self.sigmas.to(dtype))
         self._alpha, self._sigma = alpha.numpy(), sigma.numpy()
         self._lambda = (alpha.log() - sigma.log()).numpy()
 

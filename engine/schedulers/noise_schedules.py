@@ -19,7 +19,7 @@ import torch
 
 from engine.errors import InvalidValue, MissingDependency
 
-BetaSchedule = Literal["linear", "scaled_linear", "squaredcos_cap_v2", "sigmoid", "laplace"]
+BetaSchedule = Literal["linear", "scaled_linear", "squaredcos_cap_v2", "sigmoid", "laplace", "exp"]
 Spacing = Literal["linspace", "leading", "trailing"]
 Prediction = Literal["epsilon", "sample", "v_prediction", "flow_prediction"]
 VarianceType = Literal["fixed_small", "fixed_small_log", "fixed_large", "fixed_large_log", "learned", "learned_range"]
@@ -34,8 +34,8 @@ def beta_table(schedule: BetaSchedule, beta_start: float, beta_end: float, num_t
 
     `linear` is that of DDPM (https://arxiv.org/abs/2006.11239, section 4), `scaled_linear` (linear in sqrt(beta)) that
     of latent diffusion, `squaredcos_cap_v2` the cosine of https://arxiv.org/abs/2102.09672, equation 17, `sigmoid`
-    that of GeoDiff (https://arxiv.org/abs/2203.02923), `laplace` that of https://arxiv.org/abs/2407.03297.
-    The cosine and `laplace` ignore `beta_start` and `beta_end`.
+    that of GeoDiff (https://arxiv.org/abs/2203.02923), `laplace` that of https://arxiv.org/abs/2407.03297, `exp` has an
+    exponential alpha_bar. The cosine, `laplace` and `exp` ignore `beta_start` and `beta_end`.
     """
     if schedule == "linear":
         return torch.linspace(beta_start, beta_end, num_train_timesteps, dtype=torch.float32)
@@ -44,7 +44,8 @@ def beta_table(schedule: BetaSchedule, beta_start: float, beta_end: float, num_t
     if schedule == "sigmoid":
         ramp = torch.linspace(-6, 6, num_train_timesteps, dtype=torch.float32)
         return torch.sigmoid(ramp) * (beta_end - beta_start) + beta_start
-    return betas_of(cosine_alpha_bar if schedule == "squaredcos_cap_v2" else laplace_alpha_bar, num_train_timesteps)
+    alpha_bars = {"squaredcos_cap_v2": cosine_alpha_bar, "laplace": laplace_alpha_bar, "exp": exponential_alpha_bar}
+    return betas_of(alpha_bars[schedule], num_train_timesteps)
 
 
 def cosine_alpha_bar(u: float) -> float:
@@ -57,6 +58,11 @@ def laplace_alpha_bar(u: float) -> float:
     log_snr = -0.5 * math.copysign(1, 0.5 - u) * math.log(1 - 2 * abs(0.5 - u) + 1e-6)
     snr = math.exp(log_snr)
     return math.sqrt(snr / (1 + snr))
+
+
+def exponential_alpha_bar(u: float) -> float:
+    """Return alpha_bar at the fraction `u` of the way: e^(-12 u)."""
+    return math.exp(-12 * u)
 
 
 def betas_of(alpha_bar: Callable[[float], float], num_train_timesteps: int, max_beta: float = 0.999) -> torch.Tensor:
@@ -106,7 +112,11 @@ def spaced_timesteps(
 
 def karras_sigmas(sigma_min: float, sigma_max: float, n: int, rho: float = 7.0) -> FloatArray:
     """Return `n` descending noise levels, evenly spaced in sigma^(1/rho) (https://arxiv.org/abs/2206.00364, eq. 5)."""
-    ramp = np.linspace(0, 1, n)
+    return karras_levels(np.linspace(0, 1, n), sigma_min, sigma_max, rho)
+
+
+def karras_levels(ramp: Any, sigma_min: float, sigma_max: float, rho: float) -> Any:
+    """Return the noise levels at the fractions `ramp` (array or tensor) of the way from `sigma_max` to `sigma_min`."""
     low, high = sigma_min ** (1 / rho), sigma_max ** (1 / rho)
     return (high + ramp * (low - high)) ** rho
 
@@ -150,10 +160,47 @@ def shift_sigmas(sigmas: FloatArray, shift: float) -> FloatArray:
     return shift * sigmas / (1 + (shift - 1) * sigmas)
 
 
-def sigma_to_t(sigmas: FloatArray, log_sigmas: FloatArray) -> npt.NDArray[np.float64]:
+def stretch_to_terminal(sigmas: FloatArray, terminal: float) -> FloatArray:
+    """Return descending levels of a flow, stretched from 1 so that the last is `terminal`; 1 stays where it is."""
+    signal = 1 - sigmas
+    return sigmas if signal[-1] == 0 else 1 - signal / (signal[-1] / (1 - terminal))
+
+
+def resolution_mu(
+    image_seq_len: int,
+    base_seq_len: int = 256,
+    max_seq_len: int = 4096,
+    base_shift: float = 0.5,
+    max_shift: float = 1.15,
+) -> float:
+    """Return mu = log(shift) of a flow for an image of `image_seq_len` tokens: the line through both (length, shift).
+
+    More tokens need more noise to hide a picture (https://arxiv.org/abs/2403.03206, section 5.3.2).
+    """
+    slope = (max_shift - base_shift) / (max_seq_len - base_seq_len)
+    return base_shift + slope * (image_seq_len - base_seq_len)
+
+
+def empirical_mu(image_seq_len: int, num_inference_steps: int) -> float:
+    """Return mu = log(shift) of a flow as fitted for FLUX.2 to the number of tokens and of steps.
+
+    Linear in the tokens at 10 and at 200 steps, and linear in the steps between them; beyond 4300 tokens that of 200
+    steps (https://github.com/black-forest-labs/flux2, sampling).
+    """
+    at_200 = 0.00016927 * image_seq_len + 0.45666666
+    if image_seq_len > 4300:
+        return at_200
+    at_10 = 8.73809524e-05 * image_seq_len + 1.89833333
+    return at_200 + (at_200 - at_10) / 190 * (num_inference_steps - 200)
+
+
+def sigma_to_t(
+    sigmas: FloatArray, log_sigmas: FloatArray, precision: type[np.floating[Any]] = np.float64
+) -> npt.NDArray[Any]:
     """Return the (fractional) timesteps of noise levels `sigmas`, linear in log sigma between the trained levels.
 
     `sigmas` has shape (n,), `log_sigmas`, of the trained levels, (T,). Levels outside get the first or last timestep.
+    `precision` is that of the last sum.
     """
     levels = np.log(np.maximum(sigmas, 1e-10))
     last = len(log_sigmas) - 1
@@ -161,7 +208,7 @@ def sigma_to_t(sigmas: FloatArray, log_sigmas: FloatArray) -> npt.NDArray[np.flo
     reached = levels[:, None] >= log_sigmas
     low = np.where(reached.any(1), last - reached[:, ::-1].argmax(1), 0).clip(max=last - 1)
     w = np.clip((log_sigmas[low] - levels) / (log_sigmas[low] - log_sigmas[low + 1]), 0, 1)
-    return (1 - w) * low + w * (low + 1)
+    return (1 - w) * low.astype(precision) + w * (low + 1).astype(precision)
 
 
 def dynamic_threshold(sample: torch.Tensor, ratio: float, max_value: float) -> torch.Tensor:
@@ -184,13 +231,15 @@ def clean_sample(
     epsilon: model_output = eps. v_prediction: alpha eps - sigma x_0 (https://arxiv.org/abs/2202.00512, appendix D).
     flow_prediction: eps - x_0, where alpha = 1 - sigma. sample: x_0 itself.
     """
+    # torch.sub(a, b, alpha=c) is a - c b in one pass over the memory.
     if prediction == "epsilon":
+        signal = torch.sub(sample, model_output, alpha=sigma)
         # With a zero terminal SNR there is no signal in x_T, and epsilon says nothing of x_0: any bound will do.
-        return (sample - sigma * model_output) / (alpha or SMALLEST_ALPHA_BAR**0.5)
+        return signal if alpha == 1 else signal / (alpha or SMALLEST_ALPHA_BAR**0.5)
     if prediction == "v_prediction":
-        return alpha * sample - sigma * model_output
+        return torch.sub(alpha * sample, model_output, alpha=sigma)
     if prediction == "flow_prediction":
-        return sample - sigma * model_output
+        return torch.sub(sample, model_output, alpha=sigma)
     return model_output
 
 
@@ -201,10 +250,23 @@ def predicted_noise(
     if prediction == "epsilon":
         return model_output
     if prediction == "v_prediction":
-        return alpha * model_output + sigma * sample
+        return torch.add(sigma * sample, model_output, alpha=alpha)
     if prediction == "flow_prediction":
-        return sample + alpha * model_output
-    return (sample - alpha * model_output) / sigma
+        return torch.add(sample, model_output, alpha=alpha)
+    return torch.sub(sample, model_output, alpha=alpha) / sigma
+
+
+def batch_predictions(
+    prediction: Prediction, model_output: torch.Tensor, sample: torch.Tensor, alpha: torch.Tensor, sigma: torch.Tensor
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Return `clean_sample` and `predicted_noise` for alpha and sigma of each image, tensors of shape (batch, 1, ...)."""
+    if prediction == "epsilon":
+        return (sample - sigma * model_output) / alpha.clamp(min=SMALLEST_ALPHA_BAR**0.5), model_output
+    if prediction == "v_prediction":
+        return alpha * sample - sigma * model_output, alpha * model_output + sigma * sample
+    if prediction == "flow_prediction":
+        return sample - sigma * model_output, sample + alpha * model_output
+    return model_output, (sample - alpha * model_output) / sigma
 
 
 def checked_steps(num_inference_steps: int | None, num_train_timesteps: int) -> int:

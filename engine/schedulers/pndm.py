@@ -151,7 +151,7 @@ class PNDMScheduler(DiscreteScheduler):
             weights = ADAMS_BASHFORTH[len(self.ets) - 1]
             e = weights[0] * model_output
             for weight, past in zip(weights[1:], self.ets[-2::-1], strict=True):
-                e = e + weight * past
+                e = torch.add(e, past, alpha=weight)
             self.cur_sample = sample if self.counter == 0 else None
         self.counter += 1
         return self._transfer(sample, e, t, s, return_dict)
@@ -171,4 +171,4 @@ class PNDMScheduler(DiscreteScheduler):
         if prediction == "v_prediction":
             # eps = signal v + spread x, put in here: where a_t is tiny, the two terms of x are large and nearly cancel.
             of_x, of_e = of_x + of_e * spread, of_e * signal
-        return self._output(of_x * x + of_e * e, x_0, return_dict)
+        return self._output(torch.add(of_x * x, e, alpha=of_e), x_0, return_dict)

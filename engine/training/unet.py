@@ -153,7 +153,9 @@ def complete_config(settings: UNetSettings, encoders: Encoders) -> dict[str, Any
 def noise_schedule(settings: UNetSettings) -> dict[str, Any]:
     """Return what every scheduler of this model must know."""
     keys = ("beta_schedule", "beta_start", "beta_end", "prediction_type", "rescale_betas_zero_snr")
-    return {key: getattr(settings, key) for key in keys} | {"clip_sample": False, "timestep_spacing": "trailing"}
+    # Trailing spacing takes no offset, but Diffusers warns of Stable Diffusion folders that have none.
+    sampling = {"clip_sample": False, "timestep_spacing": "trailing", "steps_offset": 1}
+    return {key: getattr(settings, key) for key in keys} | sampling
 
 
 def loss_weights(alphas_cumprod: Tensor, prediction_type: PredictionType, gamma: float | None) -> Tensor:

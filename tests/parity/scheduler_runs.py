@@ -5,11 +5,13 @@ from __future__ import annotations
 import inspect
 import itertools
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import nullcontext
 from typing import Any
 
 import diffusers
 import torch
 from torch import Tensor
+from torch.overrides import TorchFunctionMode
 
 import engine.schedulers
 
@@ -46,6 +48,16 @@ def name_of(options: Options) -> str:
 def error(value: Tensor, truth: Tensor) -> float:
     """Return the largest difference over the largest value."""
     return float((value.double() - truth.double()).abs().max() / truth.double().abs().max())
+
+
+class SingleNoise(TorchFunctionMode):
+    """Draws noise in float32 and widens it: a float64 run would draw other numbers, and not be comparable."""
+
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        kwargs = kwargs or {}
+        if func is torch.randn and kwargs.get("dtype") == torch.float64:
+            return func(*args, **kwargs | {"dtype": torch.float32}).double()
+        return func(*args, **kwargs)
 
 
 class Beside:
@@ -115,7 +127,8 @@ class Beside:
             call = dict(self.call)
             if "generator" in inspect.signature(scheduler.step).parameters and "variance_noise" not in call:
                 call["generator"] = self.generators[k]
-            out = scheduler.step(model_output.to(dtype), timestep, x.to(dtype), **call)
+            with SingleNoise() if "generator" in call else nullcontext():
+                out = scheduler.step(model_output.to(dtype), timestep, x.to(dtype), **call)
             assert out.prev_sample.dtype == dtype
             results.append((scaled, out.prev_sample, out.get("pred_original_sample")))
         for ours32, ours64, reference32, reference64 in zip(*results, strict=True):

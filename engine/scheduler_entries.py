@@ -1,0 +1,219 @@
+"""The schedulers as people know them: a table without logic; `engine.catalog` looks things up in it.
+
+Nothing here imports torch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from engine.errors import InvalidValue
+
+SIGMA_SCHEDULES: Mapping[str, str] = {
+    "default": "The spacing that the model was made with.",
+    "karras": "Small steps at the end, where fine detail forms; often better below 20 steps.",
+    "exponential": "Noise falls by the same factor at every step; smooth pictures with few steps.",
+    "beta": "Small steps at the start and at the end.",
+}
+SIGMA_FLAGS = {name: f"use_{name}_sigmas" for name in SIGMA_SCHEDULES if name != "default"}
+
+PREDICTIONS: Mapping[str, str] = {
+    "epsilon": "the noise in a sample: Stable Diffusion 1, SDXL and most others",
+    "v": "the velocity between sample and noise: Stable Diffusion 2, zero terminal SNR",
+    "flow": "the velocity of a rectified flow: Stable Diffusion 3, Flux, Qwen-Image",
+    "edm": "the noise, with the preconditioning of EDM: Playground 2.5, Stable Audio",
+    "score": "the gradient of the log density: the models of the score SDE and NCSN++",
+    "consistency": "the clean sample in one step: consistency models",
+    "trigflow": "the velocity on a circle: Sana Sprint",
+    "continuous v": "the velocity at a continuous time: Dance Diffusion",
+    "wuerstchen": "the noise at a continuous time: Wuerstchen, Stable Cascade",
+    "unclip": "the parts of Karlo",
+    "classes": "the class of every picture element: VQ-Diffusion",
+}
+
+Task = Literal["text to image", "inversion", "inpainting"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SchedulerEntry:
+    """A scheduler as users know it.
+
+    `name` is what recipes and the command line call it, `label` what stands on the screen; `a1111`, `comfyui` and
+    `invokeai` are its names in those programs. `class_name` and `changes` make it from any model's scheduler
+    configuration. `steps` is the range in which it does well, `calls_per_step` what one of them costs the model.
+    `deterministic` is False where fresh noise is added at every step. `predictions` says what a model must predict to
+    be sampled with it, in words of `PREDICTIONS`.
+    """
+
+    name: str
+    label: str
+    class_name: str
+    advice: str
+    steps: tuple[int, int]
+    a1111: str | None = None
+    comfyui: tuple[str, ...] = ()
+    invokeai: tuple[str, ...] = ()
+    deterministic: bool = True
+    calls_per_step: int = 1
+    predictions: tuple[str, ...] = ("epsilon", "v")
+    task: Task = "text to image"
+    changes: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    sigma_schedules: tuple[str, ...] = ("default",)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """What programs call it; the first is the name that A1111 writes, or would."""
+        return self.a1111 or self.label, *self.comfyui, *self.invokeai
+
+    def display_name(self, sigma_schedule: str = "default") -> str:
+        """The label of the scheduler together with a sigma schedule, as in "DPM++ 2M Karras"."""
+        return self.label if sigma_schedule == "default" else f"{self.label} {sigma_schedule.title()}"
+
+    def check_sigma_schedule(self, sigma_schedule: str) -> None:
+        """Raise `InvalidValue` where this scheduler cannot space its steps that way."""
+        if sigma_schedule not in self.sigma_schedules:
+            raise InvalidValue(
+                f"The scheduler {self.name} has no sigma schedule {sigma_schedule!r}; "
+                f"choose {' or '.join(self.sigma_schedules)}."
+            )
+
+    def check_prediction(self, prediction: str) -> None:
+        """Raise `InvalidValue` where this scheduler cannot make pictures with a model that predicts `prediction`."""
+        if self.task != "text to image":
+            raise InvalidValue(f"The scheduler {self.name} is made for {self.task}; choose another one for pictures.")
+        if prediction not in self.predictions:
+            raise InvalidValue(
+                f"The scheduler {self.name} needs a model that predicts {' or '.join(self.predictions)}, and this one "
+                f"predicts {prediction}; choose another scheduler."
+            )
+
+    def config_changes(self, sigma_schedule: str) -> dict[str, Any]:
+        """What to change in a model's scheduler configuration to get this scheduler with that sigma schedule."""
+        if sigma_schedule == "default":
+            return dict(self.changes)
+        return {**self.changes, **{flag: name == sigma_schedule for name, flag in SIGMA_FLAGS.items()}}
+
+
+_ALL_SIGMAS = tuple(SIGMA_SCHEDULES)
+_WITH_FLOW = ("epsilon", "v", "flow")
+
+SCHEDULERS: tuple[SchedulerEntry, ...] = (
+    SchedulerEntry(
+        name="ddim",
+        label="DDIM",
+        a1111="DDIM",
+        comfyui=("ddim",),
+        invokeai=("ddim",),
+        class_name="DDIMScheduler",
+        advice="Steady and exact; the same seed keeps its composition when you change the number of steps.",
+        steps=(20, 50),
+    ),
+    SchedulerEntry(
+        name="euler",
+        label="Euler",
+        a1111="Euler",
+        comfyui=("euler",),
+        invokeai=("euler",),
+        class_name="EulerDiscreteScheduler",
+        advice="Simple and fast; a good first choice.",
+        steps=(20, 30),
+        sigma_schedules=_ALL_SIGMAS,
+    ),
+    SchedulerEntry(
+        name="euler-a",
+        label="Euler a",
+        a1111="Euler a",
+        comfyui=("euler_ancestral",),
+        invokeai=("euler_a",),
+        class_name="EulerAncestralDiscreteScheduler",
+        advice="Adds fresh noise at every step: soft, varied pictures that keep changing with more steps.",
+        steps=(20, 40),
+        deterministic=False,
+    ),
+    SchedulerEntry(
+        name="dpmsolver++",
+        label="DPM++ 2M",
+        a1111="DPM++ 2M",
+        comfyui=("dpmpp_2m",),
+        invokeai=("dpmpp_2m",),
+        class_name="DPMSolverMultistepScheduler",
+        advice="Sharp pictures in few steps; the best choice for most work.",
+        steps=(15, 25),
+        predictions=_WITH_FLOW,
+        changes={"algorithm_type": "dpmsolver++", "solver_order": 2},
+        sigma_schedules=_ALL_SIGMAS,
+    ),
+    SchedulerEntry(
+        name="dpmsolver++-sde",
+        label="DPM++ 2M SDE",
+        a1111="DPM++ 2M SDE",
+        comfyui=("dpmpp_2m_sde", "dpmpp_2m_sde_gpu"),
+        invokeai=("dpmpp_2m_sde",),
+        class_name="DPMSolverMultistepScheduler",
+        advice="Like DPM++ 2M with fresh noise at every step: more detail, and it needs more steps.",
+        steps=(25, 50),
+        deterministic=False,
+        predictions=_WITH_FLOW,
+        changes={"algorithm_type": "sde-dpmsolver++", "solver_order": 2},
+        sigma_schedules=_ALL_SIGMAS,
+    ),
+    SchedulerEntry(
+        name="dpmsolver++-sde-heun",
+        label="DPM++ 2M SDE Heun",
+        a1111="DPM++ 2M SDE Heun",
+        comfyui=("dpmpp_2m_sde_heun", "dpmpp_2m_sde_heun_gpu"),
+        class_name="DPMSolverMultistepScheduler",
+        advice="DPM++ 2M SDE with another second-order formula; a little softer.",
+        steps=(25, 50),
+        deterministic=False,
+        predictions=_WITH_FLOW,
+        changes={"algorithm_type": "sde-dpmsolver++", "solver_order": 2, "solver_type": "heun"},
+        sigma_schedules=_ALL_SIGMAS,
+    ),
+    SchedulerEntry(
+        name="dpmsolver++-3m",
+        label="DPM++ 3M",
+        invokeai=("dpmpp_3m",),
+        class_name="DPMSolverMultistepScheduler",
+        advice="Looks one step further back than DPM++ 2M; for 25 steps and more.",
+        steps=(25, 40),
+        predictions=_WITH_FLOW,
+        changes={"algorithm_type": "dpmsolver++", "solver_order": 3},
+        sigma_schedules=_ALL_SIGMAS,
+    ),
+    SchedulerEntry(
+        name="dpmsolver++-3m-sde",
+        label="DPM++ 3M SDE",
+        a1111="DPM++ 3M SDE",
+        comfyui=("dpmpp_3m_sde", "dpmpp_3m_sde_gpu"),
+        class_name="DPMSolverMultistepScheduler",
+        advice="Rich detail with many steps; best with exponential or Karras sigmas and lower guidance.",
+        steps=(30, 60),
+        deterministic=False,
+        predictions=_WITH_FLOW,
+        changes={"algorithm_type": "sde-dpmsolver++", "solver_order": 3},
+        sigma_schedules=_ALL_SIGMAS,
+    ),
+    SchedulerEntry(
+        name="pndm",
+        label="PLMS",
+        a1111="PLMS",
+        invokeai=("pndm",),
+        class_name="PNDMScheduler",
+        advice="The first scheduler of Stable Diffusion, to make pictures of that time again.",
+        steps=(30, 50),
+        changes={"skip_prk_steps": True},
+    ),
+    SchedulerEntry(
+        name="ddpm",
+        label="DDPM",
+        comfyui=("ddpm",),
+        invokeai=("ddpm",),
+        class_name="DDPMScheduler",
+        advice="The original slow sampler with fresh noise at every step; for study and comparison.",
+        steps=(100, 1000),
+        deterministic=False,
+    ),
+)
