@@ -21,10 +21,10 @@ from torch.nn import functional
 
 from engine.errors import ConfigError
 from engine.models.autoencoder_kl import AutoencoderKL
+from engine.plots import image_grid, save_image
 from engine.training.config import StageSettings
 from engine.training.dataset import Order, load_images, to_tensor_range
 from engine.training.events import Done, Event, ImageSaved, Measured, Prepared
-from engine.training.plots import image_grid, save_image
 from engine.training.session import Session
 
 HELD_OUT = 64  # images kept from training, to measure on

@@ -14,7 +14,7 @@ import torch
 from engine.errors import BadFile, ConfigError, WeightsMismatch
 from engine.files import atomic_path
 
-FORMAT = 1
+FORMAT = 2
 
 
 def save_checkpoint(path: Path, content: dict[str, Any]) -> None:
@@ -53,3 +53,25 @@ def load_weights(module: torch.nn.Module, weights: dict[str, torch.Tensor], path
         raise WeightsMismatch(
             f"{path} holds weights of another {type(module).__name__}; choose another output folder."
         ) from error
+
+
+def optimizer_state(network: torch.nn.Module, optimizer: torch.optim.Optimizer) -> dict[str, dict[str, torch.Tensor]]:
+    """Return what `optimizer` remembers of each parameter, by its name in `network`.
+
+    PyTorch numbers them, and one more layer in another place would give each the memory of its neighbour.
+    """
+    weights = network.named_parameters()
+    return {name: dict(optimizer.state[weight]) for name, weight in weights if weight in optimizer.state}
+
+
+def load_optimizer_state(
+    network: torch.nn.Module, optimizer: torch.optim.Optimizer, state: dict[str, dict[str, torch.Tensor]], path: Path
+) -> None:
+    """Give `optimizer` what `optimizer_state` returned; `WeightsMismatch` where a parameter is not in it."""
+    names = {weight: name for name, weight in network.named_parameters()}
+    order = [names[weight] for group in optimizer.param_groups for weight in group["params"]]
+    missing = [name for name in order if state and name not in state]
+    if missing:
+        raise WeightsMismatch(f"{path} remembers nothing of {missing[0]}; choose another output folder.")
+    numbered = {number: state[name] for number, name in enumerate(order) if state}
+    optimizer.load_state_dict({"state": numbered, "param_groups": optimizer.state_dict()["param_groups"]})

@@ -1,27 +1,19 @@
-"""Pictures of a run, drawn with Pillow: the loss curve and grids of images."""
+"""The loss curve of a run, drawn with Pillow."""
 
 from __future__ import annotations
 
-import io
 import math
 from collections.abc import Sequence
 from pathlib import Path
 
 from PIL import Image, ImageDraw
 
-from engine.files import write_atomic
+from engine.plots import GRID, INK, save_image
 
 SIZE = (900, 420)
 MARGIN = (70, 34, 20, 40)  # leading, top, trailing, bottom
-INK, GRID, RAW, SMOOTH = "#222222", "#dddddd", "#b7cdf0", "#1f5fbf"
+RAW, SMOOTH = "#b7cdf0", "#1f5fbf"
 POINTS = 600  # more than this cannot be told apart in the picture
-
-
-def save_image(image: Image.Image, path: Path) -> None:
-    """Write `image` as PNG, whole or not at all."""
-    buffer = io.BytesIO()
-    image.save(buffer, "PNG")
-    write_atomic(path, buffer.getvalue())
 
 
 def save_loss_curve(losses: Sequence[float], path: Path, title: str = "loss") -> None:
@@ -72,18 +64,3 @@ def _smooth(points: Sequence[tuple[float, float]]) -> list[tuple[float, float]]:
         mean += max(0.05, 1 / (i + 1)) * (value - mean)
         smoothed.append((step, mean))
     return smoothed
-
-
-def image_grid(images: Sequence[Image.Image], columns: int, labels: Sequence[str] = (), gap: int = 4) -> Image.Image:
-    """Return `images` (of one size) in rows of `columns`, with `labels` under them where given."""
-    width, height = images[0].size
-    text = 14 if labels else 0
-    rows = math.ceil(len(images) / columns)
-    grid = Image.new("RGB", (columns * (width + gap) + gap, rows * (height + text + gap) + gap), "white")
-    draw = ImageDraw.Draw(grid)
-    for i, image in enumerate(images):
-        x, y = gap + (i % columns) * (width + gap), gap + (i // columns) * (height + text + gap)
-        grid.paste(image, (x, y))
-        if labels:
-            draw.text((x, y + height + 1), labels[i][: width // 6], fill=INK)
-    return grid

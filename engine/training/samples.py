@@ -10,8 +10,8 @@ import torch
 
 from engine.models.unet_2d_condition import UNet2DConditionModel
 from engine.pipelines.stable_diffusion.pipeline_stable_diffusion import StableDiffusionPipeline
+from engine.plots import image_grid, save_image
 from engine.training.cache import Encoders
-from engine.training.plots import image_grid, save_image
 
 BATCH = 16
 

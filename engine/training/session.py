@@ -16,7 +16,14 @@ import torch
 from torch import Tensor, nn
 
 from engine.errors import ConfigError, DeviceUnavailable
-from engine.training.checkpoint import check_settings, load_checkpoint, load_weights, save_checkpoint
+from engine.training.checkpoint import (
+    check_settings,
+    load_checkpoint,
+    load_optimizer_state,
+    load_weights,
+    optimizer_state,
+    save_checkpoint,
+)
 from engine.training.clock import Clock
 from engine.training.config import StageSettings
 from engine.training.cpu_kernels import FastOnCpu
@@ -202,7 +209,7 @@ class Session(Generic[Network]):
             "network": self.network.state_dict(),
             "ema": self.ema.model.state_dict(),
             "ema_updates": self.ema.updates,
-            "optimizer": self._optimizer.state_dict(),
+            "optimizer": optimizer_state(self.network, self._optimizer),
             "scaler": scaler.state_dict() if scaler is not None else {},
         }
         save_checkpoint(self.checkpoint_path, content)
@@ -214,7 +221,7 @@ class Session(Generic[Network]):
         load_weights(self.network, content["network"], self.checkpoint_path)
         load_weights(self.ema.model, content["ema"], self.checkpoint_path)
         self.ema.updates = content["ema_updates"]
-        self._optimizer.load_state_dict(content["optimizer"])
+        load_optimizer_state(self.network, self._optimizer, content["optimizer"], self.checkpoint_path)
         if content["scaler"] and self.accelerator.scaler is not None:
             self.accelerator.scaler.load_state_dict(content["scaler"])
         self.losses = content["losses"].tolist()

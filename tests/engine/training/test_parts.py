@@ -14,14 +14,21 @@ from PIL import Image
 from torch import nn
 from torch.nn import functional
 
-from engine.errors import BadFile, ConfigError, DeviceUnavailable
-from engine.training.checkpoint import check_settings, load_checkpoint, save_checkpoint
+from engine.errors import BadFile, ConfigError, DeviceUnavailable, WeightsMismatch
+from engine.plots import image_grid
+from engine.training.checkpoint import (
+    check_settings,
+    load_checkpoint,
+    load_optimizer_state,
+    optimizer_state,
+    save_checkpoint,
+)
 from engine.training.clock import Clock
 from engine.training.config import StageSettings
 from engine.training.cpu_kernels import FastOnCpu, GroupNormFunction, plain_attention
 from engine.training.ema import Ema
 from engine.training.optimisation import learning_rate, make_optimizer
-from engine.training.plots import image_grid, save_loss_curve
+from engine.training.plots import save_loss_curve
 from engine.training.session import make_accelerator, step_seed
 
 
@@ -232,12 +239,31 @@ def test_other_files_are_no_checkpoints(tmp_path: Path) -> None:
     with pytest.raises(BadFile, match="is damaged or no checkpoint"):
         load_checkpoint(path)
     torch.save({"format": 99}, path)
-    with pytest.raises(BadFile, match="is not a checkpoint of format 1"):
+    with pytest.raises(BadFile, match="is not a checkpoint of format 2"):
         load_checkpoint(path)
     save_checkpoint(path, {"step": 1})
     path.write_bytes(path.read_bytes()[:-200])
     with pytest.raises(BadFile, match="is damaged"):
         load_checkpoint(path)
+
+
+def test_the_optimiser_knows_parameters_by_name_wherever_they_stand(tmp_path: Path) -> None:
+    def network(*names: str) -> torch.nn.ModuleDict:
+        return torch.nn.ModuleDict({name: torch.nn.Linear(2, 2) for name in names})
+
+    first, second = network("a", "b"), network("b", "a")
+    optimizers = [torch.optim.AdamW(module.parameters()) for module in (first, second)]
+    for number, weight in enumerate(first.parameters()):
+        weight.grad = torch.full_like(weight, number + 1.0)
+    optimizers[0].step()
+    state = optimizer_state(first, optimizers[0])
+    load_optimizer_state(second, optimizers[1], state, tmp_path / "x.pt")
+    given = optimizer_state(second, optimizers[1])
+    assert list(given) == ["b.weight", "b.bias", "a.weight", "a.bias"]
+    assert all(torch.equal(given[name]["exp_avg"], state[name]["exp_avg"]) for name in state)
+    other = network("a", "c")
+    with pytest.raises(WeightsMismatch, match=r"x.pt remembers nothing of c.weight"):
+        load_optimizer_state(other, torch.optim.AdamW(other.parameters()), state, tmp_path / "x.pt")
 
 
 def test_code_in_a_checkpoint_is_not_run(tmp_path: Path) -> None:
