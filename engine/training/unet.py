@@ -60,6 +60,7 @@ class UNetSettings(StageSettings):
         vae, text_encoder, tokenizer: folders of the parts that are trained already.
         resolution: side of the images in pixels.
         model: configuration of the `UNet2DConditionModel`; channels, context width and size are filled in.
+        begin_with: folder of a trained denoiser, in place of `model`: a new run begins with its weights.
         style_weights: how often images of a style are shown, relative to 1.
         caption_dropout: share of samples that get the empty caption, for classifier-free guidance.
         prediction_type, beta_schedule, beta_start, beta_end, rescale_betas_zero_snr: the noise schedule.
@@ -75,6 +76,7 @@ class UNetSettings(StageSettings):
     tokenizer: str
     resolution: int = 128
     model: Mapping[str, Any] = field(default_factory=default_unet)
+    begin_with: str | None = None
     style_weights: Mapping[str, float] = field(default_factory=dict[str, float])
     caption_dropout: float = 0.1
     prediction_type: PredictionType = "v_prediction"
@@ -113,9 +115,7 @@ def train_unet(settings: UNetSettings, stop: threading.Event | None = None) -> G
     data = load_images(settings.images, settings.resolution)
     weights = data.weights(settings.style_weights)
     encoders = load_encoders(settings)
-    torch.manual_seed(settings.seed)
-    unet = UNet2DConditionModel.from_config(complete_config(settings, encoders))
-    session = Session("unet", settings, unet, stop)
+    session = Session("unet", settings, make_unet(settings, encoders), stop)
     encoders.vae.to(session.device)
     encoders.text_encoder.to(session.device)
     with session.accelerator.main_process_first():  # the others find what it has written
@@ -134,8 +134,18 @@ def load_encoders(settings: UNetSettings) -> Encoders:
     )
 
 
-def complete_config(settings: UNetSettings, encoders: Encoders) -> dict[str, Any]:
-    """Return the denoiser's configuration with what the other parts decide; `ConfigError` where it says otherwise."""
+def make_unet(settings: UNetSettings, encoders: Encoders) -> UNet2DConditionModel:
+    """Return the denoiser that a new run begins with: fresh, or trained before."""
+    torch.manual_seed(settings.seed)
+    if settings.begin_with is None:
+        return UNet2DConditionModel.from_config(complete_config(settings.model, settings, encoders))
+    unet = UNet2DConditionModel.from_pretrained(settings.begin_with)
+    complete_config(unet.config, settings, encoders)
+    return unet
+
+
+def complete_config(model: Mapping[str, Any], settings: UNetSettings, encoders: Encoders) -> dict[str, Any]:
+    """Return the configuration `model` with what the other parts decide; `ConfigError` where it says otherwise."""
     vae = encoders.vae.config
     decided = {
         "in_channels": vae.latent_channels,
@@ -144,10 +154,9 @@ def complete_config(settings: UNetSettings, encoders: Encoders) -> dict[str, Any
         "sample_size": settings.resolution // 2 ** (len(vae.block_out_channels) - 1),
     }
     for key, value in decided.items():
-        if settings.model.get(key, value) != value:
-            given = settings.model[key]
-            raise ConfigError(f"model: {key} cannot be {given!r}; the other parts need {value}: leave it out.")
-    return dict(settings.model) | decided
+        if model.get(key, value) != value:
+            raise ConfigError(f"model: {key} cannot be {model[key]!r}; the other parts need {value}: leave it out.")
+    return dict(model) | decided
 
 
 def noise_schedule(settings: UNetSettings) -> dict[str, Any]:

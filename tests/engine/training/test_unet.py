@@ -13,6 +13,7 @@ import pytest
 import torch
 
 from engine.errors import ConfigError, InvalidValue, MissingFile
+from engine.models.unet_2d_condition import UNet2DConditionModel
 from engine.pipelines.stable_diffusion.pipeline_stable_diffusion import StableDiffusionPipeline
 from engine.training.cache import Encoded, caption_table
 from engine.training.checkpoint import load_checkpoint
@@ -123,6 +124,14 @@ def test_closing_the_generator_saves_a_checkpoint(unet_settings: Make) -> None:
             break
     events.close()
     assert load_checkpoint(Path(settings.out) / "unet.checkpoint.pt")["step"] == 2
+
+
+def test_a_run_begins_with_a_trained_denoiser(unet_settings: Make, tmp_path: Path) -> None:
+    trained = last(train_unet(unet_settings(dtype="float32"))).folder / "unet"
+    still = {"learning_rate": 1e-12, "weight_decay": 0.0, "dtype": "float32", "out": str(tmp_path / "second")}
+    again = last(train_unet(unet_settings(begin_with=str(trained), seed=1, **still))).folder / "unet"
+    first, second = (UNet2DConditionModel.from_pretrained(folder).state_dict() for folder in (trained, again))
+    assert all(torch.allclose(first[key], second[key], atol=1e-7) for key in first)
 
 
 def test_time_ends_a_run_too(unet_settings: Make) -> None:
