@@ -246,7 +246,7 @@ def _model_info(folder: Path, family: Family, card: dict[str, Any]) -> ModelInfo
     return info
 
 
-# What `prediction_type` of a scheduler configuration is in words of `PREDICTIONS`; a clean sample is sampled like noise.
+# `prediction_type` in words of `PREDICTIONS`; a model of the clean sample is sampled like one of the noise.
 _PREDICTION_TYPES = {"v_prediction": "v", "flow_prediction": "flow"}
 
 

@@ -14,6 +14,7 @@ import types
 from collections.abc import Callable, Mapping, Sequence
 from numbers import Integral, Real
 from pathlib import Path
+from types import MappingProxyType
 from typing import (
     Any,
     ClassVar,
@@ -43,13 +44,22 @@ class Config(dict[str, Any]):
 
     Attributes:
         defaulted: keys that were not given, so that their value is only the default of the class they came from.
+        unused: what the configuration it was made from had beside its own keys. Only `from_config` of another class
+            looks there: a PNDM file says `clip_sample` for the DDIM that may replace it.
     """
 
     defaulted: frozenset[str]
+    unused: Mapping[str, Any]
 
-    def __init__(self, values: Mapping[str, Any], defaulted: frozenset[str] = frozenset()) -> None:
+    def __init__(
+        self,
+        values: Mapping[str, Any],
+        defaulted: frozenset[str] = frozenset(),
+        unused: Mapping[str, Any] = MappingProxyType({}),
+    ) -> None:
         super().__init__(values)
         object.__setattr__(self, "defaulted", defaulted)
+        object.__setattr__(self, "unused", unused)
 
     def __getattr__(self, name: str) -> Any:
         try:
@@ -61,7 +71,7 @@ class Config(dict[str, Any]):
         raise AttributeError(f"a configuration cannot be changed: use from_config(config, {name}={value!r})")
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return Config, (dict(self), self.defaulted)
+        return Config, (dict(self), self.defaulted, dict(self.unused))
 
 
 Init = ParamSpec("Init")
@@ -179,6 +189,13 @@ class ConfigMixin:
         """The constructor's arguments, defaults included."""
         return cast("Config", self.__dict__["_config"])
 
+    def change_config(self, **values: Any) -> None:
+        """Give keys that are read only later, when the object runs, other `values`.
+
+        Which keys were only defaults stays as it was: `from_config` of another class does not take these over.
+        """
+        self.__dict__["_config"] = Config({**self.config, **values}, self.config.defaulted, self.config.unused)
+
     @classmethod
     def config_keys(cls) -> list[str]:
         """Return the names of the constructor's arguments."""
@@ -189,8 +206,8 @@ class ConfigMixin:
         """Make an object from another one's configuration, with `changes`.
 
         Keys that were only defaults of the class `config` came from do not carry over: the default of this class
-        applies. Keys that this class does not have are logged and dropped. Raises `ConfigError` for an unknown name in
-        `changes` and for a value that this class cannot have.
+        applies. Keys that this class does not have are logged and left out (see `Config.unused`). Raises `ConfigError`
+        for an unknown name in `changes` and for a value that this class cannot have.
         """
         keys = cls.config_keys()
         unknown = sorted(set(changes) - set(keys))
@@ -198,12 +215,14 @@ class ConfigMixin:
             raise ConfigError(f"{cls.__name__} has no option {unknown[0]!r}; its options are {', '.join(keys)}.")
         # The reference's own configurations say in a key what ours say in an attribute.
         defaulted = config.defaulted if isinstance(config, Config) else frozenset(config.get("_use_default_values", ()))
-        public = {key: value for key, value in config.items() if not key.startswith("_")}
-        dropped = sorted(set(public) - set(keys) - defaulted)
-        if dropped:
-            logger.info("%s does not use %s", cls.__name__, ", ".join(dropped))
-        kept = {key: value for key, value in public.items() if key in keys and key not in defaulted}
-        return cls(**(kept | changes))
+        inherited = config.unused if isinstance(config, Config) else {}
+        given = {k: v for k, v in {**inherited, **config}.items() if not k.startswith("_") and k not in defaulted}
+        made = cls(**({key: value for key, value in given.items() if key in keys} | changes))
+        unused = {key: value for key, value in given.items() if key not in keys}
+        if new := sorted(set(unused) - set(inherited)):
+            logger.info("%s does not use %s", cls.__name__, ", ".join(new))
+        made.__dict__["_config"] = Config(made.config, made.config.defaulted, unused)
+        return made
 
     @classmethod
     def load_config(cls, folder: str | Path, subfolder: str | None = None) -> dict[str, Any]:

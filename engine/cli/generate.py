@@ -23,7 +23,9 @@ def generate(
         typer.Option(help="PNG file or folder; {seed}, {date}, {time} and {prompt} are filled in."),
     ] = None,
     steps: Annotated[int | None, whole_number_option("Denoising steps.")] = None,
-    scheduler: Annotated[str | None, typer.Option(help="Such as ddim, euler, euler-a, dpmsolver++.")] = None,
+    scheduler: Annotated[
+        str | None, typer.Option(help="Any name, as in euler or 'DPM++ 2M Karras'; `sfumato schedulers` lists them.")
+    ] = None,
     sigmas: Annotated[str | None, typer.Option(help="Spacing: default, karras, exponential or beta.")] = None,
     seed: Annotated[
         int | None, whole_number_option("Starting noise of the first picture; the next have seed + 1, ...")

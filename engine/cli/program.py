@@ -12,6 +12,7 @@ import typer
 
 from engine.cli.generate import generate
 from engine.cli.info import info
+from engine.cli.schedulers import schedulers
 from engine.cli.train import text_to_image
 from engine.errors import KnownError, OutOfMemory
 
@@ -27,6 +28,7 @@ def run(argv: Sequence[str]) -> int:
     )
     program.command()(generate)
     program.command()(info)
+    program.command()(schedulers)
     train = typer.Typer(name="train", help="Train models of your own.", no_args_is_help=True)
     train.command()(text_to_image)
     # A callback keeps `train` a group of commands, which one command alone would not be.

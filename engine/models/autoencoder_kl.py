@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from engine.config import register_to_config
 from engine.models.activations import ActivationName
 from engine.models.base import ModelMixin
+from engine.models.checkpointing import GradientCheckpointing
 from engine.models.distributions import DiagonalGaussianDistribution
 from engine.models.tiling import SlicingTilingMixin, seam_blended
 from engine.models.vae import Decoder, DecoderOutput, DownBlockType, Encoder, UpBlockType, check_stages
@@ -33,7 +34,7 @@ class AutoencoderKLOutput(Output):
     latent_dist: DiagonalGaussianDistribution
 
 
-class AutoencoderKL(SlicingTilingMixin, ModelMixin):
+class AutoencoderKL(GradientCheckpointing, SlicingTilingMixin, ModelMixin):
     """A variational autoencoder with a KL penalty.
 
     Images (batch, in_channels, height, width) in [-1, 1]; latents (batch, latent_channels, height / f, width / f) with

@@ -16,6 +16,7 @@ from engine.config import register_to_config
 from engine.errors import ConfigError
 from engine.models.activations import ActivationName, get_activation
 from engine.models.base import ModelMixin
+from engine.models.checkpointing import GradientCheckpointing
 from engine.models.tiling import SlicingTilingMixin, ramp_blended
 from engine.models.vae import DecoderOutput
 from engine.output import Output
@@ -53,7 +54,7 @@ class AutoencoderTinyBlock(nn.Module):
         return self.fuse(self.conv(x) + self.skip(x))
 
 
-class EncoderTiny(nn.Module):
+class EncoderTiny(GradientCheckpointing, nn.Module):
     """Image in [-1, 1] to latents; every stage after the first halves the size."""
 
     def __init__(
@@ -78,10 +79,10 @@ class EncoderTiny(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """Return the latents of the image `x`."""
         # The published weights expect images in [0, 1].
-        return self.layers((x + 1) / 2)
+        return self.run_stage(self.layers, (x + 1) / 2)
 
 
-class DecoderTiny(nn.Module):
+class DecoderTiny(GradientCheckpointing, nn.Module):
     """Latents to an image in [-1, 1]; every stage but the last enlarges by `upsampling_scaling_factor`."""
 
     def __init__(
@@ -110,10 +111,10 @@ class DecoderTiny(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Return the image of the latents `x`, which are softly limited to [-3, 3] first."""
-        return self.layers(torch.tanh(x / 3) * 3) * 2 - 1
+        return self.run_stage(self.layers, torch.tanh(x / 3) * 3) * 2 - 1
 
 
-class AutoencoderTiny(SlicingTilingMixin, ModelMixin):
+class AutoencoderTiny(GradientCheckpointing, SlicingTilingMixin, ModelMixin):
     """A tiny autoencoder without a posterior: images in [-1, 1] to latents and back.
 
     `scaling_factor` and `shift_factor` are kept for the pipelines. Two keys of the configuration are set here, whatever

@@ -77,8 +77,8 @@ class ModelMixin(nn.Module, ConfigMixin):
     @classmethod
     def _file_names(cls, safe: bool = True) -> tuple[str, str]:
         """Return the names that the weights may have, the wanted format first."""
-        names = cls.weights_name + SAFETENSORS, cls.pickled_name + PICKLED
-        return names if safe else names[::-1]
+        safetensors, pickled = cls.weights_name + SAFETENSORS, cls.pickled_name + PICKLED
+        return (safetensors, pickled) if safe else (pickled, safetensors)
 
     @classmethod
     def _check_class(cls, config: dict[str, object], path: Path) -> None:

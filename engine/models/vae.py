@@ -13,6 +13,7 @@ from typing import Literal
 from torch import Tensor, nn
 
 from engine.errors import ConfigError
+from engine.models.checkpointing import GradientCheckpointing
 from engine.models.mid_block import UNetMidBlock2D
 from engine.models.vae_blocks import NORM_EPS, DownEncoderBlock2D, UpDecoderBlock2D
 from engine.output import Output
@@ -34,7 +35,7 @@ class DecoderOutput(Output):
     commit_loss: Tensor | None = None
 
 
-class Encoder(nn.Module):
+class Encoder(GradientCheckpointing, nn.Module):
     """Image (batch, in_channels, h, w) to features (batch, out_channels, h / f, w / f), f = 2 ** (stages - 1).
 
     `double_z` doubles the output channels: means and log variances.
@@ -76,12 +77,12 @@ class Encoder(nn.Module):
         """Return the features of an image."""
         sample = self.conv_in(sample)
         for down_block in self.down_blocks:
-            sample = down_block(sample)
-        sample = self.mid_block(sample)
+            sample = self.run_stage(down_block, sample)
+        sample = self.run_stage(self.mid_block, sample)
         return self.conv_out(self.conv_act(self.conv_norm_out(sample)))
 
 
-class Decoder(nn.Module):
+class Decoder(GradientCheckpointing, nn.Module):
     """Latents (batch, in_channels, h, w) to an image (batch, out_channels, h * f, w * f), f = 2 ** (stages - 1).
 
     `block_out_channels` are in the encoder's order: the last one comes first here.
@@ -121,9 +122,9 @@ class Decoder(nn.Module):
 
     def forward(self, sample: Tensor) -> Tensor:
         """Return the image that the latents describe."""
-        sample = self.mid_block(self.conv_in(sample))
+        sample = self.run_stage(self.mid_block, self.conv_in(sample))
         for up_block in self.up_blocks:
-            sample = up_block(sample)
+            sample = self.run_stage(up_block, sample)
         return self.conv_out(self.conv_act(self.conv_norm_out(sample)))
 
 

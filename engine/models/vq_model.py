@@ -16,6 +16,7 @@ from engine.config import register_to_config
 from engine.errors import InvalidValue
 from engine.models.activations import ActivationName
 from engine.models.base import ModelMixin
+from engine.models.checkpointing import GradientCheckpointing
 from engine.models.vae import Decoder, DecoderOutput, DownBlockType, Encoder, UpBlockType, check_stages
 from engine.output import Output
 
@@ -60,7 +61,7 @@ class VectorQuantizer(nn.Module):
         return vectors if shape is None else vectors.view(tuple(shape)).permute(0, 3, 1, 2).contiguous()
 
 
-class VQModel(ModelMixin):
+class VQModel(GradientCheckpointing, ModelMixin):
     """An autoencoder whose latents are quantised with a codebook before they are decoded.
 
     Images (batch, in_channels, height, width) in [-1, 1]; latents (batch, vq_embed_dim, height / f, width / f) with

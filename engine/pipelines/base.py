@@ -25,6 +25,7 @@ from engine.pipelines.step import Step
 logger = logging.getLogger(__name__)
 
 Callback = Callable[[Any, int, Tensor, dict[str, Any]], Mapping[str, Any]]
+OlderCallback = Callable[[int, Tensor, Tensor], None]
 Result = TypeVar("Result")
 
 
@@ -47,6 +48,10 @@ class Scheduler(Protocol):
 
     def scale_model_input(self, sample: Tensor, timestep: Any) -> Tensor:
         """Return `sample` as the model was trained to see it."""
+        ...
+
+    def change_config(self, **values: Any) -> None:
+        """Give keys of the configuration other `values`."""
         ...
 
     def step(self, *args: Any, **options: Any) -> Any:
@@ -339,6 +344,24 @@ def prepare_schedule(
     else:
         scheduler.set_timesteps(num_inference_steps, device)
     return scheduler.timesteps
+
+
+def from_older(callback: OlderCallback, every: int, other: Callback | None = None) -> Callback:
+    """Return `callback` (index, timestep, latents), to be called at `every` so many steps, in the form of today.
+
+    Raises `InvalidValue` where there is another one already.
+    """
+    if other is not None:
+        raise InvalidValue("callback and callback_on_step_end cannot both be given; choose the second.")
+    if every < 1:
+        raise InvalidValue(f"callback_steps cannot be {every}; give a whole number from 1 up.")
+
+    def adapted(_pipeline: Any, index: int, timestep: Tensor, tensors: dict[str, Any]) -> Mapping[str, Any]:
+        if index % every == 0:
+            callback(index, timestep, tensors["latents"])
+        return {}
+
+    return adapted
 
 
 def step_options(scheduler: Scheduler, **offered: Any) -> dict[str, Any]:

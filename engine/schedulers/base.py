@@ -49,6 +49,8 @@ DISCRETE_FAMILY = (
 # What the numbers of a configuration may be, whichever class has them.
 RANGES: dict[str, tuple[float, float]] = {
     "num_train_timesteps": (1, 1_000_000),
+    "beta_start": (0, 1),
+    "beta_end": (0, 1),
     "steps_offset": (0, 1_000_000),
     "clip_sample_range": (0, float("inf")),
     "dynamic_thresholding_ratio": (0, 1),

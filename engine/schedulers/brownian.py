@@ -12,6 +12,9 @@ import torch
 from engine.errors import InvalidValue, MissingDependency
 from engine.schedulers.base import Generators
 
+# Levels are resolved to so many digits after the point; the halving ends there.
+DIGITS = 6
+
 
 def require_torchsde() -> Any:
     """Return the package `torchsde`, or raise `MissingDependency`."""
@@ -52,7 +55,9 @@ class BrownianTree:
         self, shape: Sequence[int], dtype: torch.dtype, low: float, high: float, seed: int | Sequence[int]
     ) -> None:
         self._made_with = (tuple(shape), dtype, low, high, seed)
-        self._low, self._high = low, high
+        self._shape, self._dtype = tuple(shape), dtype
+        # The motion begins and ends at multiples of its resolution.
+        self._low, self._high = round(low, DIGITS), round(high, DIGITS)
         self._is_batched = not isinstance(seed, int)
         self._motions = [
             require_torchsde().BrownianInterval(
@@ -62,8 +67,7 @@ class BrownianTree:
                 dtype=dtype,
                 device="cpu",
                 entropy=entropy,
-                # Levels closer than this are one; the halving ends there.
-                tol=1e-6,
+                tol=10.0**-DIGITS,
                 pool_size=24,
                 halfway_tree=True,
             )
@@ -77,9 +81,12 @@ class BrownianTree:
     def normal(self, start: float, end: float) -> torch.Tensor:
         """Return (W(end) - W(start)) / sqrt(|end - start|), standard normal.
 
-        Beyond the ends of the interval W does not change: rounding may lead there.
+        Beyond the ends of the interval, to which rounding may lead, and between levels that are one at its resolution W
+        does not change.
         """
-        lower, upper = (min(max(level, self._low), self._high) for level in sorted((start, end)))
+        lower, upper = (round(min(max(level, self._low), self._high), DIGITS) for level in sorted((start, end)))
+        if lower == upper:
+            return torch.zeros(self._shape, dtype=self._dtype)
         increments = [motion(lower, upper) for motion in self._motions]
         w = torch.stack(increments) if self._is_batched else increments[0]
         spread = float(np.sqrt(np.abs(np.float32(end) - np.float32(start))))

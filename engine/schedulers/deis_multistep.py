@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 import numpy as np
+import numpy.typing as npt
 import torch
 
 from engine.config import register_to_config
 from engine.errors import InvalidValue
 from engine.schedulers.base import Device, StepResult, Timestep, full_precision, weighted_sum
-from engine.schedulers.log_snr_schedule import Float32s, LogSnrScheduler
-from engine.schedulers.noise_schedules import BetaSchedule, Prediction, Spacing
+from engine.schedulers.log_snr_schedule import LogSnrScheduler
+from engine.schedulers.noise_schedules import BetaSchedule, Prediction, Spacing, predicted_noise
 
 
 class DEISMultistepScheduler(LogSnrScheduler):
@@ -27,7 +28,8 @@ class DEISMultistepScheduler(LogSnrScheduler):
         integral of log r - c                = r (log r - c - 1)
         integral of (log r - c) (log r - d)  = r (log^2 r - (c + d + 2) log r + c d + c + d + 2)
 
-    Order 1 is DDIM: C_0 = rho_t - rho_s = -rho_t (e^h - 1) with h = log rho_s - log rho_t. A run ends at the lowest trained level, or that of its grid, not at 0.
+    Order 1 is DDIM: C_0 = rho_t - rho_s = -rho_t (e^h - 1) with h = log rho_s - log rho_t. A run ends at the lowest
+    trained level, or that of its grid, not at 0.
 
     Attributes:
         model_outputs: the last `solver_order` predictions eps_j, the newest last.
@@ -36,9 +38,6 @@ class DEISMultistepScheduler(LogSnrScheduler):
 
     _default_end: ClassVar[Literal["zero", "sigma_min"]] = "sigma_min"
     _ends_on_grid: ClassVar[bool] = True
-    _rho: Float32s
-    _log_rho: Float32s
-    _exp_h: Float32s
 
     @register_to_config
     def __init__(
@@ -80,7 +79,7 @@ class DEISMultistepScheduler(LogSnrScheduler):
         shift = math.exp(mu) if mu is not None else self.config.flow_shift
         levels, times = self._schedule(num_inference_steps, None, shift)
         self._start_level_run(levels, times, device)
-        self._rho = self._sigma / self._alpha
+        self._rho: npt.NDArray[Any] = self._sigma / self._alpha
         self._log_rho = np.log(self._rho)
         lambdas = torch.from_numpy(self._lambda)
         self._exp_h = torch.exp(lambdas[1:] - lambdas[:-1]).numpy()
@@ -100,7 +99,8 @@ class DEISMultistepScheduler(LogSnrScheduler):
         self._require_timesteps()
         i = self._current_index(timestep)
         x = full_precision(sample)
-        x_0, eps = self._noise_at(full_precision(model_output), x, i)
+        x_0 = self._clean_at(full_precision(model_output), x, i)
+        eps = predicted_noise("sample", x_0, x, float(self._alpha[i]), float(self._sigma[i]))
         self.model_outputs = [*self.model_outputs[1:], eps]
         order = self._order(i)
         recent = [output for output in self.model_outputs[: -order - 1 : -1] if output is not None]

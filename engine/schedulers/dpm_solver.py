@@ -134,7 +134,9 @@ class ExponentialUpdate(SigmaRun):
         return phi[:order]
 
 
-class DPMSolver(LogSnrScheduler, ExponentialUpdate):
+class DPMSolver(  # pyright: ignore[reportIncompatibleVariableOverride]  # a property there, a number in the base
+    LogSnrScheduler, ExponentialUpdate
+):
     """The update of `ExponentialUpdate` on the levels of a model that was trained on discrete ones."""
 
     def _make_solver(self) -> None:

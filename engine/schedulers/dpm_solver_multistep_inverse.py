@@ -68,9 +68,9 @@ class DPMSolverMultistepInverseScheduler(DPMSolverMultistepScheduler):
         self.num_inference_steps = None
 
     def set_timesteps(  # pyright: ignore[reportIncompatibleMethodOverride]  # takes no timesteps, having none to skip
-        self, num_inference_steps: int, device: Device = None
+        self, num_inference_steps: int | None = None, device: Device = None
     ) -> None:
-        """Lay out `num_inference_steps` steps upwards. Raises `InvalidValue` for none, and for more than were trained."""
+        """Lay out `num_inference_steps` steps upwards. Raises `InvalidValue` for none, and for more than trained."""
         config, trained = self.config, self.config.num_train_timesteps
         n = checked_steps(num_inference_steps, trained)
         times: FloatArray

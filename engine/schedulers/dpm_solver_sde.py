@@ -25,8 +25,8 @@ class DPMSolverSDEScheduler(TwoStageScheduler):
         sigma_down^2 = s^2 - sigma_up^2
 
     First s = sigma' = sqrt(sigma_i sigma_{i+1}) with the clean sample x_0 predicted at sigma_i, which gives x'; then
-    s = sigma_{i+1}, again from x_i, with x'_0 predicted for x' at sigma'. z is the increment of a Brownian motion W over
-    the levels, (W(s) - W(sigma_i)) / sqrt(sigma_i - s). The last step, to zero, is x_0.
+    s = sigma_{i+1}, again from x_i, with x'_0 predicted for x' at sigma'. z is the increment of a Brownian motion W
+    over the levels, (W(s) - W(sigma_i)) / sqrt(sigma_i - s). The last step, to zero, is x_0.
     """
 
     step_options: ClassVar[frozenset[str]] = frozenset({"s_noise", "generator"})
@@ -70,7 +70,7 @@ class DPMSolverSDEScheduler(TwoStageScheduler):
         self.noise_sampler = None
 
     def _lay_out(self, sigmas: torch.Tensor) -> torch.Tensor:
-        """Make the tables of all calls but the last for the levels `sigmas` (n,); return the levels halfway (n - 1,)."""
+        """Make the tables of all calls but the last for levels `sigmas` (n,); return the levels halfway (n - 1,)."""
         # With torch's rounding of exp and log, on which the Brownian motion's times depend.
         t = -sigmas.log()
         halfway_t = t[:-1] + t.diff() * 0.5

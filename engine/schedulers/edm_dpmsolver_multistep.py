@@ -10,13 +10,15 @@ import torch
 from engine.config import register_to_config
 from engine.schedulers.base import Device, Generators, StepResult, Timestep, noise_like
 from engine.schedulers.dpm_solver_multistep import MultistepUpdate
-from engine.schedulers.edm_schedule import EdmPrediction, EdmScheduler, EdmSchedule
+from engine.schedulers.edm_schedule import EdmPrediction, EdmSchedule, EdmScheduler
 from engine.schedulers.noise_schedules import checked_steps, dynamic_threshold
 
 SolverType = Literal["midpoint", "heun", "logrho", "bh1", "bh2"]
 
 
-class EdmMultistep(EdmScheduler, MultistepUpdate):
+class EdmMultistep(  # pyright: ignore[reportIncompatibleVariableOverride]  # a property there, a number in the base
+    EdmScheduler, MultistepUpdate
+):
     """The update of `MultistepUpdate` with alpha = 1, so that lambda = -log sigma, on the levels of Karras et al."""
 
     def set_timesteps(  # pyright: ignore[reportIncompatibleMethodOverride]  # the reference's default
@@ -26,8 +28,9 @@ class EdmMultistep(EdmScheduler, MultistepUpdate):
         levels = self._spaced_levels(checked_steps(num_inference_steps, self.config.num_train_timesteps))
         last = self.config.sigma_min if self.config.final_sigmas_type == "sigma_min" else 0.0
         self._start_edm_run(levels, last, device)
-        self._sigma, self._alpha = self._sigmas, np.ones_like(self._sigmas)
-        self._lambda = (-torch.log(self.sigmas)).numpy()
+        # Rounding may put a last level of sigma_min above the one before.
+        sigma = torch.cummin(self.sigmas, dim=0).values
+        self._alpha, self._sigma, self._lambda = np.ones_like(self._sigmas), sigma.numpy(), (-sigma.log()).numpy()
         self._make_steps(spans=1)
 
     def _clean_at(self, model_output: torch.Tensor, x: torch.Tensor, i: int) -> torch.Tensor:

@@ -11,7 +11,7 @@ import torch
 from engine.config import register_to_config
 from engine.errors import InvalidValue
 from engine.schedulers.base import DISCRETE_FAMILY, Device, Generators, StepResult, full_precision, noise_like
-from engine.schedulers.edm_schedule import EdmPrediction, EdmScheduler, EdmSchedule
+from engine.schedulers.edm_schedule import EdmPrediction, EdmSchedule, EdmScheduler
 from engine.schedulers.noise_schedules import checked_steps, karras_levels
 
 
@@ -111,7 +111,7 @@ class EDMEulerScheduler(EdmScheduler):
         x_0 = pred_original_sample
         if x_0 is None:
             x_0 = self.precondition_outputs(x, full_precision(model_output), t_hat)
-        # d = (x - x_0) / t_hat; dividing numbers, not tensors.
-        x_next = torch.add(x, x - x_0, alpha=float((t_next - t_hat) / t_hat))
+        # x + (t_next - t_hat) (x - x_0) / t_hat, whose terms nearly cancel from a high level, as a share of x - x_0.
+        x_next = torch.add(x_0, x - x_0, alpha=1 + float(t_next - t_hat) / float(t_hat))
         self._step_index = i + 1
         return self._output(x_next.to(model_output.dtype), x_0.to(model_output.dtype), return_dict)

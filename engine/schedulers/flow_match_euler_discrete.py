@@ -43,6 +43,7 @@ class FlowMatchEulerDiscreteScheduler(FlowScheduler):
         stochastic_sampling: bool = False,
     ) -> None:
         self._make_flow()
+        self._noises_afresh = stochastic_sampling
 
     def step(
         self,
@@ -70,13 +71,13 @@ class FlowMatchEulerDiscreteScheduler(FlowScheduler):
         level: float | torch.Tensor
         if per_token_timesteps is None:
             dtype = model_output.dtype
-            to_end, to_next, level = self._to(-1, i), self._to(i + 1, i), abs(self._to(-1, i + 1))
+            to_end, to_next, level = self._to(-1, i), self._to(i + 1, i), float(self._shares[i + 1])
         else:
             dtype = sample.dtype
             sigma, level = self._token_levels(per_token_timesteps)
             to_end, to_next = sigma, sigma - level
         x_0 = _followed(v, x, to_end)
-        if self.config.stochastic_sampling:
+        if self._noises_afresh:
             x_next = (1 - level) * x_0 + level * noise_like(x, generator, torch.float32)
         else:
             x_next = _followed(v, x, to_next)

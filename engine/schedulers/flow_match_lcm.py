@@ -78,7 +78,7 @@ class FlowMatchLCMScheduler(FlowScheduler):
         i = self._flow_index(timestep)
         x, v = full_precision(sample), full_precision(model_output)
         x_0 = self._resized(torch.add(x, v, alpha=self._to(-1, i)), i)
-        level = abs(self._to(-1, i + 1))
+        level = float(self._shares[i + 1])
         x_next = (1 - level) * x_0 + level * noise_like(x_0, generator)
         self._step_index = i + 1
         return self._output(x_next.to(model_output.dtype), x_0.to(model_output.dtype), return_dict)

@@ -38,6 +38,8 @@ class FlowScheduler(SchedulerMixin):
     sigmas: torch.Tensor
     # `sigmas` in numpy: its float32 scalars are quick, and round as the reference's do.
     _sigmas: npt.NDArray[np.float32]
+    # The share of noise in x at every level: sigma, or 1 - sigma where it is inverted.
+    _shares: npt.NDArray[np.float32]
 
     def _make_flow(self) -> None:
         """Make the trained levels, and the schedule of all of them; raises `InvalidValue` for two grids at once."""
@@ -59,6 +61,7 @@ class FlowScheduler(SchedulerMixin):
     def _start_flow_run(self, levels: FloatArray, timesteps: FloatArray, device: Device) -> None:
         """Take `levels` (steps + 1,) and `timesteps` (steps,) as the schedule and go to its beginning."""
         self._sigmas = levels.astype(np.float32)
+        self._shares = np.abs(self._sigmas - self._sigmas[-1])
         self.sigmas = torch.from_numpy(self._sigmas).to(device)
         self._start_run(timesteps.astype(np.float32), device)
 
@@ -166,8 +169,7 @@ class FlowScheduler(SchedulerMixin):
             places = [self.index_for_timestep(t) for t in each]
         else:
             places = [self._begin_index if self._step_index is None else self._step_index]
-        level = torch.from_numpy(np.abs(self._sigmas[places] - self._sigmas[-1])).to(sample)
-        level = broadcast(level, sample)
+        level = broadcast(torch.from_numpy(self._shares[places]).to(sample), sample)
         return level * noise + (1 - level) * sample
 
     def _flow_index(self, timestep: Timestep) -> int:

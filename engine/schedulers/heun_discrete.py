@@ -91,7 +91,9 @@ class HeunDiscreteScheduler(TwoStageScheduler):
         x_0 = self._bounded(self._clean(full_precision(model_output), x, t, t))
         d = (x - x_0) / float(t)
         x_i = self._begin_or_end(x)
-        if self._d is None:
+        if place == len(self._call_sigmas) - 1:
+            x_next = x_0
+        elif self._d is None:
             step = float(self._sigmas[place + 1] - t)
             x_next, self._d = torch.add(x_i, d, alpha=step), d
         else:

@@ -25,7 +25,9 @@ class KDPM2AncestralDiscreteScheduler(KDPM2DiscreteScheduler):
 
     def _lay_out(self, sigmas: torch.Tensor, sigmas_next: torch.Tensor) -> torch.Tensor:
         sigma_up = (sigmas_next**2 * (sigmas**2 - sigmas_next**2) / sigmas**2) ** 0.5
-        sigma_down = (sigmas_next**2 - sigma_up**2) ** 0.5
+        square = sigmas_next**2 - sigma_up**2
+        # sigma_{i+1}^2 / sigma_i in other words, where rounding leaves nothing of a long step's difference.
+        sigma_down = torch.where(square > 0, square.clamp(min=0) ** 0.5, sigmas_next**2 / sigmas)
         self._targets, self._up = sigma_down.numpy(), sigma_up.numpy()
         # The logarithm of the last level, zero, has no middle.
         halfway = sigmas[:-1].log().lerp(sigma_down[:-1].log(), 0.5).exp()

@@ -85,11 +85,11 @@ class KDPM2DiscreteScheduler(TwoStageScheduler):
         """Do the call at `place`: return x' or the sample at the target of the step, and x_0."""
         sigma = self._call_sigmas[place]
         x_0 = self._clean(model_output, x, sigma, sigma)
-        # d = (x - x_0) / sigma, dividing numbers, not tensors.
         i = place // 2
         target = self._targets[i] if place % 2 else self._halfway[i]
-        x_next = torch.add(
-            self._begin_or_end(x), x - x_0, alpha=float(target - self._call_sigmas[2 * i]) / float(sigma)
-        )
+        # d = (x - x_0) / sigma, dividing numbers, not tensors.
+        share = float(target - self._call_sigmas[2 * i]) / float(sigma)
+        x_i = self._begin_or_end(x)
+        x_next = torch.add(x_i, x - x_0, alpha=share) if target > 0 else x_0
         self._step_index = place + 1
         return x_next, x_0

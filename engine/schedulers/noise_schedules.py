@@ -259,7 +259,7 @@ def predicted_noise(
 def batch_predictions(
     prediction: Prediction, model_output: torch.Tensor, sample: torch.Tensor, alpha: torch.Tensor, sigma: torch.Tensor
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """Return `clean_sample` and `predicted_noise` for alpha and sigma of each image, tensors of shape (batch, 1, ...)."""
+    """Return `clean_sample` and `predicted_noise` for alpha and sigma of each image, of shape (batch, 1, ...)."""
     if prediction == "epsilon":
         return (sample - sigma * model_output) / alpha.clamp(min=SMALLEST_ALPHA_BAR**0.5), model_output
     if prediction == "v_prediction":

@@ -30,7 +30,7 @@ def noisy_in_the_middle(timestep: float) -> float:
 
 
 class SASolverScheduler(LogSnrScheduler):
-    """x_t = e^(-tau^2 h) (sigma_t / sigma_s) x_s + alpha_t (1 + tau^2) sum_j b_j m_j + noise, predicted, then corrected.
+    """x_t = e^(-tau^2 h) (sigma_t / sigma_s) x_s + alpha_t (1 + tau^2) sum_j b_j m_j + noise; then corrected.
 
     "SA-Solver", https://arxiv.org/abs/2309.05019, sections 5.1 (predictor), 5.2 (corrector), algorithm 1, with the data
     prediction m = x_0, h = lambda_t - lambda_s, k = 1 + tau^2 and the noise sigma_t sqrt(1 - e^(-2 tau^2 h)) z. The b_j
@@ -100,7 +100,7 @@ class SASolverScheduler(LogSnrScheduler):
             )
         return super().config_json()
 
-    def set_timesteps(self, num_inference_steps: int, device: Device = None) -> None:
+    def set_timesteps(self, num_inference_steps: int | None = None, device: Device = None) -> None:
         """Lay out `num_inference_steps` steps. Raises `InvalidValue` for none, and for more than were trained."""
         levels, times = self._schedule(num_inference_steps, None, self.config.flow_shift)
         # The moments of nearby levels nearly cancel: float32 would leave three digits of an order of 4.

@@ -22,7 +22,7 @@ class SCMScheduler(SchedulerMixin):
 
     "Simplifying, Stabilizing and Scaling Continuous-Time Consistency Models", https://arxiv.org/abs/2410.11081: samples
     are x_t = cos(t) x_0 + sin(t) z for times t from pi / 2 (noise of std sigma_data) to 0, the network predicts
-    sigma_data F, here `model_output`, and equation 6 is the jump to x_0; noising it to the next time is algorithm 1 of
+    sigma_data F, here `model_output`, with which section 3 jumps to x_0; noising that afresh is algorithm 1 of
     https://arxiv.org/abs/2303.01469.
 
     `timesteps` has one more than there are steps: the last, 0, is where the run ends.

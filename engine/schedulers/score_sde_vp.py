@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from typing import ClassVar
 
@@ -90,17 +89,18 @@ class ScoreSdeVpScheduler(SchedulerMixin):
         """Return the next x, its mean, and the predicted x_0."""
         self._require_timesteps()
         x, eps = full_precision(sample), full_precision(model_output)
-        t = torch.as_tensor(t, dtype=torch.float32)
+        place = self._place_of_view(t)
+        t = torch.as_tensor(t if place is None else self._timetable[place], dtype=torch.float32)
         low, high, n = self.config.beta_min, self.config.beta_max, len(self._timetable)
         log_mean_t = -0.25 * t**2 * (high - low) - 0.5 * t * low
-        # One number multiplies a sample wherever it lives; a number for each image must live there too.
+        # One number on the CPU multiplies a sample wherever it lives; numbers for each image must live there too.
         if t.ndim:
             t, log_mean_t = (broadcast(values.to(x.device), x) for values in (t, log_mean_t))
         std_t = (1 - torch.exp(2 * log_mean_t)) ** 0.5
         beta_t = low + t * (high - low)
 
-        score = -eps / std_t
-        mean = x + (0.5 * beta_t * x + beta_t * score) / n
-        prev = mean + beta_t**0.5 * math.sqrt(1 / n) * noise_like(sample, generator)
+        # With the score -eps / std_t put in, x and eps are each multiplied once.
+        mean = (1 + beta_t / (2 * n)) * x - beta_t / (n * std_t) * eps
+        prev = mean + (beta_t / n) ** 0.5 * noise_like(sample, generator)
         x_0 = (x - std_t * eps) / torch.exp(log_mean_t)
         return prev.to(sample.dtype), mean.to(sample.dtype), x_0.to(sample.dtype)

@@ -105,7 +105,9 @@ class SigmaRun(SchedulerMixin):
         return broadcast(self._levels_of_input[places].to(like), like)
 
 
-class SigmaScheduler(SigmaRun, DiscreteScheduler):
+class SigmaScheduler(  # pyright: ignore[reportIncompatibleMethodOverride]  # the level depends on the timestep
+    SigmaRun, DiscreteScheduler
+):
     """A scheduler on a grid of noise levels for a model that was trained on discrete ones."""
 
     _trained_sigmas: npt.NDArray[np.float32]
@@ -139,7 +141,7 @@ class SigmaScheduler(SigmaRun, DiscreteScheduler):
         return spaced_timesteps(config.timestep_spacing, trained, n, config.steps_offset)
 
     def _gridded(self, times: npt.NDArray[Any]) -> tuple[FloatArray, npt.NDArray[Any]]:
-        """Return the levels at `times`, or those of the configuration's grid between their ends; and their timesteps."""
+        """Return the levels at `times`, or those of the configured grid between their ends; and their timesteps."""
         levels = self._sigma_at(times)
         if (grid := self._grid()) is None:
             return levels, times
@@ -181,6 +183,6 @@ class SigmaScheduler(SigmaRun, DiscreteScheduler):
         if prediction == "v_prediction":
             # The model saw alpha x = alpha x_0 + s eps with alpha = 1 / sqrt(1 + sigma^2), s = sigma alpha: hence
             # x_0 = alpha (alpha x) - s v.
-            alpha = float(1 / (sigma**2 + 1) ** 0.5)
-            return clean_sample(prediction, model_output, x, alpha**2, float(sigma) * alpha)
+            power = sigma**2 + 1
+            return clean_sample(prediction, model_output, x, 1 / float(power), float(sigma / power**0.5))
         return clean_sample(prediction, model_output, x, 1.0, float(sigma_hat))

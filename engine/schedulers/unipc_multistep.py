@@ -96,7 +96,7 @@ class UniPCMultistepScheduler(LogSnrScheduler):
             raise InvalidValue(f"solver_order cannot be {solver_order}; it must be 1 or more, usually 2 or 3.")
         if shift_terminal is not None and not use_flow_sigmas:
             raise InvalidValue(
-                f"shift_terminal={shift_terminal} is the last level of a flow; leave it out or set use_flow_sigmas=True."
+                f"shift_terminal={shift_terminal} is a level of a flow; leave it out or set use_flow_sigmas=True."
             )
         # Configurations of sibling solvers name types that this one does not have.
         self.solver_type = "bh1" if solver_type == "bh1" else "bh2"
@@ -240,25 +240,25 @@ class UniPCMultistepScheduler(LogSnrScheduler):
             r.append(np.float32(1))
         b_of_g = g if self.solver_type == "bh1" else expm1_g
         rho = self._rho(g, expm1_g, b_of_g, r)
-        of_d = [-float(of_m * b_of_g) * float(p) / float(r_k) for p, r_k in zip(rho, r, strict=True)]
+        of_d = [-float(of_m * b_of_g) * p / float(r_k) for p, r_k in zip(rho, r, strict=True)]
         return [float(of_x), -float(of_m * expm1_g) - sum(of_d), *of_d]
 
     @staticmethod
-    def _rho(g: np.float32, expm1_g: np.float32, b_of_g: np.float32, r: list[np.float32]) -> Sequence[np.float32]:
+    def _rho(g: np.float32, expm1_g: np.float32, b_of_g: np.float32, r: list[np.float32]) -> list[float]:
         """Return rho_1, rho_2, ... for the levels `r`."""
         if len(r) < 2:
-            return [np.float32(0.5)] * len(r)
+            return [0.5] * len(r)
         factorial, g_phi = 1, expm1_g / g - 1
         b: list[np.float32] = []
         for j in range(1, len(r) + 1):
             b.append(g_phi * factorial / b_of_g)
             factorial *= j + 1
             g_phi = g_phi / g - 1 / factorial
-        return np.linalg.solve(np.vander(np.array(r), increasing=True).T, np.array(b))
+        return np.linalg.solve(np.vander(np.array(r), increasing=True).T, np.array(b)).tolist()
 
 
 def _checked_levels(sigmas: Sequence[float], num_inference_steps: int | None) -> FloatArray:
-    """Return `sigmas` as an array, or raise `InvalidValue` unless they descend within (0, 1] and are all that is given."""
+    """Return `sigmas` as an array; raises `InvalidValue` unless they descend in (0, 1] and are all that is given."""
     levels = np.array(sigmas, dtype=np.float64)
     if num_inference_steps is not None:
         raise InvalidValue(f"set_timesteps takes {num_inference_steps} steps or sigmas={list(sigmas)}, not both.")

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
 
 import diffusers
 import pytest
+import torch
+from diffusers.schedulers import deprecated
 
 from engine import schedulers
-from engine.catalog import EMBEDDED_MODEL, SCHEDULERS, find_scheduler, read_model, scheduler_entry
-from engine.errors import BadFile, ConfigError, KnownError, MissingFile, UnknownName
+from engine._exports import SCHEDULERS as EXPORTED
+from engine.catalog import EMBEDDED_MODEL, PREDICTIONS, SCHEDULERS, SchedulerEntry, find_scheduler, read_model
+from engine.errors import BadFile, ConfigError, InvalidValue, KnownError, MissingFile, UnknownName
 
 
 @pytest.mark.parametrize(
@@ -33,6 +37,20 @@ from engine.errors import BadFile, ConfigError, KnownError, MissingFile, Unknown
         ("DPM++ 2M SDE Exponential", ("dpmsolver++-sde", "exponential")),
         ("dpmpp_2m_sde", ("dpmsolver++-sde", "default")),
         ("PLMS", ("pndm", "default")),
+        ("DPM++ SDE Karras", ("dpmpp-sde", "karras")),
+        ("dpmpp_sde_gpu", ("dpmpp-sde", "default")),
+        ("DPM++ 3M SDE Exponential", ("dpmsolver++-3m-sde", "exponential")),
+        ("dpmpp_2s_k", ("dpmsolver++-2s", "karras")),
+        ("DPM2 a Karras", ("dpm2-a", "karras")),
+        ("kdpm_2_a", ("dpm2-a", "default")),
+        ("dpm_2_ancestral", ("dpm2-a", "default")),
+        ("KDPM2DiscreteScheduler", ("dpm2", "default")),
+        ("Heun", ("heun", "default")),
+        ("LMS Karras", ("lms", "karras")),
+        ("UniPC", ("unipc", "default")),
+        ("uni_pc_bh2", ("unipc", "default")),
+        ("LCM", ("lcm", "default")),
+        ("FlowMatchEulerDiscreteScheduler", ("flow-euler", "default")),
     ],
 )
 def test_names_of_other_programs(name: str, expected: tuple[str, str]) -> None:
@@ -46,17 +64,77 @@ def test_unknown_names(name: str) -> None:
         find_scheduler(name)
 
 
+def test_every_scheduler_has_an_entry() -> None:
+    assert {entry.class_name for entry in SCHEDULERS} == set(EXPORTED) - {"SchedulerMixin"}
+
+
+def test_no_two_entries_share_a_name() -> None:
+    seen: dict[str, str] = {}
+    for entry in SCHEDULERS:
+        for name in {re.sub(r"[^a-z0-9+]", "", name.lower()) for name in (entry.name, entry.label, *entry.names)}:
+            assert seen.setdefault(name, entry.name) == entry.name, name
+
+
 @pytest.mark.parametrize("entry", SCHEDULERS, ids=lambda entry: entry.name)
-def test_every_entry_makes_its_scheduler(entry: object) -> None:
-    entry = scheduler_entry(entry.name)  # pyright: ignore[reportAttributeAccessIssue]
+def test_every_entry_makes_its_scheduler(entry: SchedulerEntry) -> None:
     base = schedulers.DDIMScheduler(beta_schedule="scaled_linear", prediction_type="v_prediction")
-    assert find_scheduler(entry.name) == (entry, "default")
-    assert getattr(diffusers, entry.class_name)
+    config = base.config if "v" in entry.predictions else {}
+    for name in (entry.name, entry.label, *entry.names):
+        assert find_scheduler(name) == (entry, "default")
+    assert find_scheduler(entry.class_name)[0].class_name == entry.class_name
+    made = getattr(schedulers, entry.class_name)
+    assert hasattr(diffusers, entry.class_name) or hasattr(deprecated, entry.class_name)
+    needed = {"num_vec_classes": 17, "mask_token_id": 16}
+    needed = {key: value for key, value in needed.items() if key in made.config_keys()}
     for sigma_schedule in entry.sigma_schedules:
         changes = entry.config_changes(sigma_schedule)
-        scheduler = getattr(schedulers, entry.class_name).from_config(base.config, **changes)
+        scheduler = made.from_config(config, **needed, **changes)
         assert {key: scheduler.config[key] for key in changes} == changes
-        assert scheduler.config["prediction_type"] == "v_prediction"
+        assert find_scheduler(entry.display_name(sigma_schedule)) == (entry, sigma_schedule)
+        if "v" in entry.predictions:
+            assert scheduler.config["prediction_type"] == "v_prediction"
+    assert entry.calls_per_step == made.order or entry.name == "score-sde-ve"
+
+
+@pytest.mark.parametrize("entry", SCHEDULERS, ids=lambda entry: entry.name)
+def test_what_an_entry_says_is_whole(entry: SchedulerEntry) -> None:
+    assert 1 <= entry.steps[0] < entry.steps[1] <= 2000
+    assert entry.advice.endswith(".")
+    assert entry.predictions
+    assert set(entry.predictions) <= set(PREDICTIONS)
+    assert entry.sigma_schedules[0] == "default"
+
+
+@pytest.mark.parametrize("entry", SCHEDULERS, ids=lambda entry: entry.name)
+def test_deterministic_is_what_takes_no_noise(entry: SchedulerEntry) -> None:
+    """Two calls from the middle on, with two seeds, for those that step in the usual way."""
+    if "v" not in entry.predictions:
+        return
+    results: list[torch.Tensor] = []
+    for seed in (1, 2):
+        scheduler = getattr(schedulers, entry.class_name)(**entry.changes)
+        scheduler.set_timesteps(8)
+        scheduler.set_begin_index(4)
+        options = {"generator": torch.Generator().manual_seed(seed)} if "generator" in scheduler.step_options else {}
+        x = torch.randn(1, 4, 8, 8, generator=torch.Generator().manual_seed(0))
+        for timestep in scheduler.timesteps[4:6]:
+            scheduler.scale_model_input(x, timestep)
+            x = scheduler.step(0.1 * x, timestep, x, **options).prev_sample
+        results.append(x)
+    assert torch.equal(*results) == entry.deterministic
+
+
+def test_what_a_model_cannot_be_sampled_with(tmp_path: Path) -> None:
+    info = read_model(
+        write_model(tmp_path, scheduler={"_class_name": "DDIMScheduler", "prediction_type": "v_prediction"})
+    )
+    info.check_scheduler("euler", "karras")
+    with pytest.raises(InvalidValue, match="flow-euler needs a model that predicts flow, and this one predicts v"):
+        info.check_scheduler("flow-euler", "default")
+    with pytest.raises(InvalidValue, match="ddim-inverse is made for inversion"):
+        info.check_scheduler("ddim-inverse", "default")
+    with pytest.raises(InvalidValue, match="ddim has no sigma schedule 'karras'"):
+        info.check_scheduler("ddim", "karras")
 
 
 def write_model(
@@ -94,6 +172,12 @@ def test_the_scheduler_a_model_brings_is_recognised(tmp_path: Path) -> None:
     own = {"_class_name": "DPMSolverMultistepScheduler", "algorithm_type": "sde-dpmsolver++", "use_karras_sigmas": True}
     info = read_model(write_model(tmp_path, scheduler=own))
     assert (info.scheduler, info.sigma_schedule) == ("dpmsolver++-sde", "karras")
+
+
+def test_a_setting_that_no_entry_has_leaves_the_class(tmp_path: Path) -> None:
+    own = {"_class_name": "PNDMScheduler", "skip_prk_steps": False}
+    assert read_model(write_model(tmp_path / "a", scheduler=own)).scheduler == "pndm"
+    assert read_model(write_model(tmp_path / "b", scheduler={"_class_name": "ForeignScheduler"})).scheduler == "ddim"
 
 
 def test_sizes_a_model_cannot_make(tmp_path: Path) -> None:

@@ -97,6 +97,31 @@ def test_keys_of_another_class_are_logged_once_and_dropped(caplog: pytest.LogCap
     assert [record.getMessage() for record in caplog.records] == ["OtherSampler does not use scale"]
 
 
+def test_keys_of_another_class_are_there_again_for_a_third() -> None:
+    """A folder with PNDM says `clip_sample`, which only the DDIM that replaces it has."""
+    other = OtherSampler.from_config({"steps": 4, "clip": False, "sizes": [7]})
+    assert other.config == {"steps": 4, "spacing": "linspace"}
+    assert "clip" not in json.loads(other.config_json())
+    third = Sampler.from_config(pickle.loads(pickle.dumps(other.config)))  # noqa: S301
+    assert (third.config.clip, third.config.sizes, third.config.spacing) == (False, [7], "leading")
+
+
+def test_a_configuration_of_the_reference_says_which_keys_were_defaults() -> None:
+    given = {"steps": 4, "spacing": "leading", "_use_default_values": ["spacing"]}
+    assert OtherSampler.from_config(given).config == {"steps": 4, "spacing": "linspace"}
+
+
+def test_private_keys_may_be_passed_along() -> None:
+    assert Sampler(_class_name="Sampler", steps=4, _diffusers_version="0.1").config == Sampler(steps=4).config
+
+
+def test_a_changed_key_stays_a_default() -> None:
+    sampler = Sampler(steps=4)
+    sampler.change_config(spacing="linspace")
+    assert (sampler.config.spacing, sampler.config.steps) == ("linspace", 4)
+    assert Sampler.from_config(sampler.config).config.spacing == "leading"
+
+
 def test_an_unknown_change_is_an_error() -> None:
     with pytest.raises(ConfigError, match="has no option 'spacin'"):
         Sampler.from_config({}, spacin="leading")

@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -14,7 +15,16 @@ from safetensors.torch import load_file, save_file
 from torch import nn
 
 from engine.config import register_to_config
-from engine.errors import BadFile, BugError, ConfigError, InvalidValue, KnownError, MissingFile, WeightsMismatch
+from engine.errors import (
+    BadFile,
+    BugError,
+    ConfigError,
+    InvalidValue,
+    KnownError,
+    MissingFile,
+    MissingVariant,
+    WeightsMismatch,
+)
 from engine.models.base import ModelMixin
 from engine.weights import parse_size, read_header
 
@@ -166,11 +176,66 @@ def test_a_folder_of_another_class_is_refused(tmp_path: Path) -> None:
         Small.from_pretrained(tmp_path)
 
 
-def test_only_safetensors_are_read_and_written(tmp_path: Path) -> None:
-    with pytest.raises(InvalidValue, match="only safetensors"):
-        Small().save_pretrained(tmp_path, safe_serialization=False)
-    with pytest.raises(InvalidValue, match="only safetensors"):
-        Small.from_pretrained(tmp_path, use_safetensors=False)
+@pytest.mark.parametrize("variant", [None, "fp16"])
+@pytest.mark.parametrize("size", ["10GB", 100])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float16])
+def test_files_of_torch_save(tmp_path: Path, variant: str | None, size: int | str, dtype: torch.dtype) -> None:
+    model = Small()
+    model.save_pretrained(tmp_path)
+    model.save_pretrained(tmp_path, safe_serialization=False, max_shard_size=size, variant=variant)
+    shards = len(list(tmp_path.glob("*.bin")))
+    assert shards == (1 if size == "10GB" else 3)
+    assert len(list(tmp_path.glob("*.safetensors"))) == (1 if variant else 0), "those of the same variant are replaced"
+    read = Small.from_pretrained(tmp_path, dtype=dtype, variant=variant)
+    for name, tensor in model.state_dict().items():
+        expected = tensor.to(dtype) if tensor.is_floating_point() else tensor
+        assert torch.equal(read.state_dict()[name], expected)
+        assert read.state_dict()[name].dtype == expected.dtype
+    with pytest.raises(MissingFile, match="safetensors is missing"):
+        Small.from_pretrained(tmp_path, variant=variant or "bf16", use_safetensors=True)
+    model.save_pretrained(tmp_path, variant=variant)
+    assert not list(tmp_path.glob("*.bin*"))
+
+
+def test_the_format_can_be_chosen(tmp_path: Path) -> None:
+    first, second = Small(), Small()
+    first.save_pretrained(tmp_path)
+    torch.save(second.state_dict(), tmp_path / f"{NAME}.bin")
+    for wanted, use_safetensors in ((first, None), (first, True), (second, False)):
+        read = Small.from_pretrained(tmp_path, use_safetensors=use_safetensors)
+        assert torch.equal(read.layer.weight, wanted.layer.weight)
+
+
+class Bomb:
+    """Leaves a file behind where a pickle of it is loaded as code."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Path.touch, (self.path,)
+
+
+def test_no_code_of_a_pickled_file_is_run(tmp_path: Path) -> None:
+    path, trace = tmp_path / f"{NAME}.bin", tmp_path / "trace"
+    Small().save_config(tmp_path)
+    for content in ({"layer.weight": Bomb(trace)}, [torch.zeros(1)], {"layer.weight": 1}):
+        torch.save(content, path)
+        with pytest.raises(BadFile, match="download the model as safetensors"):
+            Small.from_pretrained(tmp_path)
+    for damage in (b"", b"nonsense", path.read_bytes()[:-20]):
+        path.write_bytes(damage)
+        with pytest.raises(BadFile, match="download the model as safetensors"):
+            Small.from_pretrained(tmp_path)
+    assert not trace.exists()
+
+
+def test_an_absent_variant_is_a_wrong_value_and_a_missing_file(tmp_path: Path) -> None:
+    make_folder(tmp_path)
+    with pytest.raises(MissingVariant, match="choose another variant") as caught:
+        Small.from_pretrained(tmp_path, variant="fp16")
+    assert isinstance(caught.value, ValueError)
+    assert isinstance(caught.value, OSError)
 
 
 def test_a_tensor_that_no_weights_reach_is_our_bug(tmp_path: Path) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import inspect
 import itertools
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import nullcontext
 from typing import Any
 
 import diffusers
@@ -96,21 +95,37 @@ class Beside:
             # Where timesteps occur twice, the reference starts at the second unless it is told the place.
             if hasattr(scheduler, "set_begin_index"):
                 scheduler.set_begin_index(begin)
-        assert abs(float(self.ours[0].init_noise_sigma) / float(self.reference[0].init_noise_sigma) - 1) < 1e-6
+        # Where the reference has no such number (flows), noise is of variance 1.
+        first = float(getattr(self.reference[0], "init_noise_sigma", 1.0))
+        assert abs(float(self.ours[0].init_noise_sigma) / first - 1) < 1e-6
         noise = torch.randn(tuple(shape), generator=self.draw)
         if begin == 0:
-            return noise * float(self.reference[0].init_noise_sigma)
+            return noise * first
         clean = torch.randn(tuple(shape), generator=self.draw)
         times = self.reference[0].timesteps[begin : begin + 1].repeat(shape[0])
-        noisy = self.reference[0].add_noise(clean, noise, times)
-        assert error(self.ours[0].add_noise(clean, noise, times), noisy) <= SINGLE, self.label
+        ours, noisy = (self.noisy(one, clean, noise, times) for one in (self.ours[0], self.reference[0]))
+        assert error(ours, noisy) <= SINGLE, self.label
         return noisy
+
+    def noisy(self, scheduler: Any, clean: Tensor, noise: Tensor, times: Tensor) -> Tensor:
+        """Return `clean` with the noise of `times`."""
+        if hasattr(self.reference[0], "scale_noise"):
+            return scheduler.scale_noise(clean, times, noise)
+        return scheduler.add_noise(clean, noise, times)
+
+    def places(self) -> int:
+        """Return the number of model calls of the run."""
+        return len(self.reference[0].timesteps)
+
+    def timestep(self, scheduler: Any, place: int, x: Tensor) -> Any:
+        """Return what `step` is given as the timestep at `place`."""
+        return scheduler.timesteps[place]
 
     def run(self, shape: Sequence[int], begin: int = 0, outputs_per_channel: int = 1) -> None:
         """Go through the schedule with random model outputs and compare every step."""
         x = self.start(shape, begin)
         wide = (shape[0], shape[1] * outputs_per_channel, *shape[2:])
-        for place in range(begin, len(self.reference[0].timesteps)):
+        for place in range(begin, self.places()):
             model_output = torch.randn(wide, generator=self.draw)
             if outputs_per_channel == 2:
                 # A variance is positive, and the interpolation of `learned_range` lies in [-1, 1].
@@ -122,12 +137,14 @@ class Beside:
         results: list[Any] = []
         for k, scheduler in enumerate(self.all):
             dtype = torch.float64 if k % 2 else torch.float32
-            timestep = scheduler.timesteps[place]
-            scaled = scheduler.scale_model_input(x.to(dtype), timestep)
+            timestep = self.timestep(scheduler, place, x)
+            scaled = None
+            if hasattr(self.reference[0], "scale_model_input"):
+                scaled = scheduler.scale_model_input(x.to(dtype), timestep)
             call = dict(self.call)
             if "generator" in inspect.signature(scheduler.step).parameters and "variance_noise" not in call:
                 call["generator"] = self.generators[k]
-            with SingleNoise() if "generator" in call else nullcontext():
+            with SingleNoise():
                 out = scheduler.step(model_output.to(dtype), timestep, x.to(dtype), **call)
             assert out.prev_sample.dtype == dtype
             results.append((scaled, out.prev_sample, out.get("pred_original_sample")))

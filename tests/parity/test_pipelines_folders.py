@@ -19,7 +19,15 @@ from safetensors.torch import load_file, save_file
 
 import engine
 from engine import DiffusionPipeline, StableDiffusionPipeline
-from engine.errors import BadFile, ConfigError, InvalidValue, KnownError, MissingFile, UnknownName, WeightsMismatch
+from engine.errors import (
+    BadFile,
+    ConfigError,
+    KnownError,
+    MissingFile,
+    MissingVariant,
+    UnknownName,
+    WeightsMismatch,
+)
 from tests.fixtures import reference_pipelines as reference
 from tests.fixtures.reference_pipelines import TOLERANCE, generator
 
@@ -68,6 +76,40 @@ def test_folders_go_both_ways(published: Path, tmp_path: Path) -> None:
     assert not list(tmp_path.rglob("*.tmp"))
 
 
+def test_pickled_folders_go_both_ways(published: Path, tmp_path: Path) -> None:
+    theirs = diffusers.StableDiffusionPipeline.from_pretrained(published)
+    theirs.set_progress_bar_config(disable=True)
+    theirs.save_pretrained(tmp_path / "theirs", safe_serialization=False)
+    ours = DiffusionPipeline.from_pretrained(tmp_path / "theirs", text_encoder=theirs.text_encoder)
+    ours.save_pretrained(tmp_path / "ours", safe_serialization=False, variant="fp16")
+    assert not list(tmp_path.rglob("*.safetensors.index*"))
+    assert (tmp_path / "ours/unet/diffusion_pytorch_model.fp16.bin").is_file()
+    again = diffusers.StableDiffusionPipeline.from_pretrained(
+        tmp_path / "ours", variant="fp16", text_encoder=theirs.text_encoder
+    )
+    again.set_progress_bar_config(disable=True)
+    assert np.abs(picture(ours) - picture(theirs)).max() <= TOLERANCE
+    assert np.abs(picture(again) - picture(theirs)).max() == 0.0
+
+
+@pytest.mark.filterwarnings("ignore:The configuration file of this scheduler:FutureWarning")  # the reference's words
+def test_early_schedulers_get_the_settings_of_latent_diffusion(published: Path) -> None:
+    """As in the reference: a file without the two keys would clip latents and end one timestep early."""
+    early = {
+        key: value for key, value in reference.scheduler_config().items() if key not in ("steps_offset", "clip_sample")
+    }
+    theirs = diffusers.StableDiffusionPipeline.from_pretrained(published, scheduler=diffusers.DDIMScheduler(**early))
+    theirs.set_progress_bar_config(disable=True)
+    scheduler = engine.DDIMScheduler(**early)
+    ours = StableDiffusionPipeline.from_pretrained(published, scheduler=scheduler)
+    assert ours.scheduler is scheduler
+    assert (scheduler.config.steps_offset, scheduler.config.clip_sample) == (1, False)
+    assert np.abs(picture(ours) - picture(theirs)).max() <= TOLERANCE
+    # A file with PNDM keeps `clip_sample` for the scheduler that replaces it.
+    pndm = engine.PNDMScheduler.from_config({"skip_prk_steps": True, **reference.scheduler_config()})
+    assert engine.DDIMScheduler.from_config(pndm.config).config.clip_sample is False
+
+
 def test_precision_and_variant(published: Path, tmp_path: Path) -> None:
     half = StableDiffusionPipeline.from_pretrained(published, torch_dtype=torch.float16)
     assert half.dtype == half.unet.dtype == half.vae.dtype == half.text_encoder.dtype == torch.float16
@@ -82,7 +124,7 @@ def test_precision_and_variant(published: Path, tmp_path: Path) -> None:
     shutil.copy(published / "vae/diffusion_pytorch_model.safetensors", tmp_path / "vae")
     (tmp_path / "vae/diffusion_pytorch_model.fp16.safetensors").unlink()
     assert DiffusionPipeline.from_pretrained(tmp_path, variant="fp16").vae.dtype == torch.float32
-    with pytest.raises(MissingFile, match="no files of the variant 'fp32'"):
+    with pytest.raises(MissingVariant, match="no files of the variant 'fp32'"):
         DiffusionPipeline.from_pretrained(tmp_path, variant="fp32")
     with pytest.raises(MissingFile, match=r"fp16\.safetensors.*name the variant"):
         DiffusionPipeline.from_pretrained(tmp_path)
@@ -282,11 +324,9 @@ def test_a_wrong_folder_is_one_sentence(folder: Path, name: str) -> None:
 def test_wrong_arguments(published: Path, tmp_path: Path) -> None:
     with pytest.raises(MissingFile, match="runwayml/stable-diffusion-v1-5 is not a folder.*model_index"):
         DiffusionPipeline.from_pretrained("runwayml/stable-diffusion-v1-5")
-    with pytest.raises(InvalidValue, match="use_safetensors=False"):
+    with pytest.raises(MissingFile, match=r"pytorch_model\.bin is missing|diffusion_pytorch_model\.bin is missing"):
         DiffusionPipeline.from_pretrained(published, use_safetensors=False)
     pipeline = DiffusionPipeline.from_pretrained(published)
-    with pytest.raises(InvalidValue, match="safe_serialization=False"):
-        pipeline.save_pretrained(tmp_path, safe_serialization=False)
     pipeline.register_modules(tokenizer=torch.nn.Linear(1, 1))
     with pytest.raises(UnknownName, match="tokenizer is a Linear of torch.*cannot be saved"):
         pipeline.save_pretrained(tmp_path / "new")

@@ -265,6 +265,25 @@ class TestCallbacks:
         whole, _ = both(pair, prompt="a cat", num_inference_steps=6)
         assert difference(whole, ours) > 100 * TOLERANCE
 
+    @pytest.mark.filterwarnings("ignore:.*Passing `callback:FutureWarning")  # what the reference says of it
+    def test_the_older_form(self, pair: Pair) -> None:
+        seen: list[list[tuple[int, int, float]]] = [[], []]
+
+        def remember(places: list[tuple[int, int, float]]) -> Any:
+            return lambda index, timestep, latents: places.append(
+                (index, int(timestep), round(float(latents.std()), 4))
+            )
+
+        for pipeline, places in zip(pair, seen, strict=True):
+            options = {"num_inference_steps": 5, "generator": generator(), "output_type": "latent"}
+            pipeline("a cat", callback=remember(places), callback_steps=2, **options)
+        assert seen[0] == seen[1]
+        assert [index for index, _, _ in seen[1]] == [0, 2, 4]
+        with pytest.raises(InvalidValue, match="callback_steps cannot be 0"):
+            pair[1]("a cat", callback=print, callback_steps=0)
+        with pytest.raises(InvalidValue, match="cannot both be given"):
+            pair[1]("a cat", callback=print, callback_on_step_end=print)
+
     def test_wrong_names_and_results(self, pair: Pair) -> None:
         with pytest.raises(InvalidValue, match="returned None; it must return a dict"):
             pair[1]("a cat", num_inference_steps=1, callback_on_step_end=lambda *_: None)

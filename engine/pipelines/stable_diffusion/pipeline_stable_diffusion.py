@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Generator, Sequence
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any
@@ -13,7 +14,15 @@ from engine.errors import InvalidValue
 from engine.guidance import guidance_scale_embedding, guide, rescale_noise_cfg
 from engine.images import OUTPUT_TYPES, as_output, check_output_type, denormalize, postprocess
 from engine.output import Output
-from engine.pipelines.base import Callback, DiffusionPipeline, Scheduler, prepare_schedule, step_options
+from engine.pipelines.base import (
+    Callback,
+    DiffusionPipeline,
+    OlderCallback,
+    Scheduler,
+    from_older,
+    prepare_schedule,
+    step_options,
+)
 from engine.pipelines.stable_diffusion.encode_prompt import Prompts, encode_prompts
 from engine.pipelines.step import Step
 from engine.rng import Generators, randn_tensor
@@ -23,6 +32,8 @@ if TYPE_CHECKING:
     from engine.models.clip_text import CLIPTextModel
     from engine.models.unet_2d_condition import UNet2DConditionModel
     from engine.prompts.tokenizer import CLIPTokenizer
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass
@@ -75,12 +86,13 @@ class TextToImage:
 class StableDiffusionPipeline(DiffusionPipeline):
     """Makes pictures of prompts with Stable Diffusion 1 or 2, or any latent diffusion model of their kind.
 
-    A `safety_checker` in a folder is not loaded unless `from_pretrained` is told `requires_safety_checker=True`.
+    A `safety_checker` in a folder is not loaded unless `from_pretrained` is told `requires_safety_checker=True`. A
+    scheduler with the settings of models in pixel space gets those of latent diffusion (`set_for_latents`).
     """
 
     optional_parts = frozenset({"text_encoder", "tokenizer"})
     only_if_asked = frozenset({"safety_checker", "feature_extractor"})
-    callback_tensors = ("latents", "prompt_embeds", "negative_prompt_embeds")
+    _callback_tensor_inputs = ("latents", "prompt_embeds", "negative_prompt_embeds")
 
     vae: AutoencoderKL
     text_encoder: CLIPTextModel | None
@@ -116,6 +128,8 @@ class StableDiffusionPipeline(DiffusionPipeline):
             image_encoder=image_encoder,
         )
         self.register_values(requires_safety_checker=requires_safety_checker)
+        if self.components["scheduler"] is not None:
+            set_for_latents(scheduler)
 
     @property
     def vae_scale_factor(self) -> int:
@@ -161,6 +175,8 @@ class StableDiffusionPipeline(DiffusionPipeline):
         clip_skip: int | None = None,
         callback_on_step_end: Callback | None = None,
         callback_on_step_end_tensor_inputs: Sequence[str] = ("latents",),
+        callback: OlderCallback | None = None,
+        callback_steps: int = 1,
     ) -> StableDiffusionPipelineOutput | tuple[Any, list[bool] | None]:
         """Make pictures of `prompt`.
 
@@ -186,10 +202,14 @@ class StableDiffusionPipeline(DiffusionPipeline):
             clip_skip: layers of the text encoder to leave out at its end.
             callback_on_step_end: called with (pipeline, index, timestep, tensors); returns those to replace.
             callback_on_step_end_tensor_inputs: names of the tensors that it gets.
+            callback: called with (index, timestep, latents), as guides from before `callback_on_step_end` have it.
+            callback_steps: call it at every so many steps.
 
         Raises `InvalidValue` for arguments that do not fit.
         """
         self._check_callback(callback_on_step_end_tensor_inputs)
+        if callback is not None:
+            callback_on_step_end = from_older(callback, callback_steps, callback_on_step_end)
         settings = TextToImage(
             prompt=prompt,
             height=height,
@@ -360,3 +380,16 @@ class StableDiffusionPipeline(DiffusionPipeline):
         features = self.feature_extractor(as_output(images, "pil"), return_tensors="pt").pixel_values.to(decoded)
         images, unsafe = self.safety_checker(images=images, clip_input=features)
         return StableDiffusionPipelineOutput(as_output(images, output_type), unsafe)
+
+
+def set_for_latents(scheduler: Scheduler) -> None:
+    """Give `scheduler` the settings of latent diffusion: last timestep 1, not 0, and clean samples unclipped.
+
+    The configurations of early models lack both keys, so that defaults for pixels would apply. The reference sets them
+    too, and pictures depend on it.
+    """
+    wanted = {"steps_offset": 1, "clip_sample": False}
+    changes = {key: value for key, value in wanted.items() if scheduler.config.get(key, value) != value}
+    if changes:
+        logger.warning("%s: latent diffusion needs %s, which is set now", type(scheduler).__name__, changes)
+        scheduler.change_config(**changes)

@@ -170,6 +170,31 @@ def test_every_parameter_can_be_trained(tiling: bool) -> None:
         assert silent == []
 
 
+@pytest.mark.parametrize(("kind", "options"), [(AutoencoderKL, SMALL), (VQModel, SMALL), (AutoencoderTiny, TINY)])
+def test_gradient_checkpointing_changes_no_gradient(kind: Any, options: dict[str, Any]) -> None:
+    plain, frugal = kind(**options), kind(**options)
+    frugal.load_state_dict(plain.state_dict())
+    frugal.enable_gradient_checkpointing()
+    assert (plain.is_gradient_checkpointing, frugal.is_gradient_checkpointing) == (False, True)
+    computed: dict[Any, int] = {plain: 0, frugal: 0}
+    for model in computed:
+
+        def count(*_: Any, model: Any = model) -> None:
+            computed[model] += 1
+
+        convolutions = [part for part in model.encoder.modules() if isinstance(part, torch.nn.Conv2d)]
+        convolutions[1].register_forward_hook(count)
+        latents = model.encode(noise(1, 3, 32, 32))[0]
+        decoded = model.decode(latents.mean if kind is AutoencoderKL else latents)[0]
+        decoded.square().mean().backward()
+    assert list(computed.values()) == [1, 2], "computed a second time for the gradients"
+    for (key, expected), given in zip(plain.named_parameters(), frugal.parameters(), strict=True):
+        if expected.grad is not None:
+            torch.testing.assert_close(given.grad, expected.grad, msg=key)
+    frugal.disable_gradient_checkpointing()
+    assert not frugal.is_gradient_checkpointing
+
+
 def test_tuples_and_outputs() -> None:
     vae = VQModel(**SMALL)
     x = noise(1, 3, 16, 16)
