@@ -13,6 +13,7 @@ import os
 import platform
 import shlex
 import shutil
+import signal
 import subprocess
 import sys
 import sysconfig
@@ -411,6 +412,8 @@ def main(argv: list[str]) -> int:
         asked = bool(argv) and argv[0] in ("-h", "--help")
         print(USAGE, end="", file=sys.stdout if asked else sys.stderr)
         return 0 if asked else 2
+    # Shells start background jobs deaf to it, and Python leaves that as it is.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
         use_supported_python(argv)
         if argv[0] in ("run", "test"):

@@ -91,11 +91,10 @@ class HeunDiscreteScheduler(TwoStageScheduler):
         x_0 = self._bounded(self._clean(full_precision(model_output), x, t, t))
         d = (x - x_0) / float(t)
         x_i = self._begin_or_end(x)
-        if place == len(self._call_sigmas) - 1:
-            x_next = x_0
-        elif self._d is None:
+        if self._d is None:
+            # x_i + step d_i, whose terms nearly cancel from a high level, is x_0 + (t_i + step) d_i.
             step = float(self._sigmas[place + 1] - t)
-            x_next, self._d = torch.add(x_i, d, alpha=step), d
+            x_next, self._d = torch.add(x_0, d, alpha=float(t) + step), d
         else:
             step = float(t - self._sigmas[place - 1])
             x_next, self._d = torch.add(x_i, self._d + d, alpha=step / 2), None

@@ -85,11 +85,14 @@ class KDPM2DiscreteScheduler(TwoStageScheduler):
         """Do the call at `place`: return x' or the sample at the target of the step, and x_0."""
         sigma = self._call_sigmas[place]
         x_0 = self._clean(model_output, x, sigma, sigma)
-        i = place // 2
+        x_i, i = self._begin_or_end(x), place // 2
         target = self._targets[i] if place % 2 else self._halfway[i]
         # d = (x - x_0) / sigma, dividing numbers, not tensors.
-        share = float(target - self._call_sigmas[2 * i]) / float(sigma)
-        x_i = self._begin_or_end(x)
-        x_next = torch.add(x_i, x - x_0, alpha=share) if target > 0 else x_0
+        step = float(target - self._call_sigmas[2 * i]) / float(sigma)
+        if place % 2:
+            x_next = torch.add(x_i, x - x_0, alpha=step)
+        else:
+            # Of x_i + step (x_i - x_0) the terms nearly cancel from a high level.
+            x_next = torch.add(x_0, x - x_0, alpha=1 + step)
         self._step_index = place + 1
         return x_next, x_0

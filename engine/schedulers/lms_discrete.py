@@ -83,8 +83,9 @@ class LMSDiscreteScheduler(SigmaScheduler):
         x_0 = self._clean(full_precision(model_output), x, sigma, sigma)
         d = (x - x_0) / float(sigma)
         self.derivatives = [*self.derivatives, d][-order:]
-        c = self._coefficients(i, len(self.derivatives))
-        x_next = weighted_sum([1.0, *c], [x, *reversed(self.derivatives)])
+        c_0, *c = self._coefficients(i, len(self.derivatives))
+        # x_i + c_0 d_i, whose terms nearly cancel from a high level, is x_0 + (sigma_i + c_0) d_i.
+        x_next = weighted_sum([1.0, float(sigma) + c_0, *c], [x_0, *reversed(self.derivatives)])
         self._step_index = i + 1
         return self._output(x_next.to(model_output.dtype), x_0.to(model_output.dtype), return_dict)
 

@@ -61,7 +61,7 @@ def test_its_defaults_are_those_of_the_card(folder: Path) -> None:
     assert f"{info.steps} steps, guidance {info.guidance_scale:g}" in (folder / "README.md").read_text(encoding="utf-8")
 
 
-@pytest.mark.parametrize(("seed", "size", "guidance"), [(1, (128, 128), 4.0), (2, (96, 160), 1.0)])
+@pytest.mark.parametrize(("seed", "size", "guidance"), [(1, (128, 128), 5.0), (2, (96, 160), 1.0)])
 def test_diffusers_makes_the_same_picture(
     folder: Path, pipeline: StableDiffusionPipeline, seed: int, size: tuple[int, int], guidance: float
 ) -> None:
@@ -76,13 +76,13 @@ def test_diffusers_makes_the_same_picture(
 
 def test_its_picture_is_the_one_we_looked_at(pipeline: StableDiffusionPipeline, root: Path) -> None:
     golden = np.asarray(Image.open(root / "tests" / "golden" / "red-apple.png")).astype(int)
-    image = pipeline(PROMPT, num_inference_steps=20, guidance_scale=4.0, generator=generator(1)).images[0]
+    image = pipeline(PROMPT, num_inference_steps=20, guidance_scale=5.0, generator=generator(1)).images[0]
     # Kernels of other processors round otherwise; what a person sees stays.
     assert np.abs(np.asarray(image).astype(int) - golden).max() <= 8
 
 
 def test_the_preview_resembles_the_picture(folder: Path, pipeline: StableDiffusionPipeline) -> None:
-    options = {"num_inference_steps": 20, "guidance_scale": 4.0, "generator": generator(1)}
+    options = {"num_inference_steps": 20, "guidance_scale": 5.0, "generator": generator(1)}
     latents = pipeline(PROMPT, output_type="latent", **options).images
     with torch.no_grad():
         picture = pipeline.vae.decode(latents / pipeline.vae.config.scaling_factor).sample.clamp(-1, 1)

@@ -110,6 +110,8 @@ def is_sensible(name: str, config: Options, steps: int) -> bool:
         sde and (config.get("solver_order") == 3 or config.get("final_sigmas_type") == "sigma_min"),
         # The root of less than zero, where rounding leaves nothing of a long step's sigma_down.
         name.startswith("KDPM2Ancestral") and ("trained_betas" in config or betas == "squaredcos_cap_v2") and steps < 8,
+        # Its quadrature is of float32, and 1e-6 off where levels nearly coincide.
+        name.startswith("LMS") and config.get("use_beta_sigmas") and prediction != "epsilon",
         # Heun's weights where that level is repeated are 0 / 0.
         config.get("solver_type") == "heun" and config.get("final_sigmas_type") == "sigma_min",
     )

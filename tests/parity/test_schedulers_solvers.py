@@ -130,6 +130,8 @@ def is_sensible(name: str, config: Options) -> bool:
         heun and has_grid(config) and config.get("final_sigmas_type") == "sigma_min",
         repeats_level and (heun or config.get("solver_order") == 3),
         name.startswith("UniPC") and has_grid(config) and config.get("final_sigmas_type") == "sigma_min",
+        # The first of these levels are so close that the reference's powers of lambda cancel in float64 too.
+        config.get("use_beta_sigmas") and 4 in (config.get("predictor_order"), config.get("corrector_order")),
         # A zero terminal SNR holds no signal: dividing by it, epsilon predicts an infinite clean sample.
         config.get("rescale_betas_zero_snr") and prediction == "epsilon",
         # alpha_t / alpha_s, thousands there, times a sample is a float32 product even in its float64 run.

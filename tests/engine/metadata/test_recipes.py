@@ -98,8 +98,8 @@ def test_text_as_a1111_writes_it() -> None:
 
 
 def test_unknown_sampler_and_bad_numbers_are_kept_as_they_are() -> None:
-    recipe = read_a1111("x\nSteps: 5, Sampler: UniPC, Schedule type: Automatic, Seed: many, Size: big, Clip skip: 1")
-    assert recipe.scheduler == "UniPC"
+    recipe = read_a1111("x\nSteps: 5, Sampler: Restart, Schedule type: Automatic, Seed: many, Size: big, Clip skip: 1")
+    assert recipe.scheduler == "Restart"
     assert recipe.clip_skip is None
     assert recipe.seed is None
     assert recipe.extras == (("Schedule type", "Automatic"), ("Seed", "many"), ("Size", "big"))
