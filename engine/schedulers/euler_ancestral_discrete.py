@@ -68,7 +68,7 @@ class EulerAncestralDiscreteScheduler(SigmaScheduler):
 
         x = full_precision(sample)
         x_0 = self._clean(full_precision(model_output), x, sigma, sigma)
-        # x + (sigma_down - sigma) (x - x_0) / sigma, whose terms nearly cancel from a high level, as a share of x - x_0.
+        # x + (sigma_down - sigma) (x - x_0) / sigma, whose terms nearly cancel at a high level, as a share of x - x_0.
         x_down = torch.add(x_0, x - x_0, alpha=1 + float(sigma_down - sigma) / float(sigma))
         x_next = torch.add(x_down, noise_like(model_output, generator), alpha=float(sigma_up))
         self._step_index = i + 1

@@ -13,8 +13,8 @@ run of such steps leaves h^p):
 - DPM-Solver multistep of order 3 also weighs the second difference by half of the exact integral, as in the reference.
 - UniPC of order p: the corrector lifts it to p + 1; its first step, corrected, leaves h^3; a last step of order 1, with
   `lower_order_final`, leaves h^2.
-- DEIS of order 3 has no claim: its float32 coefficients, the reference's, cancel from some 30 steps on, and the error on
-  the wide mixture rises again (1.1e-2, 2.2e-3, 3.7e-3 at 24, 48, 96 steps).
+- DEIS of order 3 has no claim: its float32 coefficients, the reference's, cancel from some 30 steps on, and the error
+  on the wide mixture rises again (1.1e-2, 2.2e-3, 3.7e-3 at 24, 48, 96 steps).
 - SA-Solver without noise: order of the corrector, with the same last step; at order 2 its simplified M_1 leaves h^3.
 """
 
