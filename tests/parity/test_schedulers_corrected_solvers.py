@@ -173,6 +173,18 @@ def test_timesteps_that_are_done_once_take_their_levels_with_them() -> None:
     assert ((theirs.sigmas[: len(mine.timesteps)] / trained[mine.timesteps] - 1).abs() > 0.2).any()
 
 
+def test_an_inversion_begins_at_its_first_level() -> None:
+    """Of two equal first timesteps the reference takes the second, and runs out of levels at the end."""
+    theirs, mine = pair(
+        "DPMSolverMultistepInverseScheduler", 25, use_exponential_sigmas=True, beta_schedule="scaled_linear"
+    )
+    assert mine.timesteps[0] == mine.timesteps[1] == 0
+    with pytest.raises(IndexError):
+        run(theirs, noise(0))
+    assert len(run(mine, noise(0))) == 26
+    assert mine.step_index == 25
+
+
 @pytest.mark.parametrize("solver_order", [1, 2, 3])
 def test_inversion_and_sampling_are_each_other_s_inverse(solver_order: int) -> None:
     """Up and down again with an exact score of Gaussian data gives back where it began, the better the more steps."""
