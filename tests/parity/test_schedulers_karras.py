@@ -109,13 +109,16 @@ def is_sensible(name: str, config: Options, steps: int) -> bool:
         # No such branch; and the root of less than zero, where rounding puts the last level above the one before.
         sde and (config.get("solver_order") == 3 or config.get("final_sigmas_type") == "sigma_min"),
         # The root of less than zero, where rounding leaves nothing of a long step's sigma_down.
-        name.startswith("KDPM2Ancestral") and ("trained_betas" in config or betas == "squaredcos_cap_v2") and steps < 8,
+        name.startswith("KDPM2Ancestral")
+        and ("trained_betas" in config or betas == "squaredcos_cap_v2")
+        and (steps < 8 or config.get("use_beta_sigmas")),
         # A level of 20,000 leaves float32 two digits after the point: which of the two is nearer is chance.
         name.startswith("KDPM2") and betas == "squaredcos_cap_v2" and prediction == "v_prediction",
         # Its quadrature is of float32, and 1e-6 off where levels nearly coincide.
         name.startswith("LMS") and config.get("use_beta_sigmas") and prediction != "epsilon",
-        # Heun's weights where that level is repeated are 0 / 0.
-        config.get("solver_type") == "heun" and config.get("final_sigmas_type") == "sigma_min",
+        # Heun's weights where that level is repeated are 0 / 0, those of order 3 too.
+        (config.get("solver_type") == "heun" or config.get("solver_order") == 3)
+        and config.get("final_sigmas_type") == "sigma_min",
     )
     return not any(excluded)
 
