@@ -3,9 +3,29 @@
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
+
+
+@dataclass(frozen=True)
+class Conditions:
+    """What one denoising step is conditioned on.
+
+    Attributes:
+        positive: embeddings (batch, tokens, channels) with the weight of each; more than one are combined by adding
+            their guidance (Liu et al. 2022, https://arxiv.org/abs/2206.01714, equation 11).
+        negative: embeddings (batch, tokens, channels) of what to lead away from, None without guidance.
+        pooled: embeddings of the whole prompts (batch, channels), one for each of `positive`, stacked on a first axis;
+            None for models without them.
+        negative_pooled: (batch, channels) of the negative prompt.
+    """
+
+    positive: tuple[tuple[Tensor, float], ...]
+    negative: Tensor | None = None
+    pooled: tuple[Tensor, ...] | None = None
+    negative_pooled: Tensor | None = None
 
 
 def guide(unconditional: Tensor, conditional: Tensor, guidance_scale: float) -> Tensor:
