@@ -17,6 +17,7 @@ from engine.schedulers.noise_schedules import (
     checked_steps,
     clean_sample,
     predicted_noise,
+    root,
     spaced_timesteps,
 )
 
@@ -88,7 +89,7 @@ class DDIMScheduler(DiscreteScheduler):
         t = self._timestep_value(timestep)
         s = t - self.config.num_train_timesteps // (self.num_inference_steps or 1)
         alpha_bar_t, alpha_bar_s = self._alpha_bar(t), self._alpha_bar(s)
-        signal, spread = float(alpha_bar_t**0.5), float((1 - alpha_bar_t) ** 0.5)
+        signal, spread = float(root(alpha_bar_t)), float(root(1 - alpha_bar_t))
 
         prediction = self.config.prediction_type
         x_0 = self._bounded(clean_sample(prediction, model_output, sample, signal, spread))
@@ -97,8 +98,8 @@ class DDIMScheduler(DiscreteScheduler):
         else:
             eps = predicted_noise(prediction, model_output, sample, signal, spread)
 
-        std = eta * self._variance(alpha_bar_t, alpha_bar_s) ** 0.5
-        x_s = float(alpha_bar_s**0.5) * x_0 + float((1 - alpha_bar_s - std**2) ** 0.5) * eps
+        std = eta * root(self._variance(alpha_bar_t, alpha_bar_s))
+        x_s = float(root(alpha_bar_s)) * x_0 + float(root(1 - alpha_bar_s - std**2)) * eps
         if eta > 0:
             if variance_noise is None:
                 variance_noise = noise_like(model_output, generator)

@@ -16,6 +16,7 @@ from engine.schedulers.noise_schedules import (
     checked_steps,
     clean_sample,
     predicted_noise,
+    root,
     spaced_timesteps,
 )
 
@@ -77,8 +78,8 @@ class DDIMInverseScheduler(DiscreteScheduler):
         t = self._timestep_value(timestep)
         s = t - self.config.num_train_timesteps // (self.num_inference_steps or 1)
         alpha_bar_s, alpha_bar_t = self._alpha_bar(s), self._alpha_bar(t)
-        signal, spread = float(alpha_bar_s**0.5), float((1 - alpha_bar_s) ** 0.5)
-        signal_t, spread_t = float(alpha_bar_t**0.5), float((1 - alpha_bar_t) ** 0.5)
+        signal, spread = float(root(alpha_bar_s)), float(root(1 - alpha_bar_s))
+        signal_t, spread_t = float(root(alpha_bar_t)), float(root(1 - alpha_bar_t))
 
         prediction = self.config.prediction_type
         if prediction == "sample" and spread == 0:

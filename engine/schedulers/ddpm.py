@@ -18,6 +18,7 @@ from engine.schedulers.noise_schedules import (
     checked_steps,
     checked_timesteps,
     clean_sample,
+    root,
     spaced_timesteps,
 )
 
@@ -115,11 +116,11 @@ class DDPMScheduler(DiscreteScheduler):
         beta_t = 1 - alpha_t
 
         prediction = self.config.prediction_type
-        x_0 = clean_sample(prediction, model_output, sample, float(alpha_bar_t**0.5), float((1 - alpha_bar_t) ** 0.5))
+        x_0 = clean_sample(prediction, model_output, sample, float(root(alpha_bar_t)), float(root(1 - alpha_bar_t)))
         x_0 = self._bounded(x_0)
 
-        of_x_0 = alpha_bar_s**0.5 * beta_t / (1 - alpha_bar_t)
-        of_x_t = alpha_t**0.5 * (1 - alpha_bar_s) / (1 - alpha_bar_t)
+        of_x_0 = root(alpha_bar_s) * beta_t / (1 - alpha_bar_t)
+        of_x_t = root(alpha_t) * (1 - alpha_bar_s) / (1 - alpha_bar_t)
         x_s = float(of_x_0) * x_0 + float(of_x_t) * sample
         if t > 0:
             x_s = x_s + self._get_variance(t, predicted_variance) ** 0.5 * noise_like(model_output, generator)

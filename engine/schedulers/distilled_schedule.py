@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from engine.errors import InvalidValue
 from engine.schedulers.base import Device, DiscreteScheduler
-from engine.schedulers.noise_schedules import checked_steps, checked_timesteps
+from engine.schedulers.noise_schedules import checked_steps, checked_timesteps, root
 
 logger = logging.getLogger(__name__)
 
@@ -82,4 +82,4 @@ class DistilledScheduler(DiscreteScheduler):
     def _signal_and_spread(self, t: int) -> tuple[float, float]:
         """Return sqrt(alpha_bar_t) and sqrt(1 - alpha_bar_t)."""
         alpha_bar = self._alphas_bar[t]
-        return float(alpha_bar**0.5), float((1 - alpha_bar) ** 0.5)
+        return float(root(alpha_bar)), float(root(1 - alpha_bar))

@@ -18,6 +18,7 @@ from engine.schedulers.noise_schedules import (
     Spacing,
     checked_steps,
     clean_sample,
+    root,
     spaced_timesteps,
 )
 
@@ -163,9 +164,9 @@ class PNDMScheduler(DiscreteScheduler):
     def _transfer(self, x: torch.Tensor, e: torch.Tensor, t: int, s: int, return_dict: bool) -> StepResult:
         """Return phi(x, e, t, s) and x_0 (equation 11)."""
         a_t, a_s = self._alpha_bar(t), self._alpha_bar(s)
-        signal, spread = float(np.sqrt(a_t)), float(np.sqrt(1 - a_t))
-        of_x = float(np.sqrt(a_s / a_t))
-        of_e = -float(a_s - a_t) / float(a_t * np.sqrt(1 - a_s) + np.sqrt(a_t * (1 - a_t) * a_s))
+        signal, spread = float(root(a_t)), float(root(1 - a_t))
+        of_x = float(root(a_s / a_t))
+        of_e = -float(a_s - a_t) / float(a_t * root(1 - a_s) + root(a_t * (1 - a_t) * a_s))
         prediction: Prediction = self.config.prediction_type
         x_0 = clean_sample(prediction, e, x, signal, spread)
         if prediction == "v_prediction":

@@ -20,7 +20,7 @@ from engine.schedulers.base import (
     noise_like,
     weighted_sum,
 )
-from engine.schedulers.noise_schedules import BetaSchedule, checked_steps, clean_sample
+from engine.schedulers.noise_schedules import BetaSchedule, checked_steps, clean_sample, root
 
 
 class RePaintScheduler(DiscreteScheduler):
@@ -102,17 +102,17 @@ class RePaintScheduler(DiscreteScheduler):
         t = self._timestep_value(timestep)
         alpha_bar_t, alpha_bar_s = self._alpha_bar(t), self._alpha_bar(t - self._stride)
         x, eps = full_precision(sample), full_precision(model_output)
-        x_0 = clean_sample("epsilon", eps, x, float(alpha_bar_t**0.5), float((1 - alpha_bar_t) ** 0.5))
+        x_0 = clean_sample("epsilon", eps, x, float(root(alpha_bar_t)), float(root(1 - alpha_bar_t)))
         if self.config.clip_sample:
             x_0 = x_0.clamp(-1, 1)
 
         z = full_precision(noise_like(model_output, generator))
-        std = self.eta * ((1 - alpha_bar_s) / (1 - alpha_bar_t) * (1 - alpha_bar_t / alpha_bar_s)) ** 0.5
-        signal_s = float(alpha_bar_s**0.5)
-        unknown = weighted_sum([signal_s, float((1 - alpha_bar_s - std**2) ** 0.5)], [x_0, eps])
+        std = self.eta * root((1 - alpha_bar_s) / (1 - alpha_bar_t) * (1 - alpha_bar_t / alpha_bar_s))
+        signal_s = float(root(alpha_bar_s))
+        unknown = weighted_sum([signal_s, float(root(1 - alpha_bar_s - std**2))], [x_0, eps])
         if t > 0 and self.eta > 0:
             unknown.add_(z, alpha=float(std))
-        known = weighted_sum([signal_s, float((1 - alpha_bar_s) ** 0.5)], [original_image.to(x.dtype), z])
+        known = weighted_sum([signal_s, float(root(1 - alpha_bar_s))], [original_image.to(x.dtype), z])
         x_s = torch.lerp(unknown, known, mask.to(x.dtype))
         return self._output(x_s.to(model_output.dtype), x_0.to(model_output.dtype), return_dict)
 
@@ -128,5 +128,5 @@ class RePaintScheduler(DiscreteScheduler):
         x = full_precision(sample)
         for beta in self.betas[t : t + stride].numpy():
             noise = full_precision(noise_like(sample, generator))
-            x = weighted_sum([float((1 - beta) ** 0.5), float(beta**0.5)], [x, noise])
+            x = weighted_sum([float(root(1 - beta)), float(root(beta))], [x, noise])
         return x.to(sample.dtype)

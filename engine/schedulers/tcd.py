@@ -21,7 +21,7 @@ from engine.schedulers.base import (
     weighted_sum,
 )
 from engine.schedulers.distilled_schedule import DistilledScheduler
-from engine.schedulers.noise_schedules import BetaSchedule, Spacing, clean_sample, predicted_noise
+from engine.schedulers.noise_schedules import BetaSchedule, Spacing, clean_sample, predicted_noise, root
 
 
 @dataclass
@@ -106,7 +106,7 @@ class TCDScheduler(DistilledScheduler):
         if eta > 0 and following is not None:
             ratio = self._alphas_bar[following] / self._alphas_bar[s]
             noise = full_precision(noise_like(x, generator, model_output.dtype))
-            x_next = weighted_sum([float(ratio**0.5), float((1 - ratio) ** 0.5)], [x_s, noise])
+            x_next = weighted_sum([float(root(ratio)), float(root(1 - ratio))], [x_s, noise])
         self._step_index = i + 1
         x_next, x_0, x_s = (tensor.to(model_output.dtype) for tensor in (x_next, x_0, x_s))
         return TCDSchedulerOutput(x_next, x_0, x_s) if return_dict else (x_next, x_0)

@@ -11,7 +11,7 @@ import torch
 from engine.config import register_to_config
 from engine.errors import InvalidValue
 from engine.schedulers.base import Device, DiscreteScheduler, Generators, StepResult, Timestep, noise_like
-from engine.schedulers.noise_schedules import checked_steps, clean_sample
+from engine.schedulers.noise_schedules import checked_steps, clean_sample, root
 
 
 class UnCLIPScheduler(DiscreteScheduler):
@@ -77,15 +77,15 @@ class UnCLIPScheduler(DiscreteScheduler):
         alpha_bar_t, alpha_bar_s = self._alpha_bar(t), self._alpha_bar(s)
         beta_t = self._beta(t, s)
 
-        signal, spread = float(alpha_bar_t**0.5), float((1 - alpha_bar_t) ** 0.5)
+        signal, spread = float(root(alpha_bar_t)), float(root(1 - alpha_bar_t))
         x_0 = self._bounded(clean_sample(self.config.prediction_type, model_output, sample, signal, spread))
-        of_x_0 = alpha_bar_s**0.5 * beta_t / (1 - alpha_bar_t)
-        of_x_t = (1 - beta_t) ** 0.5 * (1 - alpha_bar_s) / (1 - alpha_bar_t)
+        of_x_0 = root(alpha_bar_s) * beta_t / (1 - alpha_bar_t)
+        of_x_t = root(1 - beta_t) * (1 - alpha_bar_s) / (1 - alpha_bar_t)
         x_s = torch.add(float(of_x_0) * x_0, sample, alpha=float(of_x_t))
         if t > 0:
             z = noise_like(model_output, generator)
             if predicted_variance is None:
-                x_s = torch.add(x_s, z, alpha=float(self._small(t, s) ** 0.5))
+                x_s = torch.add(x_s, z, alpha=float(root(self._small(t, s))))
             else:
                 x_s = x_s + torch.exp(0.5 * self._log_variance(t, s, predicted_variance)) * z
         return self._output(x_s, x_0, return_dict)
@@ -119,7 +119,7 @@ class UnCLIPScheduler(DiscreteScheduler):
         s = self._previous(t) if prev_timestep is None else prev_timestep
         if (variance_type or self.config.variance_type) == "learned_range" and predicted_variance is not None:
             return self._log_variance(t, s, torch.as_tensor(predicted_variance))
-        return torch.tensor(self._small(t, s) ** 0.5)
+        return torch.tensor(root(self._small(t, s)))
 
     def _split(self, model_output: torch.Tensor, sample: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor | None]:
         """Return the prediction and, where the model gives one, the predicted variance."""
