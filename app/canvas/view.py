@@ -1,0 +1,544 @@
+"""The window onto the picture: zoom, pan, the preview while it forms, before and after, and the brush of the mask.
+
+Nothing here is mirrored in right-to-left languages: a picture is not text.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from PySide6.QtCore import QEvent, QMimeData, QPointF, QRectF, Qt, Signal
+from PySide6.QtGui import (
+    QColor,
+    QContextMenuEvent,
+    QDragEnterEvent,
+    QDropEvent,
+    QFont,
+    QImage,
+    QKeyEvent,
+    QMouseEvent,
+    QNativeGestureEvent,
+    QPainter,
+    QPaintEvent,
+    QPen,
+    QResizeEvent,
+    QWheelEvent,
+)
+from PySide6.QtWidgets import QApplication, QSizePolicy, QWidget
+
+from app.canvas.viewport import Viewport
+from app.theme import GAP, SMALL, current
+
+if TYPE_CHECKING:
+    from app.canvas.images import Pyramid
+    from app.canvas.mask import Mask
+
+# From this many screen pixels for each of the picture's on, each is shown as a square of its own.
+SQUARES_FROM = 3.0
+GRID_FROM = 12.0
+PAN_STEP = 48
+# One notch of a wheel is 120; four notches double the scale.
+WHEEL_DOUBLES = 480.0
+COMPARE_REACH = 8.0
+PICTURE_SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff")
+
+
+class CanvasView(QWidget):
+    """Shows one picture, or the preview of one, at any scale.
+
+    Signals:
+        scale_changed(float): screen pixels for each pixel of the picture.
+        drag_wanted(): the user began to drag the picture out.
+        menu_wanted(QPoint): a context menu is asked for, at this point of the screen.
+        file_dropped(str), image_dropped(QImage): a picture came in from outside.
+        stroke_ended(): a stroke of the mask is finished.
+        compare_moved(float): the line between before and after is at this part of the picture's width.
+        brush_changed(float): the radius of the brush, in pixels of the picture.
+    """
+
+    scale_changed = Signal(float)
+    drag_wanted = Signal()
+    menu_wanted = Signal(object)
+    file_dropped = Signal(str)
+    image_dropped = Signal(object)
+    stroke_ended = Signal()
+    compare_moved = Signal(float)
+    brush_changed = Signal(float)
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.setObjectName("canvas")
+        self.setAccessibleName(self.tr("Picture"))
+        self.setAccessibleDescription(
+            self.tr("Plus and minus zoom, 0 fits the picture, 1 shows its own size, the arrow keys move it.")
+        )
+        self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
+        self.setLayoutDirection(Qt.LayoutDirection.LeftToRight)
+        self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Expanding)
+        self.setMinimumSize(200, 160)
+        self.setMouseTracking(True)
+        self.setAcceptDrops(True)
+        self.setAttribute(Qt.WidgetAttribute.WA_OpaquePaintEvent)
+        self._viewport = Viewport()
+        self._picture: Pyramid | None = None
+        self._preview: QImage | None = None
+        self._before: Pyramid | None = None
+        self._comparing = False
+        self._line = 0.5
+        self._mask: Mask | None = None
+        self._tool: str = ""
+        self._radius = 24.0
+        self._pressed: QPointF | None = None
+        self._grip = ""
+        self._pointer: QPointF | None = None
+        self._space = False
+        self._drop_over = False
+
+    # ------------------------------------------------------------------------------------------------ what is shown
+
+    @property
+    def viewport(self) -> Viewport:
+        """Where the picture lies."""
+        return self._viewport
+
+    @property
+    def picture(self) -> Pyramid | None:
+        """The finished picture, if one is shown."""
+        return self._picture
+
+    @property
+    def preview(self) -> QImage | None:
+        """The preview that lies over it, if one does."""
+        return self._preview
+
+    @property
+    def empty(self) -> bool:
+        """Whether there is nothing to see."""
+        return self._picture is None and self._preview is None
+
+    def set_picture(self, picture: Pyramid | None) -> None:
+        """Show a finished picture; one of the same size as before keeps zoom and place."""
+        self._picture, self._preview = picture, None
+        if picture is not None:
+            self._set_viewport(self._viewport.of_picture(picture.width, picture.height))
+        self.update()
+
+    def set_preview(self, preview: QImage | None, width: int = 0, height: int = 0) -> None:
+        """Lay a preview over what is shown, as a picture of `width` x `height`; None takes it away."""
+        self._preview = preview
+        if preview is not None:
+            self._set_viewport(self._viewport.of_picture(width or preview.width(), height or preview.height()))
+        elif self._picture is not None:
+            self._set_viewport(self._viewport.of_picture(self._picture.width, self._picture.height))
+        self.update()
+
+    def set_before(self, before: Pyramid | None) -> None:
+        """The picture on the left of the comparison."""
+        self._before = before
+        self.update()
+
+    @property
+    def comparing(self) -> bool:
+        """Whether before and after are shown side by side of the line."""
+        return self._comparing and self._before is not None
+
+    def set_comparing(self, on: bool) -> None:
+        """Show before and after, or the picture alone."""
+        self._comparing = on
+        self.update()
+
+    @property
+    def line(self) -> float:
+        """Where the line between before and after is, as a part of the picture's width."""
+        return self._line
+
+    def set_line(self, part: float) -> None:
+        """Move the line between before and after."""
+        self._line = min(max(part, 0.0), 1.0)
+        self.compare_moved.emit(self._line)
+        self.update()
+
+    @property
+    def mask(self) -> Mask | None:
+        """The mask that lies over the picture."""
+        return self._mask
+
+    def set_mask(self, mask: Mask | None) -> None:
+        """Lay a mask over the picture."""
+        self._mask = mask
+        self.update()
+
+    @property
+    def tool(self) -> str:
+        """ "brush", "eraser" or "" (the hand)."""
+        return self._tool
+
+    def set_tool(self, tool: str) -> None:
+        """Paint with the left button, or pan with it."""
+        self._tool = tool
+        self._show_cursor()
+        self.update()
+
+    @property
+    def radius(self) -> float:
+        """The brush's radius in pixels of the picture."""
+        return self._radius
+
+    def set_radius(self, radius: float) -> None:
+        """Change the brush's radius."""
+        self._radius = min(max(radius, 0.5), 1024.0)
+        self.brush_changed.emit(self._radius)
+        self.update()
+
+    # ------------------------------------------------------------------------------------------------ zoom and pan
+
+    def fit(self) -> None:
+        """Show the whole picture."""
+        self._set_viewport(self._viewport.fit())
+
+    def actual_size(self) -> None:
+        """One pixel of the screen for each of the picture."""
+        self._set_viewport(self._viewport.zoomed(1.0))
+
+    def zoom_in(self) -> None:
+        """The next stop in."""
+        self._set_viewport(self._viewport.stepped(1, self._under_pointer()))
+
+    def zoom_out(self) -> None:
+        """The next stop out."""
+        self._set_viewport(self._viewport.stepped(-1, self._under_pointer()))
+
+    def set_viewport(self, viewport: Viewport) -> None:
+        """Show this part, of the same picture."""
+        self._set_viewport(viewport)
+
+    def _under_pointer(self) -> tuple[float, float] | None:
+        if self._pointer is None or not self.underMouse():
+            return None
+        return self._pointer.x(), self._pointer.y()
+
+    def _set_viewport(self, viewport: Viewport) -> None:
+        changed = viewport.scale != self._viewport.scale
+        self._viewport = viewport
+        if changed:
+            self.scale_changed.emit(viewport.scale)
+        self.update()
+
+    # ------------------------------------------------------------------------------------------------ painting
+
+    def paintEvent(self, event: QPaintEvent) -> None:  # noqa: N802
+        painter = QPainter(self)
+        painter.setClipRect(event.rect())
+        theme = current()
+        painter.fillRect(event.rect(), theme.color("canvas"))
+        if not self.empty:
+            target = self._target()
+            self._paint_picture(painter, target)
+            if self.comparing:
+                self._paint_before(painter, target)
+            if self._mask is not None:
+                painter.setOpacity(0.5)
+                painter.drawImage(target, self._mask.image, QRectF(self._mask.image.rect()))
+                painter.setOpacity(1.0)
+            if self._viewport.scale >= GRID_FROM and self._preview is None:
+                self._paint_grid(painter, target, event)
+            if self._tool and self._pointer is not None:
+                self._paint_brush(painter)
+        if self._drop_over:
+            painter.setPen(QPen(theme.color("accent"), 2))
+            painter.drawRoundedRect(QRectF(self.rect()).adjusted(5, 5, -5, -5), 8, 8)
+        if self.hasFocus():
+            painter.setPen(QPen(theme.color("focus"), 1))
+            painter.drawRect(QRectF(self.rect()).adjusted(0.5, 0.5, -0.5, -0.5))
+        painter.end()
+
+    def _target(self) -> QRectF:
+        left, top = self._viewport.origin
+        return QRectF(
+            left, top, self._viewport.width * self._viewport.logical, self._viewport.height * self._viewport.logical
+        )
+
+    def _paint_picture(self, painter: QPainter, target: QRectF) -> None:
+        if self._preview is not None:
+            painter.setRenderHint(QPainter.RenderHint.SmoothPixmapTransform)
+            painter.drawImage(target, self._preview, QRectF(self._preview.rect()))
+        elif self._picture is not None:
+            self._draw(painter, target, self._picture)
+
+    def _draw(self, painter: QPainter, target: QRectF, picture: Pyramid) -> None:
+        # Over the width, so that a "before" of another size is laid over the same place.
+        scale = target.width() * self._viewport.ratio / picture.width
+        image = picture.level_for(scale)
+        painter.setRenderHint(QPainter.RenderHint.SmoothPixmapTransform, scale < SQUARES_FROM and scale != 1.0)
+        painter.drawImage(target, image, QRectF(image.rect()))
+
+    def _paint_before(self, painter: QPainter, target: QRectF) -> None:
+        if self._before is None:
+            return
+        theme = current()
+        x = target.left() + target.width() * self._line
+        painter.save()
+        painter.setClipRect(QRectF(0, 0, x, self.height()), Qt.ClipOperation.IntersectClip)
+        painter.fillRect(target, theme.color("canvas"))
+        self._draw(painter, target, self._before)
+        painter.restore()
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+        painter.setPen(QPen(QColor(0, 0, 0, 120), 3))
+        painter.drawLine(QPointF(x, target.top()), QPointF(x, target.bottom()))
+        painter.setPen(QPen(QColor("white"), 1))
+        painter.drawLine(QPointF(x, target.top()), QPointF(x, target.bottom()))
+        middle = QPointF(x, max(min(target.center().y(), self.height() - 20.0), 20.0))
+        painter.setBrush(QColor("white"))
+        painter.setPen(QPen(QColor(0, 0, 0, 120), 1))
+        painter.drawEllipse(middle, 9, 9)
+        painter.setPen(QPen(QColor(40, 40, 40), 1.5))
+        for sign in (-1, 1):
+            tip = middle + QPointF(5 * sign, 0)
+            painter.drawLine(tip, tip + QPointF(-2.5 * sign, -2.5))
+            painter.drawLine(tip, tip + QPointF(-2.5 * sign, 2.5))
+        self._paint_tag(
+            painter, self.tr("Before"), QPointF(max(target.left(), 0) + GAP, max(target.top(), 0) + GAP), True
+        )
+        right = QPointF(min(target.right(), self.width()) - GAP, max(target.top(), 0) + GAP)
+        self._paint_tag(painter, self.tr("After"), right, False)
+
+    def _paint_tag(self, painter: QPainter, text: str, corner: QPointF, leads: bool) -> None:
+        font = QFont(self.font())
+        font.setPixelSize(SMALL)
+        painter.setFont(font)
+        width = painter.fontMetrics().horizontalAdvance(text) + 2 * GAP
+        box = QRectF(corner.x() if leads else corner.x() - width, corner.y(), width, 20)
+        painter.setPen(Qt.PenStyle.NoPen)
+        painter.setBrush(QColor(0, 0, 0, 150))
+        painter.drawRoundedRect(box, 4, 4)
+        painter.setPen(QColor("white"))
+        painter.drawText(box, Qt.AlignmentFlag.AlignCenter, text)
+
+    def _paint_grid(self, painter: QPainter, target: QRectF, event: QPaintEvent) -> None:
+        """Lines between single pixels, so faint that they do not change how the colours look."""
+        step = self._viewport.logical
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing, False)
+        painter.setPen(QPen(QColor(128, 128, 128, 60), 0))
+        seen = target.intersected(QRectF(event.rect()))
+        first = int((seen.left() - target.left()) / step)
+        for column in range(first, int((seen.right() - target.left()) / step) + 1):
+            x = target.left() + column * step
+            painter.drawLine(QPointF(x, seen.top()), QPointF(x, seen.bottom()))
+        first = int((seen.top() - target.top()) / step)
+        for row in range(first, int((seen.bottom() - target.top()) / step) + 1):
+            y = target.top() + row * step
+            painter.drawLine(QPointF(seen.left(), y), QPointF(seen.right(), y))
+
+    def _paint_brush(self, painter: QPainter) -> None:
+        if self._pointer is None:
+            return
+        radius = self._radius * self._viewport.logical
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+        painter.setBrush(Qt.BrushStyle.NoBrush)
+        # Two rings, so that one is seen on every picture.
+        for colour, width in ((QColor(0, 0, 0, 160), 3.0), (QColor(255, 255, 255, 230), 1.2)):
+            style = Qt.PenStyle.DashLine if self._tool == "eraser" and width < 2 else Qt.PenStyle.SolidLine
+            painter.setPen(QPen(colour, width, style))
+            painter.drawEllipse(self._pointer, radius, radius)
+
+    # ------------------------------------------------------------------------------------------------ mouse
+
+    def mousePressEvent(self, event: QMouseEvent) -> None:  # noqa: N802
+        self._pressed = event.position()
+        left = event.button() == Qt.MouseButton.LeftButton
+        if self.empty:
+            return
+        if left and self.comparing and abs(event.position().x() - self._line_x()) <= COMPARE_REACH:
+            self._grip = "line"
+        elif left and self._tool and self._mask is not None and not self._space:
+            self._grip = "stroke"
+            self._mask.begin(self._picture_point(event.position()), self._radius, erase=self._tool == "eraser")
+            self.update()
+        elif event.button() == Qt.MouseButton.MiddleButton or (left and (self._viewport.can_pan or self._space)):
+            self._grip = "pan"
+        elif left:
+            self._grip = "drag"
+        self._show_cursor()
+
+    def mouseMoveEvent(self, event: QMouseEvent) -> None:  # noqa: N802
+        at = event.position()
+        past, self._pointer = self._pressed, at
+        if self._grip and past is not None:
+            self._go_on(at, past)
+        else:
+            self._show_cursor()
+        if self._tool:
+            self.update()
+
+    def _go_on(self, at: QPointF, past: QPointF) -> None:
+        if self._grip == "pan":
+            self._set_viewport(self._viewport.moved(at.x() - past.x(), at.y() - past.y()))
+            self._pressed = at
+        elif self._grip == "line":
+            target = self._target()
+            self.set_line((at.x() - target.left()) / max(target.width(), 1.0))
+        elif self._grip == "stroke" and self._mask is not None:
+            self._mask.draw_to(self._picture_point(at), self._radius, erase=self._tool == "eraser")
+            self.update()
+        elif self._grip == "drag" and (at - past).manhattanLength() >= QApplication.startDragDistance():
+            self._grip = ""
+            self.drag_wanted.emit()
+
+    def mouseReleaseEvent(self, event: QMouseEvent) -> None:  # noqa: N802, ARG002
+        grip, self._grip, self._pressed = self._grip, "", None
+        if grip == "stroke" and self._mask is not None and self._mask.end():
+            self.stroke_ended.emit()
+        self._show_cursor()
+
+    def mouseDoubleClickEvent(self, event: QMouseEvent) -> None:  # noqa: N802
+        if self._tool or self.empty:
+            return
+        if self._viewport.fitted:
+            self._set_viewport(self._viewport.zoomed(1.0, (event.position().x(), event.position().y())))
+        else:
+            self.fit()
+
+    def leaveEvent(self, event: QEvent) -> None:  # noqa: N802
+        self._pointer = None
+        self.update()
+        super().leaveEvent(event)
+
+    def contextMenuEvent(self, event: QContextMenuEvent) -> None:  # noqa: N802
+        self.menu_wanted.emit(event.globalPos())
+
+    def wheelEvent(self, event: QWheelEvent) -> None:  # noqa: N802
+        pixels, notches = event.pixelDelta(), event.angleDelta()
+        control = bool(event.modifiers() & Qt.KeyboardModifier.ControlModifier)
+        shift = bool(event.modifiers() & Qt.KeyboardModifier.ShiftModifier)
+        touchpad = not pixels.isNull() and event.phase() != Qt.ScrollPhase.NoScrollPhase
+        if touchpad and not control:
+            self._set_viewport(self._viewport.moved(pixels.x(), pixels.y()))
+        elif shift and not control:
+            self._set_viewport(self._viewport.moved(notches.y() or notches.x(), 0))
+        elif notches.y():
+            at = (event.position().x(), event.position().y())
+            factor = 2.0 ** (notches.y() / WHEEL_DOUBLES)
+            self._set_viewport(self._viewport.zoomed(self._viewport.scale * factor, at))
+        event.accept()
+
+    def event(self, event: QEvent) -> bool:
+        if isinstance(event, QNativeGestureEvent):
+            if event.gestureType() == Qt.NativeGestureType.ZoomNativeGesture:
+                at = (event.position().x(), event.position().y())
+                self._set_viewport(self._viewport.zoomed(self._viewport.scale * (1.0 + event.value()), at))
+                return True
+            if event.gestureType() == Qt.NativeGestureType.SmartZoomNativeGesture:
+                self.fit() if not self._viewport.fitted else self.actual_size()
+                return True
+        return super().event(event)
+
+    def _picture_point(self, at: QPointF) -> QPointF:
+        return QPointF(*self._viewport.to_picture(at.x(), at.y()))
+
+    def _line_x(self) -> float:
+        target = self._target()
+        return target.left() + target.width() * self._line
+
+    def _show_cursor(self) -> None:
+        shape = Qt.CursorShape.ArrowCursor
+        over_line = self._pointer is not None and abs(self._pointer.x() - self._line_x()) <= COMPARE_REACH
+        if self._grip == "line" or (self.comparing and over_line):
+            shape = Qt.CursorShape.SplitHCursor
+        elif self._grip == "pan":
+            shape = Qt.CursorShape.ClosedHandCursor
+        elif self._tool and not self._space:
+            shape = Qt.CursorShape.BlankCursor
+        elif not self.empty and (self._space or self._viewport.can_pan):
+            shape = Qt.CursorShape.OpenHandCursor
+        self.setCursor(shape)
+
+    # ------------------------------------------------------------------------------------------------ keys
+
+    def keyPressEvent(self, event: QKeyEvent) -> None:  # noqa: N802
+        if event.modifiers() & (Qt.KeyboardModifier.ControlModifier | Qt.KeyboardModifier.AltModifier):
+            super().keyPressEvent(event)
+            return
+        key, far = event.key(), 4 if event.modifiers() & Qt.KeyboardModifier.ShiftModifier else 1
+        moves = {
+            Qt.Key.Key_Left: (PAN_STEP, 0),
+            Qt.Key.Key_Right: (-PAN_STEP, 0),
+            Qt.Key.Key_Up: (0, PAN_STEP),
+            Qt.Key.Key_Down: (0, -PAN_STEP),
+        }
+        if key in moves and not self.empty:
+            across, down = moves[Qt.Key(key)]
+            self._set_viewport(self._viewport.moved(across * far, down * far))
+        elif key in {Qt.Key.Key_Plus, Qt.Key.Key_Equal}:
+            self.zoom_in()
+        elif key in {Qt.Key.Key_Minus, Qt.Key.Key_Underscore}:
+            self.zoom_out()
+        elif key in {Qt.Key.Key_0, Qt.Key.Key_Home}:
+            self.fit()
+        elif key == Qt.Key.Key_1:
+            self.actual_size()
+        elif key in {Qt.Key.Key_BracketLeft, Qt.Key.Key_BracketRight} and self._tool:
+            self.set_radius(self._radius * (1.2 if key == Qt.Key.Key_BracketRight else 1 / 1.2))
+        elif key in {Qt.Key.Key_Comma, Qt.Key.Key_Period} and self.comparing:
+            self.set_line(self._line + (0.05 if key == Qt.Key.Key_Period else -0.05))
+        elif key == Qt.Key.Key_Space:
+            self._space = True
+            self._show_cursor()
+        else:
+            super().keyPressEvent(event)
+
+    def keyReleaseEvent(self, event: QKeyEvent) -> None:  # noqa: N802
+        if event.key() == Qt.Key.Key_Space and not event.isAutoRepeat():
+            self._space = False
+            self._show_cursor()
+        super().keyReleaseEvent(event)
+
+    # ------------------------------------------------------------------------------------------------ what comes in
+
+    def dragEnterEvent(self, event: QDragEnterEvent) -> None:  # noqa: N802
+        # Not the picture that is being dragged out of here.
+        if event.source() is not self and takes(event.mimeData()):
+            event.acceptProposedAction()
+            self._drop_over = True
+            self.update()
+
+    def dragLeaveEvent(self, event: QEvent) -> None:  # noqa: N802
+        self._drop_over = False
+        self.update()
+        super().dragLeaveEvent(event)  # pyright: ignore[reportArgumentType]
+
+    def dropEvent(self, event: QDropEvent) -> None:  # noqa: N802
+        self._drop_over = False
+        self.update()
+        self.take(event.mimeData())
+        event.acceptProposedAction()
+
+    def take(self, data: QMimeData) -> bool:
+        """Take a picture out of what was dropped or pasted; false where there is none."""
+        for url in data.urls():
+            if url.isLocalFile() and url.toLocalFile().lower().endswith(PICTURE_SUFFIXES):
+                self.file_dropped.emit(url.toLocalFile())
+                return True
+        if data.hasImage():
+            image = QImage(data.imageData())
+            if not image.isNull():
+                self.image_dropped.emit(image)
+                return True
+        return False
+
+    # ------------------------------------------------------------------------------------------------ frame
+
+    def resizeEvent(self, event: QResizeEvent) -> None:  # noqa: N802
+        self._set_viewport(self._viewport.resized((self.width(), self.height()), self.devicePixelRatioF()))
+        super().resizeEvent(event)
+
+    def changeEvent(self, event: QEvent) -> None:  # noqa: N802
+        if event.type() in {QEvent.Type.PaletteChange, QEvent.Type.DevicePixelRatioChange}:
+            self._set_viewport(self._viewport.resized((self.width(), self.height()), self.devicePixelRatioF()))
+        super().changeEvent(event)
+
+
+def takes(data: QMimeData) -> bool:
+    """Whether there is a picture in what is being dragged."""
+    return data.hasImage() or any(
+        url.isLocalFile() and url.toLocalFile().lower().endswith(PICTURE_SUFFIXES) for url in data.urls()
+    )
