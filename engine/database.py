@@ -71,6 +71,7 @@ def open_database(
             if _code(error) not in _DAMAGED:
                 raise
             aside = _move_aside(path)
+            _suspicion(path).unlink(missing_ok=True)
             text = f"The {schema.name} in {path} was damaged; it was moved to {aside} and a fresh one was begun."
             log.warning("%s (%s)", text, error)
             if notice is not None:
@@ -87,6 +88,9 @@ def known_errors(path: Path, name: str) -> Generator[None]:
     try:
         yield
     except sqlite3.Error as error:
+        if _code(error) in _DAMAGED:
+            with suppress(OSError):
+                _suspicion(path).touch()
         text = _explained(error, path, name)
         if text is None:
             raise
@@ -140,13 +144,19 @@ def _version(connection: sqlite3.Connection) -> int:
 
 def _check(connection: sqlite3.Connection, path: Path) -> None:
     connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
-    if path.stat().st_size > _CHECKED_BYTES:
+    if path.stat().st_size > _CHECKED_BYTES and not _suspicion(path).exists():
         return
     answer = str(connection.execute("PRAGMA quick_check(1)").fetchone()[0])
     if answer != "ok":
         error = sqlite3.DatabaseError(answer)
         error.sqlite_errorcode = sqlite3.SQLITE_CORRUPT
         raise error
+    _suspicion(path).unlink(missing_ok=True)
+
+
+def _suspicion(path: Path) -> Path:
+    """Where it is noted that damage was met, so that the next start reads the whole file however large it is."""
+    return path.with_name(f"{path.name}.check")
 
 
 def _use_write_ahead_log(connection: sqlite3.Connection) -> None:
@@ -207,6 +217,11 @@ def _move_aside(path: Path) -> Path:
     return aside
 
 
+def _writable(folder: Path) -> bool:
+    effective = os.access in os.supports_effective_ids
+    return os.access(folder, os.W_OK | os.X_OK, effective_ids=effective)
+
+
 def _code(error: sqlite3.Error) -> int:
     # The low byte is the kind; the rest says more of the same.
     return (getattr(error, "sqlite_errorcode", 0) or 0) & 0xFF
@@ -226,7 +241,10 @@ def _explained(error: sqlite3.Error, path: Path, name: str) -> str | None:
             return f"The folder {path.parent} of the {name} is gone; create it again."
         if path.is_dir():
             return f"{path}, where the {name} is kept, is a folder; move it away."
-        if not os.access(path.parent, os.W_OK | os.X_OK) or code == sqlite3.SQLITE_READONLY:
-            return f"The {name} cannot be kept in {path.parent}, which cannot be written to; allow it, or choose another folder."
+        if not _writable(path.parent) or code == sqlite3.SQLITE_READONLY:
+            return (
+                f"The {name} cannot be kept in {path.parent}, which cannot be written to; "
+                "allow it, or choose another folder."
+            )
         return f"The {name} in {path} cannot be read or written ({error}); check the disk."
     return None

@@ -124,17 +124,23 @@ def test_damaged_file_is_moved_aside(path: Path, damage: str, caplog: pytest.Log
         assert len(said) == 1
 
 
-def test_damage_met_later_is_explained(path: Path) -> None:
+def test_damage_met_later_is_explained(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("engine.database._CHECKED_BYTES", 1000)  # too large to be read whole at each start
     _make(path, *(f"{number} leagues under the sea" for number in range(2000)))
     content = bytearray(path.read_bytes())
     content[len(content) // 2 :] = b"\xa5" * (len(content) - len(content) // 2)
     path.write_bytes(content)
     with (
-        closing(open_database(path, FIRST, durable=True, check=False)) as connection,
+        closing(open_database(path, FIRST, durable=True)) as connection,
         pytest.raises(DatabaseError, match="is damaged; start Sfumato again"),
         known_errors(path, "shelf"),
     ):
         _titles(connection)
+    said: list[str] = []
+    with closing(open_database(path, FIRST, durable=True, notice=said.append)) as connection:
+        assert _titles(connection) == []
+    assert len(said) == 1
+    assert not [entry for entry in path.parent.iterdir() if entry.name.endswith(".check")]
 
 
 def test_full_disk_is_explained_and_loses_nothing(path: Path) -> None:
