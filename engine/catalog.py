@@ -67,6 +67,10 @@ LIMITS: Mapping[str, Limit] = {
     "count": Limit("number of pictures", 1, 10_000),
     "seed": Limit("seed", 0, 2**64 - 1),
     "clip_skip": Limit("number of skipped text encoder layers", 1, 11),
+    "strength": Limit("strength", 0, 1, whole=False),
+    "hires_scale": Limit("scale of the second pass", 1, 8, whole=False),
+    "hires_steps": Limit("number of steps of the second pass", 0, 1000),
+    "hires_strength": Limit("strength of the second pass", 0, 1, whole=False),
 }
 
 _SIGMA_WORDS = {"karras": "karras", "k": "karras", "exponential": "exponential", "beta": "beta"}

@@ -9,14 +9,27 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, fields
-from typing import Any, Literal, Self
+from typing import Any, Literal, Self, get_args
 
 from engine.catalog import LIMITS, scheduler_entry
 from engine.errors import InvalidValue
 
 DTYPES = ("float32", "float16", "bfloat16")
 OnExisting = Literal["rename", "replace", "fail"]
+PromptSyntax = Literal["a1111", "compel", "plain"]
+_LIMITED = (
+    *("steps", "guidance_scale", "guidance_rescale", "width", "height", "count", "seed"),
+    *("strength", "hires_scale", "hires_steps", "hires_strength"),
+)
 _DEVICE = re.compile(r"auto|cpu|mps|cuda(:\d+)?")
+
+
+@dataclass(frozen=True, slots=True)
+class BranchPoint:
+    """The state after step `step` (from 0) that is kept under the key `record`: a run goes on from there."""
+
+    record: str
+    step: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,9 +37,15 @@ class GenerateRequest:
     """One job: a prompt, everything else that makes its pictures, and where they go.
 
     Picture `i` of `count` has the seed `seed + i` and is made on its own, so that each can be made again alone.
-    `model` is a folder; `scheduler` and `sigma_schedule` are names of `engine.catalog`; `clip_skip` counts skipped last
-    layers of the text encoder. `name` is the file name without `.png`, in which `{seed}`, `{date}`, `{time}` and
-    `{prompt}` are filled in; `on_existing` says what to do when the file is there already.
+    `model` is a folder or a file, `vae` one that replaces its autoencoder; `scheduler`, `sigma_schedule` are names of
+    `engine.catalog`; `clip_skip` counts skipped last layers of the text encoder. `name` is the file name without
+    `.png`, in which `{seed}`, `{date}`, `{time}` and `{prompt}` are filled in; `on_existing` says what to do when the
+    file is there already.
+
+    `init_image` makes it image to image, by `strength` (1 keeps nothing of it); `mask_image`, white where it is
+    made anew, makes it inpainting. A `hires_scale` above 1 adds a second pass at that many times the size, of
+    `hires_steps` steps (0: as many as `steps`) and `hires_strength`. With `record` the state after each step is kept;
+    `start` goes on from such a state.
 
     Raises:
         InvalidValue: a value is outside its limits (`engine.catalog.LIMITS`); nothing is corrected silently.
@@ -52,11 +71,21 @@ class GenerateRequest:
     on_existing: OnExisting = "rename"
     previews: bool = True
     job_id: str = ""
+    prompt_syntax: PromptSyntax = "a1111"
+    vae: str = ""
+    init_image: str = ""
+    mask_image: str = ""
+    strength: float = 0.75
+    hires_scale: float = 1.0
+    hires_steps: int = 0
+    hires_strength: float = 0.5
+    record: bool = False
+    start: BranchPoint | None = None
 
     def __post_init__(self) -> None:
         _check_text("prompt", self.prompt)
         _check_text("negative prompt", self.negative_prompt)
-        for field in ("steps", "guidance_scale", "guidance_rescale", "width", "height", "count", "seed"):
+        for field in _LIMITED:
             LIMITS[field].check(getattr(self, field))
         if self.clip_skip is not None:
             LIMITS["clip_skip"].check(self.clip_skip)
@@ -66,6 +95,9 @@ class GenerateRequest:
             raise InvalidValue(f"The device {self.device!r} is unknown; choose auto, cpu, cuda, cuda:N or mps.")
         if self.dtype not in DTYPES:
             raise InvalidValue(f"The precision {self.dtype!r} is unknown; choose one of {', '.join(DTYPES)}.")
+        if self.prompt_syntax not in get_args(PromptSyntax):
+            known = ", ".join(get_args(PromptSyntax))
+            raise InvalidValue(f"The prompt syntax {self.prompt_syntax!r} is unknown; choose one of {known}.")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -157,7 +189,10 @@ class ModelLoaded(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StepDone(Event):
-    """Step `index` of `total` of picture `image` (both from 0) took `seconds`; `preview` shows the predicted image."""
+    """Step `index` of `total` of picture `image` (both from 0) took `seconds`; `preview` shows the predicted image.
+
+    `record` is the key of the state kept after this step, "" where none is.
+    """
 
     image: int
     index: int
@@ -165,6 +200,7 @@ class StepDone(Event):
     timestep: float
     seconds: float
     preview: Bitmap | None = None
+    record: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -176,6 +212,20 @@ class ImageDone(Event):
     thumbnail: Bitmap
     recipe: Recipe
     seconds: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Notice(Event):
+    """Something the user should know while the job goes on, such as that less memory is tried."""
+
+    message: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelReleased(Event):
+    """The model in the folder or file `model` was let go of, and its memory returned."""
+
+    model: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
