@@ -120,10 +120,17 @@ class GenerationState(QObject):
         """Give `name` its default."""
         self.set(name, self.default(name))
 
-    def bind(self, name: str, show: Callable[[Any], None]) -> None:
-        """Call `show` with the value of `name` now and whenever it changes."""
+    def bind(self, name: str, owner: QObject, show: Callable[[Any], None]) -> None:
+        """Call `show` with the value of `name` now and whenever it changes, as long as `owner` lives."""
+
+        def follow(changed: str) -> None:
+            if changed == name:
+                show(getattr(self, name))
+
         show(getattr(self, name))
-        self.changed.connect(lambda changed: show(getattr(self, name)) if changed == name else None)
+        connection = self.changed.connect(follow)
+        # A function of Python's has no life that Qt knows of; without this it would outlive the widgets it fills.
+        owner.destroyed.connect(lambda: self.changed.disconnect(connection))
 
     # ------------------------------------------------------------------------------------------------ model
 
@@ -178,8 +185,9 @@ class GenerationState(QObject):
         if self._info is not None:
             self._info.check_scheduler(self.scheduler, self.sigma_schedule)
             self._info.check_size(self.width, self.height)
-        values = {name: getattr(self, name) for name in FIELDS if name not in _NOT_IN_REQUEST}
-        return GenerateRequest(**(values | {"prompt": prompt, "negative_prompt": negative}))
+        values: dict[str, Any] = {name: getattr(self, name) for name in FIELDS if name not in _NOT_IN_REQUEST}
+        values["prompt"], values["negative_prompt"] = prompt, negative
+        return GenerateRequest(**values)
 
     def press(self) -> GenerateRequest:
         """The job of one press on Generate: `request`, with a new seed unless that is locked; `InvalidValue` alike."""
