@@ -134,11 +134,15 @@ class StepScrubber(QAbstractSlider):
         middle = self.height() / 2
         enabled = self.isEnabled() and self.maximum() > 0
         start, end, now = INSET, self.width() - INSET, self.position_of(self.value())
-        painter.setPen(QPen(theme.color("border_strong" if enabled else "border"), 2, cap=Qt.PenCapStyle.RoundCap))
+        painter.setPen(
+            QPen(
+                theme.color("border_strong" if enabled else "border"), 2, Qt.PenStyle.SolidLine, Qt.PenCapStyle.RoundCap
+            )
+        )
         painter.drawLine(QPointF(start, middle), QPointF(end, middle))
         if not enabled:
             return
-        painter.setPen(QPen(theme.color("accent"), 2, cap=Qt.PenCapStyle.RoundCap))
+        painter.setPen(QPen(theme.color("accent"), 2, Qt.PenStyle.SolidLine, Qt.PenCapStyle.RoundCap))
         painter.drawLine(QPointF(start, middle), QPointF(now, middle))
         apart = (end - start) / self.maximum()
         if apart >= DOTS_APART:

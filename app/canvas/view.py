@@ -159,7 +159,7 @@ class CanvasView(QWidget):
         self.update()
 
     @property
-    def mask(self) -> Mask | None:
+    def painted(self) -> Mask | None:
         """The mask that lies over the picture."""
         return self._mask
 

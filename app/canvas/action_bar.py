@@ -1,0 +1,164 @@
+"""The row of quiet buttons over the picture: zoom, compare, go on from it, take it out of the program."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from PySide6.QtCore import QSize, Qt, Signal
+from PySide6.QtGui import QAction, QMouseEvent
+from PySide6.QtWidgets import QHBoxLayout, QMenu, QSizePolicy, QToolButton, QWidget
+
+from app.canvas.buttons import action, divider, label, tool_button
+from app.canvas.words import percent
+from app.theme import GAP, ICON, MARGIN, SPACE, icon, set_role
+
+if TYPE_CHECKING:
+    from app.canvas.images import Pyramid
+    from app.state.run import Picture
+
+
+class DragHandle(QToolButton):
+    """A grip that drags the picture out to another program.
+
+    Signals:
+        dragged(): the pointer left the button while it was pressed.
+    """
+
+    dragged = Signal()
+
+    def mouseMoveEvent(self, event: QMouseEvent) -> None:  # noqa: N802
+        if self.isDown() and not self.rect().contains(event.position().toPoint()):
+            self.setDown(False)
+            self.dragged.emit()
+        else:
+            super().mouseMoveEvent(event)
+
+
+class ActionBar(QWidget):
+    """Actions on the shown picture; the canvas connects them.
+
+    Signals:
+        drag(): the picture is dragged out by its grip.
+    """
+
+    drag = Signal()
+
+    def __init__(self, parent: QWidget) -> None:
+        super().__init__(parent)
+        self._make_view_actions()
+        self._make_picture_actions()
+        self._make_out_actions()
+        self.name = label(self, role="hint")
+        self.name.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
+        self.size_label = label(self, role="number")
+        self.scale_label = label(self, role="number")
+        self.scale_label.setAlignment(Qt.AlignmentFlag.AlignCenter)
+        self.scale_label.setFixedWidth(self.fontMetrics().horizontalAdvance("0000 %"))
+        self.handle = DragHandle(self)
+        self.handle.setIcon(icon("grip-vertical"))
+        self.handle.setIconSize(QSize(ICON, ICON))
+        self.handle.setAutoRaise(True)
+        self.handle.setToolTip(self.tr("Drag from here to put the picture into another program as a file."))
+        self.handle.setAccessibleName(self.tr("Drag the picture out"))
+        self.handle.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+        self.handle.setCursor(Qt.CursorShape.OpenHandCursor)
+        self.handle.dragged.connect(self.drag)
+        self._arrange()
+        set_role(self, "bar")
+
+    def show_scale(self, scale: float) -> None:
+        """Show the zoom."""
+        self.scale_label.setText(percent(scale))
+
+    def show_picture(self, picture: Picture | None, full: Pyramid | None, *, working: bool) -> None:
+        """Show the picture's name and size, and what can be done with it."""
+        self.name.setText(Path(picture.path).name if picture else "")
+        self.name.setToolTip(picture.path if picture else "")
+        self.size_label.setText(f"{full.width} × {full.height}" if full else "")
+        there = picture is not None and full is not None
+        for made in (self.start, self.copy, self.save, self.save_bare):
+            made.setEnabled(there)
+        known = there and picture is not None and picture.request is not None
+        self.vary.setEnabled(known)
+        self.enlarge.setEnabled(known)
+        self.handle.setEnabled(there and not working)
+
+    def menu(self, parent: QWidget) -> QMenu:
+        """All actions as a menu."""
+        menu = QMenu(parent)
+        for group in (
+            (self.start, self.vary, self.enlarge),
+            (self.copy, self.save, self.save_bare),
+            (self.fit, self.actual, self.compare, self.pop_out),
+        ):
+            menu.addActions(group)
+            menu.addSeparator()
+        return menu
+
+    def _make_view_actions(self) -> None:
+        self.fit = action(self, "expand", self.tr("Fit"), self.tr("Show the whole picture. (0)"))
+        self.actual = action(
+            self, "scan", self.tr("100 %"), self.tr("One pixel of the screen for each of the picture. (1)")
+        )
+        self.zoom_in = action(self, "zoom-in", self.tr("Zoom in"), self.tr("Come closer. (+)"))
+        self.zoom_out = action(self, "zoom-out", self.tr("Zoom out"), self.tr("Go further away. (-)"))
+        self.compare = action(
+            self,
+            "square-split-horizontal",
+            self.tr("Compare"),
+            self.tr("Show before and after, divided by a line that you drag."),
+            checkable=True,
+        )
+        self.pop_out = action(
+            self,
+            "picture-in-picture-2",
+            self.tr("Second window"),
+            self.tr("Show the picture in a window of its own too, on the second screen where there is one."),
+            checkable=True,
+        )
+
+    def _make_picture_actions(self) -> None:
+        self.start = action(
+            self, "image-plus", self.tr("Start from it"), self.tr("Make the next picture out of this one.")
+        )
+        self.vary = action(
+            self, "shuffle", self.tr("Variations"), self.tr("Make four pictures that are like this one.")
+        )
+        self.enlarge = action(
+            self, "scaling", self.tr("Second pass"), self.tr("Make it again at twice the size, with more detail.")
+        )
+
+    def _make_out_actions(self) -> None:
+        self.copy = action(self, "copy", self.tr("Copy"), self.tr("Put the picture onto the clipboard."), keys="Ctrl+C")
+        self.save = action(
+            self, "save", self.tr("Save as…"), self.tr("Save as PNG, JPEG or WebP with the recipe inside."),
+            keys="Ctrl+Shift+S",
+        )  # fmt: skip
+        self.save_bare = QAction(self.tr("Save without the recipe…"), self)
+        self.save_bare.setToolTip(self.tr("Save the pixels alone: prompt, seed and model stay private."))
+
+    def _arrange(self) -> None:
+        layout = QHBoxLayout(self)
+        layout.setContentsMargins(MARGIN, SPACE, GAP, SPACE)
+        layout.setSpacing(SPACE)
+        layout.addWidget(self.name, 1)
+        layout.addWidget(self.size_label)
+        layout.addWidget(divider(self))
+        for made in (self.start, self.vary, self.enlarge):
+            layout.addWidget(tool_button(self, made))
+        layout.addWidget(divider(self))
+        layout.addWidget(tool_button(self, self.zoom_out))
+        layout.addWidget(self.scale_label)
+        for made in (self.zoom_in, self.fit, self.actual, self.compare):
+            layout.addWidget(tool_button(self, made))
+        layout.addWidget(divider(self))
+        layout.addWidget(tool_button(self, self.copy))
+        save = tool_button(self, self.save)
+        save.setPopupMode(QToolButton.ToolButtonPopupMode.MenuButtonPopup)
+        menu = QMenu(save)
+        menu.addActions([self.save, self.save_bare])
+        save.setMenu(menu)
+        layout.addWidget(save)
+        layout.addWidget(tool_button(self, self.pop_out))
+        layout.addWidget(self.handle)

@@ -1,0 +1,465 @@
+"""The canvas: the picture and everything one does with it, bound to the run and to the next request."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from PySide6.QtCore import QMimeData, QPoint, QSize, Qt, QTimer, QUrl, Signal
+from PySide6.QtGui import QDrag, QGuiApplication, QImage, QKeySequence, QPixmap
+from PySide6.QtWidgets import QFileDialog, QHBoxLayout, QStackedLayout, QVBoxLayout, QWidget
+
+from app.canvas.action_bar import ActionBar
+from app.canvas.branch_bar import BranchBar
+from app.canvas.buttons import action, label, tool_button
+from app.canvas.empty import EmptyCanvas
+from app.canvas.images import Pyramid, read_pyramid, to_image
+from app.canvas.mask import Mask
+from app.canvas.popout import PopOut
+from app.canvas.progress_row import ProgressRow
+from app.canvas.saving import save_as, save_image
+from app.canvas.scrubber import StepScrubber
+from app.canvas.start_bar import StartBar
+from app.canvas.view import CanvasView
+from app.theme import GAP, MARGIN, SPACE, current
+
+if TYPE_CHECKING:
+    from app.state.generation import GenerationState
+    from app.state.run import Picture, RunState
+
+# Previews reach the screen at most this often; a newer one replaces one that was not shown yet.
+PREVIEW_MS = 33
+DRAG_SIDE = 96
+
+
+class Canvas(QWidget):
+    """Shows the picture that forms or the finished one; a picture given to it becomes the start of the next.
+
+    Signals:
+        said(str): a sentence about something that worked, for the status bar.
+    """
+
+    said = Signal(str)
+
+    def __init__(self, run: RunState, generation: GenerationState, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._run = run
+        self._generation = generation
+        self._picture: Picture | None = None
+        self._full: Pyramid | None = None
+        self._start: Pyramid | None = None
+        self._last: Pyramid | None = None
+        self._scrubbed = False
+        self._popout: PopOut | None = None
+        self._saving: set[str] = set()
+        self._preview_timer = QTimer(self)
+        self._preview_timer.setSingleShot(True)
+        self._preview_timer.setInterval(PREVIEW_MS)
+        self._preview_timer.timeout.connect(self._show_preview)
+        self._shown_preview: object = None
+        self.view = CanvasView(self)
+        self.empty = EmptyCanvas(self)
+        self.actions_bar = ActionBar(self)
+        self.start_bar = StartBar(generation, self)
+        self.scrubber = StepScrubber(self)
+        self.step_label = label(self, role="number")
+        self.branch_bar = BranchBar(self)
+        self.progress = ProgressRow(run, self)
+        self._arrange()
+        self._connect()
+        self._show_everything()
+
+    # ------------------------------------------------------------------------------------------------ what users do
+
+    def show_file(self, path: str) -> None:
+        """Show a picture file, from the gallery or from outside."""
+        self._run.show(path)
+
+    def use_as_start(self, path: str) -> None:
+        """Make the picture at `path` the start of the next one."""
+        if path:
+            self._generation.set("mask_image", "")
+            self._generation.set("init_image", path)
+
+    def paste(self) -> bool:
+        """Take a picture from the clipboard as a start; false where there is none."""
+        return self.view.take(QGuiApplication.clipboard().mimeData())
+
+    def copy(self) -> None:
+        """Put the shown picture onto the clipboard, as pixels and as a file."""
+        image = self._visible_image()
+        if image is None:
+            return
+        QGuiApplication.clipboard().setMimeData(self._mime_data(image))
+        self.said.emit(self.tr("The picture is on the clipboard."))
+
+    def save(self, target: str, *, with_recipe: bool = True) -> None:
+        """Save the shown picture as `target`, in the format of its ending, without holding the window up."""
+        if self._picture is None:
+            return
+        source = self._picture.path
+        self._run.in_background(f"save {target}", lambda: save_as(source, target, with_recipe=with_recipe), self._saved)
+
+    def ask_where_to_save(self, *, with_recipe: bool = True) -> None:
+        """Let the user choose a place and a format, then save."""
+        if self._picture is None:
+            return
+        title = self.tr("Save the picture") if with_recipe else self.tr("Save the picture without its recipe")
+        dialog = QFileDialog(self, title, self._picture.path)
+        dialog.setAcceptMode(QFileDialog.AcceptMode.AcceptSave)
+        dialog.setNameFilters([self.tr("PNG (*.png)"), self.tr("JPEG (*.jpg *.jpeg)"), self.tr("WebP (*.webp)")])
+        dialog.setDefaultSuffix("png")
+        suffixes = {0: "png", 1: "jpg", 2: "webp"}
+        dialog.filterSelected.connect(
+            lambda chosen: dialog.setDefaultSuffix(suffixes.get(dialog.nameFilters().index(chosen), "png"))
+        )
+        dialog.selectFile(Path(self._picture.path).stem)
+        dialog.fileSelected.connect(lambda path: self.save(path, with_recipe=with_recipe))
+        dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        dialog.open()
+
+    def ask_for_start(self) -> None:
+        """Let the user choose a picture file to begin with."""
+        dialog = QFileDialog(self, self.tr("Begin with a picture"))
+        dialog.setFileMode(QFileDialog.FileMode.ExistingFile)
+        dialog.setNameFilter(self.tr("Pictures (*.png *.jpg *.jpeg *.webp *.bmp *.gif *.tif *.tiff)"))
+        dialog.fileSelected.connect(self.use_as_start)
+        dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        dialog.open()
+
+    def drag_out(self) -> None:
+        """Begin to drag the picture to another program, as a file."""
+        image = self._visible_image()
+        if image is None or self._picture is None:
+            return
+        drag = QDrag(self.view)
+        drag.setMimeData(self._mime_data(image))
+        small = image.scaled(
+            QSize(DRAG_SIDE, DRAG_SIDE), Qt.AspectRatioMode.KeepAspectRatio, Qt.TransformationMode.SmoothTransformation
+        )
+        drag.setPixmap(QPixmap.fromImage(small))
+        drag.exec(Qt.DropAction.CopyAction)
+
+    def pop_out(self, shown: bool = True) -> None:
+        """Show the picture in a window of its own too, on the second screen where there is one; or close that."""
+        if shown and self._popout is None:
+            self._popout = PopOut(self.window())
+            self._popout.closed.connect(lambda: self.actions_bar.pop_out.setChecked(False))
+            self._popout.open_beside(self.window())
+            self._mirror()
+        elif not shown and self._popout is not None:
+            window, self._popout = self._popout, None
+            window.close()
+            window.deleteLater()
+
+    def compare(self, on: bool) -> None:
+        """Show before and after: the start of the picture where it had one, else the picture before it."""
+        self.view.set_before(self._before())
+        self.view.set_comparing(on)
+        self._mirror()
+
+    def branch(self, changes: dict[str, Any] | None = None) -> None:
+        """Start again from the step that the scrubber shows, with other values."""
+        try:
+            self._run.branch(self._scrubbed_index(), **(changes or {}))
+        except (ValueError, LookupError) as error:
+            self._run.tell(error)
+
+    # ------------------------------------------------------------------------------------------------ building
+
+    def _arrange(self) -> None:
+        self._stack = QStackedLayout()
+        self._stack.addWidget(self.empty)
+        self._stack.addWidget(self.view)
+        self.branch_action = action(
+            self,
+            "git-branch",
+            self.tr("Branch"),
+            self.tr("Start again from the step shown, with another prompt, scheduler, guidance or seed."),
+            checkable=True,
+        )
+        self.branch_button = tool_button(self, self.branch_action)
+        self._steps_row = QWidget(self)
+        row = QHBoxLayout(self._steps_row)
+        row.setContentsMargins(MARGIN, SPACE, MARGIN, SPACE)
+        row.setSpacing(GAP)
+        self.step_label.setMinimumWidth(self.fontMetrics().horizontalAdvance("0000/0000"))
+        row.addWidget(self.step_label)
+        row.addWidget(self.scrubber, 1)
+        row.addWidget(self.branch_button)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.setSpacing(0)
+        layout.addWidget(self.actions_bar)
+        layout.addWidget(self.start_bar)
+        layout.addLayout(self._stack, 1)
+        layout.addWidget(self._steps_row)
+        layout.addWidget(self.branch_bar)
+        layout.addWidget(self.progress)
+
+    def _connect(self) -> None:
+        run, view, bar, start = self._run, self.view, self.actions_bar, self.start_bar
+        run.preview_changed.connect(self._preview_came)
+        run.picture_changed.connect(self._picture_came)
+        run.phase_changed.connect(self._show_everything)
+        run.progress_changed.connect(self._show_steps)
+        view.scale_changed.connect(bar.show_scale)
+        view.drag_wanted.connect(self.drag_out)
+        view.menu_wanted.connect(self._menu)
+        view.file_dropped.connect(self.use_as_start)
+        view.image_dropped.connect(self._keep_pasted)
+        view.stroke_ended.connect(self._mask_changed)
+        view.brush_changed.connect(start.set_radius)
+        self.empty.open_wanted.connect(self.ask_for_start)
+        self.empty.dropped.connect(view.take)
+        self._connect_bar()
+        start.tool_chosen.connect(self._choose_tool)
+        start.radius_chosen.connect(view.set_radius)
+        start.undo_wanted.connect(lambda: self._on_mask("undo"))
+        start.redo_wanted.connect(lambda: self._on_mask("redo"))
+        start.clear_wanted.connect(lambda: self._on_mask("clear"))
+        start.invert_wanted.connect(lambda: self._on_mask("invert"))
+        start.remove_wanted.connect(self._remove_start)
+        start.set_radius(view.radius)
+        self.scrubber.scrubbed.connect(self._scrub)
+        self.branch_action.toggled.connect(self._show_steps)
+        self.branch_bar.branch_wanted.connect(self.branch)
+        self._generation.bind("init_image", self, self._start_came)
+
+    def _connect_bar(self) -> None:
+        bar, view, run = self.actions_bar, self.view, self._run
+        bar.fit.triggered.connect(view.fit)
+        bar.actual.triggered.connect(view.actual_size)
+        bar.zoom_in.triggered.connect(view.zoom_in)
+        bar.zoom_out.triggered.connect(view.zoom_out)
+        bar.compare.toggled.connect(self.compare)
+        bar.start.triggered.connect(lambda: self.use_as_start(self._picture.path if self._picture else ""))
+        bar.vary.triggered.connect(lambda _checked=False: run.vary())
+        bar.enlarge.triggered.connect(lambda _checked=False: run.enlarge())
+        bar.copy.triggered.connect(self.copy)
+        bar.save.triggered.connect(lambda _checked=False: self.ask_where_to_save())
+        bar.save_bare.triggered.connect(lambda: self.ask_where_to_save(with_recipe=False))
+        bar.pop_out.toggled.connect(self.pop_out)
+        bar.drag.connect(self.drag_out)
+
+    # ------------------------------------------------------------------------------------------------ what comes in
+
+    def _preview_came(self, preview: object) -> None:
+        if preview is None:
+            self._preview_timer.stop()
+            self._shown_preview = None
+            if self._run.phase != "done":
+                self.view.set_preview(None)
+                self._show_everything()
+        elif not self._preview_timer.isActive():
+            self._show_preview()
+            self._preview_timer.start()
+
+    def _show_preview(self) -> None:
+        preview = self._run.preview
+        if preview is None or preview is self._shown_preview:
+            return
+        self._shown_preview = preview
+        self._scrubbed = False
+        request = self._run.request
+        size = (request.width, request.height) if request else (0, 0)
+        self.view.set_preview(to_image(preview), *size)
+        self._preview_timer.start()
+        self._show_everything()
+
+    def _picture_came(self, picture: Picture | None) -> None:
+        self._picture = picture
+        self._scrubbed = False
+        if picture is None:
+            self._full = None
+            self.view.set_picture(None)
+            self._show_everything()
+            return
+        if picture.request is not None:
+            self.branch_bar.show_request(picture.request)
+        self._run.in_background("canvas", lambda: read_pyramid(picture.path), lambda full: self._read(picture, full))
+        self._show_steps()
+
+    def _read(self, picture: Picture, full: Pyramid) -> None:
+        if picture is not self._picture:
+            return
+        self._last, self._full = self._full, full
+        if not (self._run.working and self._run.preview is not None):
+            self.view.set_picture(full)
+        self.compare(self.actions_bar.compare.isChecked())
+        self._show_everything()
+
+    def _start_came(self, path: str) -> None:
+        self._start = None
+        self.view.set_mask(None)
+        self.view.set_tool("")
+        self.start_bar.set_tool("")
+        if path:
+            self._run.in_background("start", lambda: read_pyramid(path), lambda full: self._start_read(path, full))
+        self._show_everything()
+
+    def _start_read(self, path: str, full: Pyramid) -> None:
+        if path != self._generation.init_image:
+            return
+        self._start = full
+        if not self._run.working and (self._picture is None or self._picture.path != path):
+            self._run.show(path)
+        self.compare(self.actions_bar.compare.isChecked())
+        self._show_everything()
+
+    def _keep_pasted(self, image: QImage) -> None:
+        folder = self._run.folder
+        self._run.in_background("paste", lambda: save_image(image, folder, "pasted"), self.use_as_start)
+
+    def _saved(self, path: str) -> None:
+        self.said.emit(self.tr("Saved as {path}").format(path=path))
+
+    # ------------------------------------------------------------------------------------------------ mask
+
+    def _choose_tool(self, tool: str) -> None:
+        if tool and self._start is not None:
+            if self.view.painted is None:
+                self.view.set_mask(Mask(self._start.width, self._start.height, current().color("accent")))
+            # One paints on the start picture, not on what was made of it.
+            self.view.set_picture(self._start)
+        self.view.set_tool(tool if self._start is not None else "")
+        self._show_mask()
+
+    def _on_mask(self, what: str) -> None:
+        mask = self.view.painted
+        if mask is not None:
+            getattr(mask, what)()
+            self.view.update()
+            self._mask_changed()
+
+    def _mask_changed(self) -> None:
+        mask = self.view.painted
+        if mask is None:
+            return
+        grey, folder, start = mask.to_grey(), self._run.folder, self._generation.init_image
+        self._show_mask()
+        if mask.empty:
+            self._generation.set("mask_image", "")
+            return
+
+        def keep(path: str) -> None:
+            if self._generation.init_image == start and self.view.painted is mask:
+                self._generation.set("mask_image", "" if mask.empty else path)
+
+        self._run.in_background("mask", lambda: save_image(grey, folder, "mask"), keep)
+
+    def _show_mask(self) -> None:
+        mask = self.view.painted
+        can = mask is not None
+        self.start_bar.set_can(undo=can and mask.can_undo, redo=can and mask.can_redo, painted=can and not mask.empty)
+
+    def _remove_start(self) -> None:
+        self._generation.set("mask_image", "")
+        self._generation.set("init_image", "")
+
+    # ------------------------------------------------------------------------------------------------ steps
+
+    def _scrub(self, steps: int) -> None:
+        """Show the picture as it was after so many steps."""
+        picture = self._picture
+        if picture is None:
+            return
+        self._scrubbed = steps < self.scrubber.maximum()
+        if not self._scrubbed:
+            self.view.set_preview(None)
+        elif picture.steps:
+            # Between kept previews, the one before.
+            past = [step for step in picture.steps if step.index < steps]
+            shown = past[-1] if past else picture.steps[0]
+            full = self._full
+            size = (full.width, full.height) if full else (0, 0)
+            self.view.set_preview(to_image(shown.preview), *size)
+        self._show_steps()
+        self._mirror()
+
+    def _scrubbed_index(self) -> int:
+        return max(self.scrubber.value() - 1, 0)
+
+    def _show_steps(self) -> None:
+        run, picture = self._run, self._picture
+        live = run.working and run.total > 0
+        if live:
+            self.scrubber.show_steps(run.total, run.step, live=True)
+        elif picture is not None and picture.steps:
+            done = self.scrubber.value() if self._scrubbed else picture.total
+            marks = frozenset(step.index + 1 for step in picture.steps if step.record)
+            self.scrubber.show_steps(picture.total, done, live=False, marks=marks)
+        else:
+            self.scrubber.show_steps(0, 0, live=False)
+        known = live or (picture is not None and bool(picture.steps))
+        self._steps_row.setVisible(known)
+        self.step_label.setText(f"{self.scrubber.value()}/{self.scrubber.maximum()}")
+        can_branch = self._can_branch()
+        self.branch_action.setVisible(known and not live)
+        self.branch_action.setEnabled(not live and picture is not None and any(step.record for step in picture.steps))
+        self.branch_bar.setVisible(known and not live and self.branch_action.isChecked())
+        self.branch_bar.start.setEnabled(can_branch)
+        self.branch_bar.start.setText(
+            self.tr("Branch from step {step}").format(step=self.scrubber.value())
+            if can_branch
+            else self.tr("Choose a step to branch from")
+        )
+
+    def _can_branch(self) -> bool:
+        picture = self._picture
+        if picture is None or picture.request is None or self._run.working:
+            return False
+        index = self._scrubbed_index()
+        return any(step.index == index and step.record for step in picture.steps)
+
+    # ------------------------------------------------------------------------------------------------ showing
+
+    def _show_everything(self) -> None:
+        """Bring bars and buttons in line with what there is."""
+        empty = self.view.empty
+        self._stack.setCurrentWidget(self.empty if empty else self.view)
+        # While a first picture starts there is nothing to invite to.
+        self.empty.button.setVisible(not self._run.working)
+        self.actions_bar.setVisible(not empty)
+        self.start_bar.setVisible(bool(self._generation.init_image))
+        self.actions_bar.show_picture(self._picture, self._full, working=self._run.working)
+        self.actions_bar.compare.setEnabled(self._before() is not None)
+        self._show_steps()
+        self._mirror()
+
+    def _before(self) -> Pyramid | None:
+        """What the shown picture is compared with."""
+        if self._start is not None and self._full is not None and self._start.image != self._full.image:
+            return self._start
+        return self._last
+
+    def _mirror(self) -> None:
+        """Show the same in the window on the second screen."""
+        if self._popout is None:
+            return
+        other = self._popout.view
+        other.set_picture(self.view.picture)
+        if self.view.preview is not None:
+            other.set_preview(self.view.preview, self.view.viewport.width, self.view.viewport.height)
+        other.set_before(self._before())
+        other.set_comparing(self.view.comparing)
+
+    def _visible_image(self) -> QImage | None:
+        """The finished picture, or the step that the scrubber shows."""
+        if self.view.preview is not None:
+            return self.view.preview
+        return self._full.image if self._full else None
+
+    def _mime_data(self, image: QImage) -> QMimeData:
+        data = QMimeData()
+        data.setImageData(image)
+        if self._picture is not None and not self._scrubbed:
+            data.setUrls([QUrl.fromLocalFile(self._picture.path)])
+        return data
+
+    def _menu(self, at: QPoint) -> None:
+        menu = self.actions_bar.menu(self)
+        paste = menu.addAction(self.tr("Paste a picture as a start"), QKeySequence(QKeySequence.StandardKey.Paste))
+        paste.triggered.connect(self.paste)
+        menu.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        menu.popup(at)

@@ -1,0 +1,505 @@
+"""The queue of jobs: their order, and which one the engine gets next."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from PySide6.QtCore import QObject, Signal, Slot
+
+from app.services.queue_store import UNFINISHED, Job, JobStatus, QueueStore, SavedQueue
+from app.services.queue_writer import QueueWriter
+from app.state.ports import Engine, Gallery
+from engine.catalog import LIMITS
+from engine.messages import (
+    Bitmap,
+    GenerateRequest,
+    ImageDone,
+    JobCancelled,
+    JobDone,
+    JobFailed,
+    JobStarted,
+    StepDone,
+)
+
+# Ended jobs stay in the list until the program is left; more than these would only make it slow.
+ENDED_KEPT = 200
+UNDO_KEPT = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far the running job is: pictures done, and the step of the one that forms."""
+
+    image: int = 0
+    count: int = 1
+    step: int = 0
+    total: int = 0
+    preview: Bitmap | None = None
+
+    @property
+    def fraction(self) -> float:
+        """From 0 to 1, over all pictures of the job."""
+        return (self.image + (self.step / self.total if self.total else 0.0)) / max(self.count, 1)
+
+
+@dataclass(frozen=True, slots=True)
+class _Removed:
+    """What an undo brings back: jobs as they were, and the order they stood in."""
+
+    jobs: tuple[Job, ...]
+    order: tuple[str, ...]
+
+
+class QueueState(QObject):
+    """All jobs, in the order in which they run; submits the next one to the engine when one ends.
+
+    A job counts as kept once `job_stored` names it. A picture is announced by `picture_ready` once its file and its row
+    in the gallery exist.
+
+    Signals:
+        jobs_changed: jobs were added, removed or moved.
+        job_changed(str): the job with this id, or its progress, has other values.
+        job_stored(str): the job is on the disk and survives a crash.
+        picture_ready(ImageDone): a picture is finished, as a file and in the gallery.
+        paused_changed(bool), undo_changed(bool): whether the queue is paused; whether something can be undone.
+        problem(str): a sentence for the user.
+        restored(): the jobs of the last time are there.
+        drained(int): nothing is left to do, after so many pictures.
+    """
+
+    jobs_changed = Signal()
+    job_changed = Signal(str)
+    job_stored = Signal(str)
+    picture_ready = Signal(object)
+    paused_changed = Signal(bool)
+    undo_changed = Signal(bool)
+    running_changed = Signal(bool)
+    problem = Signal(str)
+    restored = Signal()
+    drained = Signal(int)
+    _answer = Signal(object)
+
+    def __init__(
+        self, client: Engine, file: Path | None, gallery: Gallery | None = None, parent: QObject | None = None
+    ) -> None:
+        """A queue on `client`, kept in `file` (None: in memory only), whose pictures go to `gallery`."""
+        super().__init__(parent)
+        self._client = client
+        self._gallery = gallery
+        self._jobs: dict[str, Job] = {}
+        self._running = ""
+        self._base = 0
+        self._progress = Progress()
+        self._unannounced: dict[str, ImageDone] = {}
+        self._ending: Job | None = None
+        self._paused = False
+        self._closed = False
+        self._loaded = file is None
+        self._held: set[str] = set()
+        self._undo: list[_Removed] = []
+        self._unsaved: set[str] = set()
+        self._told = ""
+        self._pictures = 0
+        # Emitted in the writer's thread, handled in this object's.
+        self._answer.connect(self._take)
+        self._writer = None if file is None else QueueWriter(file)
+        self._connect()
+        if self._writer is not None:
+            self._store(QueueStore.load, self._restore, self._begin_without_file)
+
+    # ------------------------------------------------------------------------------------------------ what is there
+
+    @property
+    def jobs(self) -> tuple[Job, ...]:
+        """Every job in the list, in order."""
+        return tuple(self._jobs.values())
+
+    def job(self, job_id: str) -> Job | None:
+        """The job with this id, or None."""
+        return self._jobs.get(job_id)
+
+    def index(self, job_id: str) -> int:
+        """The place of the job in the list; -1 if it is not there."""
+        return next((index for index, id in enumerate(self._jobs) if id == job_id), -1)
+
+    def with_status(self, *statuses: JobStatus) -> tuple[Job, ...]:
+        """The jobs in one of these states, in order."""
+        return tuple(job for job in self._jobs.values() if job.status in statuses)
+
+    @property
+    def running(self) -> Job | None:
+        """The job that the engine works on, or None."""
+        return self._jobs.get(self._running)
+
+    @property
+    def progress(self) -> Progress:
+        """How far the running job is."""
+        return self._progress
+
+    @property
+    def paused(self) -> bool:
+        """Whether the next job waits for `resume`; the running one goes on."""
+        return self._paused
+
+    @property
+    def can_undo(self) -> bool:
+        """Whether `undo` would bring something back."""
+        return bool(self._undo)
+
+    # ------------------------------------------------------------------------------------------------ what users do
+
+    def add(self, request: GenerateRequest, *, forever: bool = False) -> str:
+        """Put a job at the end of the queue and return its id; it starts at once where nothing else waits."""
+        return self.add_all([request], forever=forever)[0]
+
+    def add_all(self, requests: Iterable[GenerateRequest], *, forever: bool = False) -> list[str]:
+        """Put a job for each request at the end of the queue, in one write; returns their ids."""
+        jobs = [Job(id=uuid.uuid4().hex, request=replace(request, job_id=""), forever=forever) for request in requests]
+        for job in jobs:
+            self._jobs[job.id] = job
+        self._save(*jobs)
+        self.jobs_changed.emit()
+        self._advance()
+        return [job.id for job in jobs]
+
+    def pause(self) -> None:
+        """Start no further job; the running one is finished."""
+        self._set_paused(True)
+
+    def resume(self) -> None:
+        """Go on with the next job."""
+        self._set_paused(False)
+        self._advance()
+
+    def cancel(self, job_id: str) -> None:
+        """Leave the job: the engine drops a running one at once, a waiting one will not start."""
+        job = self._jobs.get(job_id)
+        if job is None or job.status not in UNFINISHED:
+            return
+        if job_id == self._running:
+            # No new round, whatever the engine still had time to finish.
+            self._jobs[job_id] = replace(job, forever=False)
+            self._client.cancel(job_id)
+        else:
+            self._remember([job])
+            self._change(replace(job, status="cancelled", forever=False))
+            self._trim()
+
+    def cancel_all(self) -> None:
+        """Leave every job that is not finished; one undo brings the waiting ones back."""
+        waiting = self.with_status("waiting", "interrupted")
+        if waiting:
+            self._remember(waiting)
+        for job in waiting:
+            self._jobs[job.id] = replace(job, status="cancelled", forever=False)
+        self._save(*(self._jobs[job.id] for job in waiting))
+        self.jobs_changed.emit()
+        if self._running:
+            self.cancel(self._running)
+
+    def remove(self, ids: Iterable[str]) -> None:
+        """Take jobs off the list; a running one is left first. Can be undone."""
+        jobs = [job for id in ids if (job := self._jobs.get(id)) is not None]
+        for job in jobs:
+            if job.id == self._running:
+                self.cancel(job.id)
+        jobs = [job for job in jobs if job.id != self._running]
+        if not jobs:
+            return
+        self._remember(jobs)
+        self._forget([job.id for job in jobs])
+
+    def clear_ended(self) -> None:
+        """Take every job off the list that is done, failed or cancelled. Can be undone."""
+        self.remove([job.id for job in self.with_status("done", "failed", "cancelled")])
+
+    def undo(self) -> None:
+        """Bring back what the last cancel, removal or clearing took away."""
+        if not self._undo:
+            return
+        past = self._undo.pop()
+        for job in past.jobs:
+            self._jobs[job.id] = job
+        places = {id: place for place, id in enumerate(past.order)}
+        # What was added since stays behind what was there before.
+        self._jobs = dict(sorted(self._jobs.items(), key=lambda item: places.get(item[0], len(places))))
+        self._save(*past.jobs, order=True)
+        self.undo_changed.emit(self.can_undo)
+        self.jobs_changed.emit()
+        self._advance()
+
+    def move(self, ids: Sequence[str], before: str | None) -> None:
+        """Put jobs, in the order given, before another one, or last with None.
+
+        A running job keeps its place; what is dropped before it comes right after it.
+        """
+        moving = [id for id in ids if id in self._jobs and self._jobs[id].status in {"waiting", "interrupted"}]
+        if not moving or before in moving:
+            return
+        rest = [id for id in self._jobs if id not in moving]
+        place = rest.index(before) if before in rest else len(rest)
+        if self._running in rest:
+            place = max(place, rest.index(self._running) + 1)
+        order = rest[:place] + moving + rest[place:]
+        self._jobs = {id: self._jobs[id] for id in order}
+        self._save(order=True)
+        self.jobs_changed.emit()
+
+    def edit(self, job_id: str, request: GenerateRequest) -> bool:
+        """Give a job that has not begun another request; false where it has begun meanwhile and stays as it was."""
+        job = self._jobs.get(job_id)
+        if job is None or job.status == "running":
+            return False
+        self._change(replace(job, request=replace(request, job_id=""), made=0))
+        return True
+
+    def hold(self, job_id: str, held: bool = True) -> None:
+        """Keep a waiting job from starting while the user edits it, or let it go again."""
+        if held:
+            self._held.add(job_id)
+        else:
+            self._held.discard(job_id)
+            self._advance()
+
+    def set_forever(self, job_id: str, forever: bool) -> None:
+        """Start the job anew with the next seeds each time it ends, or stop doing so after this round."""
+        if (job := self._jobs.get(job_id)) is not None:
+            self._change(replace(job, forever=forever))
+
+    def duplicate(self, ids: Iterable[str]) -> list[str]:
+        """Put the same jobs once more at the end of the queue; returns the new ids."""
+        return self.add_all([self._jobs[id].request for id in ids if id in self._jobs])
+
+    def retry(self, ids: Iterable[str] | None = None) -> None:
+        """Let failed, cancelled or interrupted jobs run again where they stand; None means all failed ones.
+
+        Pictures that a job has made already are not made again.
+        """
+        chosen = [job.id for job in self.with_status("failed")] if ids is None else list(ids)
+        again = [self._jobs[id] for id in chosen if id in self._jobs]
+        again = [job for job in again if job.status in {"failed", "cancelled", "interrupted"} and job.left > 0]
+        for job in again:
+            self._jobs[job.id] = replace(job, status="waiting", message="", report="")
+        self._save(*(self._jobs[job.id] for job in again))
+        self.jobs_changed.emit()
+        self._advance()
+
+    def close(self) -> None:
+        """Write what is still to be written and let go of the file; the running job will be offered again.
+
+        Called before the engine is closed: what its end does to the running job is no wish of the user.
+        """
+        self._closed = True
+        if self._writer is not None:
+            self._writer.close()
+            self._writer = None
+
+    # ------------------------------------------------------------------------------------------------ running jobs
+
+    def _connect(self) -> None:
+        client = self._client
+        client.job_started.connect(self._started)
+        client.step_done.connect(self._stepped)
+        client.image_done.connect(self._pictured)
+        for signal in (client.job_done, client.job_cancelled, client.job_failed):
+            signal.connect(self._ended)
+        if self._gallery is not None:
+            self._gallery.added.connect(self._announce)
+
+    def _advance(self) -> None:
+        """Give the engine the next job, if it is idle and the queue is not paused."""
+        if self._running or self._paused or self._closed or not self._loaded:
+            return
+        job = next((job for job in self.with_status("waiting") if job.id not in self._held), None)
+        if job is None:
+            if self._pictures and not self.with_status("waiting"):
+                pictures, self._pictures = self._pictures, 0
+                self.drained.emit(pictures)
+            return
+        self._running, self._base = job.id, job.made
+        self._progress = Progress(image=job.made, count=job.request.count, total=job.request.steps)
+        self._change(replace(job, status="running"))
+        self.running_changed.emit(True)
+        self._client.submit(job.to_run())
+
+    def _started(self, event: JobStarted) -> None:
+        if event.job_id == self._running:
+            self.job_changed.emit(event.job_id)
+
+    def _stepped(self, event: StepDone) -> None:
+        job = self._jobs.get(event.job_id)
+        if job is None or event.job_id != self._running:
+            return
+        self._progress = Progress(
+            self._base + event.image, job.request.count, event.index + 1, event.total, event.preview
+        )
+        self.job_changed.emit(event.job_id)
+
+    def _pictured(self, event: ImageDone) -> None:
+        """A file is complete: count it, and let the gallery make its row before anybody hears of it."""
+        job = self._jobs.get(event.job_id)
+        if job is not None:
+            made = self._base + event.image + 1
+            self._progress = Progress(made, job.request.count, 0, job.request.steps)
+            self._change(replace(job, made=made, picture=event.path, thumbnail=_small(event.thumbnail)))
+        self._unannounced[event.path] = event
+        if self._gallery is None:
+            self._announce(event)
+        else:
+            self._gallery.add(event)
+
+    def _announce(self, event: ImageDone) -> None:
+        if self._unannounced.pop(event.path, None) is None:
+            return
+        self._pictures += 1
+        self.picture_ready.emit(event)
+
+    def _ended(self, event: JobDone | JobCancelled | JobFailed) -> None:
+        if self._closed or event.job_id != self._running:
+            return
+        job = self._jobs.get(event.job_id)
+        self._running, self._progress = "", Progress()
+        if job is not None and job.forever and isinstance(event, JobDone):
+            self._again(job)
+        elif job is not None:
+            self._change(_after(job, event))
+        self._trim()
+        self.running_changed.emit(False)
+        self._advance()
+
+    def _again(self, job: Job) -> None:
+        """Put the job at the end once more, with the seeds that follow, so that others get their turn between."""
+        request = job.request
+        seed = request.seed + request.count
+        if seed + request.count - 1 > LIMITS["seed"].maximum:
+            seed = 0
+        again = replace(
+            job, request=replace(request, seed=seed), status="waiting", made=0, rounds=job.rounds + 1, message=""
+        )
+        self._jobs.pop(job.id)
+        self._jobs[job.id] = again
+        self._save(again, order=True)
+        self.jobs_changed.emit()
+
+    # ------------------------------------------------------------------------------------------------ keeping them
+
+    def _restore(self, saved: SavedQueue) -> None:
+        """Put the jobs of the last time before those that were added while the file was read."""
+        self._jobs = {job.id: job for job in saved.jobs} | self._jobs
+        self._loaded = True
+        if saved.paused:
+            self._paused = True
+            self.paused_changed.emit(True)
+        for text in saved.problems:
+            self.problem.emit(text)
+        self.jobs_changed.emit()
+        self.restored.emit()
+        self._advance()
+
+    def _begin_without_file(self, message: str) -> None:
+        self._loaded = True
+        self._tell(message)
+        self.restored.emit()
+        self._advance()
+
+    def _change(self, job: Job) -> None:
+        self._jobs[job.id] = job
+        self._save(job)
+        self.job_changed.emit(job.id)
+
+    def _save(self, *jobs: Job, order: bool = False) -> None:
+        """Write these jobs, and those that could not be written before."""
+        late = [self._jobs[id] for id in self._unsaved if id in self._jobs]
+        # By id, so that the newest values win.
+        everything = {job.id: job for job in (*late, *jobs)}
+        places = tuple(self._jobs) if order or late else None
+        if not everything and places is None:
+            return
+        self._unsaved.clear()
+
+        def stored(_result: None) -> None:
+            self._told = ""
+            for id in everything:
+                self.job_stored.emit(id)
+
+        def failed(message: str) -> None:
+            self._unsaved.update(everything)
+            self._tell(message)
+
+        self._store(lambda store: store.put(everything.values(), places), stored, failed)
+
+    def _forget(self, ids: list[str]) -> None:
+        for id in ids:
+            self._jobs.pop(id, None)
+            self._held.discard(id)
+            self._unsaved.discard(id)
+        self._store(lambda store: store.remove(ids), lambda _result: None, self._tell)
+        self.jobs_changed.emit()
+
+    def _trim(self) -> None:
+        ended = self.with_status("done", "cancelled")
+        if len(ended) > ENDED_KEPT:
+            self._forget([job.id for job in ended[: len(ended) - ENDED_KEPT]])
+
+    def _remember(self, jobs: Iterable[Job]) -> None:
+        self._undo.append(_Removed(tuple(jobs), tuple(self._jobs)))
+        del self._undo[:-UNDO_KEPT]
+        self.undo_changed.emit(True)
+
+    def _set_paused(self, paused: bool) -> None:
+        if paused == self._paused:
+            return
+        self._paused = paused
+        self._store(lambda store: store.set_paused(paused), lambda _result: None, self._tell)
+        self.paused_changed.emit(paused)
+
+    def _store(
+        self, work: Callable[[QueueStore], Any], done: Callable[[Any], None], failed: Callable[[str], None]
+    ) -> None:
+        if self._writer is None:
+            if not self._closed:
+                done(None)
+            return
+        answer = self._answer.emit
+        self._writer.do(
+            work, lambda result: answer(lambda: done(result)), lambda message: answer(lambda: failed(message))
+        )
+
+    @Slot(object)
+    def _take(self, answer: Callable[[], None]) -> None:
+        answer()
+
+    def _tell(self, message: str) -> None:
+        """Say a thing once, not at every write until it is mended."""
+        if message != self._told:
+            self._told = message
+            self.problem.emit(message)
+
+
+def _after(job: Job, event: JobDone | JobCancelled | JobFailed) -> Job:
+    """The job as it is after `event` ended it."""
+    match event:
+        case JobDone():
+            return replace(job, status="done", message="")
+        case JobCancelled():
+            return replace(job, status="cancelled", forever=False)
+        case JobFailed():
+            return replace(job, status="failed", message=event.message, report=event.report)
+
+
+def _small(bitmap: Bitmap, side: int = 64) -> Bitmap:
+    """Every n-th pixel of the picture, so that a job's row stays small: at most `side` wide and high."""
+    every = max(-(-max(bitmap.width, bitmap.height) // side), 1)
+    if every == 1:
+        return bitmap
+    row = bitmap.width * 3
+    width = -(-bitmap.width // every)
+    lines: list[bytes] = []
+    for y in range(0, bitmap.height, every):
+        line = bitmap.pixels[y * row : (y + 1) * row]
+        lines.append(b"".join(line[x * 3 : x * 3 + 3] for x in range(0, bitmap.width, every)))
+    return Bitmap(width, len(lines), b"".join(lines))
