@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
+
+from engine.errors import InvalidValue
 
 
 @dataclass(frozen=True)
@@ -34,6 +37,25 @@ def guide(unconditional: Tensor, conditional: Tensor, guidance_scale: float) -> 
     `guidance_scale` s is that of Imagen (https://arxiv.org/abs/2205.11487, equation 2): 1 is no guidance.
     """
     return unconditional + guidance_scale * (conditional - unconditional)
+
+
+def combine(unconditional: Tensor | None, conditional: Sequence[Tensor], weights: Sequence[float]) -> Tensor:
+    """Return u + sum of w_i (c_i - u), all of one shape: several prompts at once, https://arxiv.org/abs/2206.01714.
+
+    Equation 11 there, with a guidance scale of 1. Without an unconditional prediction it is the weighted mean.
+    """
+    if len(conditional) == 1 and (weights[0] == 1 or unconditional is None):
+        return conditional[0]
+    if unconditional is None:
+        total = sum(weights)
+        if not total:
+            raise InvalidValue(
+                f"the weights {list(weights)} of the prompts add up to 0; use guidance, or other weights."
+            )
+        return torch.stack([w / total * c for w, c in zip(weights, conditional, strict=True)]).sum(0)
+    return unconditional + torch.stack(
+        [w * (c - unconditional) for w, c in zip(weights, conditional, strict=True)]
+    ).sum(0)
 
 
 def rescale_noise_cfg(guided: Tensor, conditional: Tensor, guidance_rescale: float = 0.0) -> Tensor:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar, Protocol, Self, TypeVar, cast
+from typing import Any, ClassVar, Self, TypeVar, cast
 
 import torch
 from torch import Tensor, nn
@@ -27,36 +27,6 @@ logger = logging.getLogger(__name__)
 Callback = Callable[[Any, int, Tensor, dict[str, Any]], Mapping[str, Any]]
 OlderCallback = Callable[[int, Tensor, Tensor], None]
 Result = TypeVar("Result")
-
-
-class Scheduler(Protocol):
-    """What the loops here ask of a scheduler; `step` may take more, which `step_options` names."""
-
-    step_options: ClassVar[frozenset[str]]
-    schedule_options: ClassVar[frozenset[str]]
-    timesteps: Tensor
-    init_noise_sigma: float
-
-    @property
-    def config(self) -> Config:
-        """The constructor's arguments."""
-        ...
-
-    def set_timesteps(self, num_inference_steps: int, device: Any = None) -> None:
-        """Lay out a schedule of `num_inference_steps` steps."""
-        ...
-
-    def scale_model_input(self, sample: Tensor, timestep: Any) -> Tensor:
-        """Return `sample` as the model was trained to see it."""
-        ...
-
-    def change_config(self, **values: Any) -> None:
-        """Give keys of the configuration other `values`."""
-        ...
-
-    def step(self, *args: Any, **options: Any) -> Any:
-        """Take model output, timestep and sample; return the less noisy sample and the clean one that is predicted."""
-        ...
 
 
 @dataclass
@@ -150,13 +120,15 @@ class DiffusionPipeline:
         torch_dtype: torch.dtype | None = None,
         variant: str | None = None,
         use_safetensors: bool | None = None,
+        low_cpu_mem_usage: bool = True,
         **given: Any,
     ) -> Self:
         """Load the pipeline in `folder`: as this class, or from `DiffusionPipeline` as the class that it names.
 
         `dtype` (or `torch_dtype`, its older name) is float32 unless given; `variant` picks files such as
         `diffusion_pytorch_model.fp16.safetensors` where a part has them. Parts passed by name are used as they are,
-        None included. `use_safetensors` is as for models. Raises a `KnownError` that names file, key and remedy for
+        None included. `use_safetensors` is as for models. `low_cpu_mem_usage` is there because guides say it: weights
+        are always read straight into place. Raises a `KnownError` that names file, key and remedy for
         whatever is missing, damaged, unknown or foreign.
         """
         path = Path(folder)
@@ -255,6 +227,28 @@ class DiffusionPipeline:
         """Compute attention at once again."""
         self.enable_attention_slicing(None)
 
+    def enable_vae_slicing(self) -> None:
+        """Encode and decode batches image by image: less memory, the same pictures."""
+        self._vae("slicing").enable_slicing()
+
+    def disable_vae_slicing(self) -> None:
+        """Encode and decode batches at once again."""
+        self._vae("slicing").disable_slicing()
+
+    def enable_vae_tiling(self) -> None:
+        """Encode and decode large pictures in overlapping tiles: less memory, slightly different pictures."""
+        self._vae("tiling").enable_tiling()
+
+    def disable_vae_tiling(self) -> None:
+        """Encode and decode large pictures at once again."""
+        self._vae("tiling").disable_tiling()
+
+    def _vae(self, switch: str) -> Any:
+        vae = self.components.get("vae")
+        if not hasattr(vae, f"enable_{switch}"):
+            raise InvalidValue(f"{type(self).__name__} has no autoencoder with {switch}; leave the switch alone.")
+        return vae
+
     # ------------------------------------------------------------------------------------------------ running
 
     def set_progress_bar_config(self, *, disable: bool = False, desc: str = "", **_appearance: Any) -> None:
@@ -322,30 +316,6 @@ def _arguments_of(cls: type) -> Mapping[str, inspect.Parameter]:
     return {name: entry for name, entry in inspect.signature(cls).parameters.items() if name != "self"}
 
 
-def prepare_schedule(
-    scheduler: Scheduler,
-    num_inference_steps: int,
-    device: torch.device,
-    timesteps: Sequence[int] | None = None,
-    sigmas: Sequence[float] | None = None,
-) -> Tensor:
-    """Lay out the schedule: that many steps, or the `timesteps` or `sigmas` given. Returns the timesteps.
-
-    Raises `InvalidValue` where the scheduler does not take such a schedule.
-    """
-    own = {name: value for name, value in (("timesteps", timesteps), ("sigmas", sigmas)) if value is not None}
-    if len(own) > 1:
-        raise InvalidValue("timesteps and sigmas cannot both be given; choose one.")
-    for name in own:
-        if name not in scheduler.schedule_options:
-            raise InvalidValue(f"{type(scheduler).__name__} does not take {name}; leave them out, or use Euler.")
-    if own:
-        cast("Any", scheduler).set_timesteps(device=device, **own)
-    else:
-        scheduler.set_timesteps(num_inference_steps, device)
-    return scheduler.timesteps
-
-
 def from_older(callback: OlderCallback, every: int, other: Callback | None = None) -> Callback:
     """Return `callback` (index, timestep, latents), to be called at `every` so many steps, in the form of today.
 
@@ -362,8 +332,3 @@ def from_older(callback: OlderCallback, every: int, other: Callback | None = Non
         return {}
 
     return adapted
-
-
-def step_options(scheduler: Scheduler, **offered: Any) -> dict[str, Any]:
-    """Return those of `offered` that the scheduler's `step` takes."""
-    return {name: value for name, value in offered.items() if name in scheduler.step_options}

@@ -2,9 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from torch import Tensor
+
+
+@dataclass(frozen=True, eq=False)
+class ResumePoint:
+    """The place from which a run goes on, with the scheduler as it was there.
+
+    Attributes:
+        index: how many steps are done, which is the number of the next one.
+        latents: the sample after them, (batch, channels, height, width).
+        carried: `Step.carried` of that run; what is missing there is made anew from the arguments.
+    """
+
+    index: int
+    latents: Tensor
+    carried: Mapping[str, Tensor] = field(default_factory=dict[str, Tensor])
 
 
 @dataclass
@@ -20,6 +36,7 @@ class Step:
         latents: the less noisy sample (batch, channels, height, width).
         pred_original_sample: the clean sample that the model predicts now, of the same shape.
         conditioning: tensors by the names that `callback_on_step_end_tensor_inputs` may ask for.
+        carried: what the run drew at its beginning and needs to the end, for a `ResumePoint`.
     """
 
     index: int
@@ -27,7 +44,8 @@ class Step:
     timestep: Tensor
     latents: Tensor
     pred_original_sample: Tensor | None = None
-    conditioning: dict[str, Tensor | None] = field(default_factory=dict)
+    conditioning: dict[str, Tensor | None] = field(default_factory=dict[str, "Tensor | None"])
+    carried: Mapping[str, Tensor] = field(default_factory=dict[str, Tensor])
 
     def tensors(self) -> dict[str, Tensor | None]:
         """Return everything that a callback may read and replace, by name."""

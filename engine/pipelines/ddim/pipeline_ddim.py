@@ -9,8 +9,9 @@ import torch
 
 from engine.errors import InvalidValue
 from engine.images import check_output_type, postprocess
-from engine.pipelines.base import DiffusionPipeline, ImagePipelineOutput, Scheduler, prepare_schedule
+from engine.pipelines.base import DiffusionPipeline, ImagePipelineOutput
 from engine.pipelines.ddpm.pipeline_ddpm import image_shape
+from engine.pipelines.schedule import Scheduler, prepare_schedule
 from engine.pipelines.step import Step
 from engine.rng import Generators, randn_tensor
 from engine.schedulers.ddim import DDIMScheduler

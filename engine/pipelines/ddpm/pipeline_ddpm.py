@@ -9,7 +9,8 @@ import torch
 
 from engine.errors import InvalidValue
 from engine.images import check_output_type, postprocess
-from engine.pipelines.base import DiffusionPipeline, ImagePipelineOutput, Scheduler, prepare_schedule, step_options
+from engine.pipelines.base import DiffusionPipeline, ImagePipelineOutput
+from engine.pipelines.schedule import Scheduler, prepare_schedule, step_options
 from engine.pipelines.step import Step
 from engine.rng import Generators, randn_tensor
 
