@@ -15,7 +15,8 @@ from engine.catalog import SIGMA_SCHEDULES, find_scheduler, scheduler_entry
 from engine.errors import UnknownName
 from engine.messages import Recipe
 
-_PAIR = re.compile(r'\s*([A-Za-z][\w \-/]*):\s*("(?:\\.|[^\\"])*"|[^,]*)(?:,|$)')
+_MAX_LINE = 100_000
+_PAIR = re.compile(r'\s*([A-Za-z][\w \-/]{0,80}):\s*("(?:\\.|[^\\"])*"|[^,]*)(?:,|$)')
 _NEGATIVE = "Negative prompt:"
 _NUMBERS = {"Steps": ("steps", int), "Seed": ("seed", int), "CFG scale": ("guidance_scale", float),
             "CFG Rescale": ("guidance_rescale", float)}  # fmt: skip
@@ -43,12 +44,25 @@ def write_a1111(recipe: Recipe) -> str:
 def read_a1111(text: str) -> Recipe:
     """The recipe in `text`; text without a line of settings is a prompt alone."""
     *lines, last = text.strip().split("\n")
-    pairs = [(key.strip(), _unquote(value.strip())) for key, value in _PAIR.findall(last)]
+    pairs = _pairs(last)
     if "Steps" not in dict(pairs):
         lines, pairs = [*lines, last], []
     start = next((i for i, line in enumerate(lines) if line.startswith(_NEGATIVE)), len(lines))
     negative = "\n".join(lines[start:]).removeprefix(_NEGATIVE)
     return _with_settings(Recipe(prompt="\n".join(lines[:start]).strip(), negative_prompt=negative.strip()), pairs)
+
+
+def _pairs(line: str) -> list[tuple[str, str]]:
+    """The settings in a line, in time that grows with its length: what is pasted may be a megabyte of anything."""
+    found: list[tuple[str, str]] = []
+    place = 0 if len(line) <= _MAX_LINE else len(line)
+    while 0 <= place < len(line):
+        if (match := _PAIR.match(line, place)) is not None:
+            found.append((match[1].strip(), _unquote(match[2].strip())))
+            place = match.end()
+        else:
+            place = line.find(",", place) + 1 or len(line)
+    return found
 
 
 def _sampler_pairs(recipe: Recipe) -> list[tuple[str, str | None]]:

@@ -29,7 +29,7 @@ def read_own(text: str) -> Recipe:
     """
     try:
         content: Any = json.loads(text)
-    except (json.JSONDecodeError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:  # ValueError: also a number of thousands of digits
         raise BadFile("The recipe in the picture is not valid JSON; the picture's metadata was changed.") from error
     if not isinstance(content, dict):
         raise BadFile("The recipe in the picture is not a JSON object; the picture's metadata was changed.")

@@ -1,57 +1,57 @@
-"""Recipes in and out of PNG files."""
+"""Pictures with their recipes inside: PNG exactly, JPEG and WebP in the EXIF comment as most programs read it."""
 
 from __future__ import annotations
 
 from io import BytesIO
-from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
-from engine.errors import BadFile, MissingFile
 from engine.messages import Recipe
-from engine.metadata.a1111 import read_a1111, write_a1111
-from engine.metadata.own import read_own, write_own
+from engine.metadata.a1111 import write_a1111
+from engine.metadata.own import write_own
 
 if TYPE_CHECKING:
     from PIL.Image import Image
 
+PictureFormat = Literal["PNG", "JPEG", "WEBP"]
+_EXIF_IFD, _USER_COMMENT, _DESCRIPTION = 0x8769, 0x9286, 0x010E
+# An EXIF block of a JPEG file has 64 KB; our own form goes in where both fit.
+_EXIF_BYTES = 60_000
 
-def encode_png(image: Image, recipe: Recipe) -> bytes:
-    """The PNG file of `image` with `recipe` inside, as A1111's text and as our own JSON."""
+
+def encode_png(image: Image, recipe: Recipe | None) -> bytes:
+    """The PNG file of `image` with `recipe` inside, as A1111's text and as our own JSON; bare without one."""
     from PIL.PngImagePlugin import PngInfo
 
     chunks = PngInfo()
-    chunks.add_text("parameters", write_a1111(recipe))  # Pillow writes iTXt for what is not Latin-1
-    chunks.add_itxt("sfumato", write_own(recipe))
+    if recipe is not None:
+        chunks.add_text("parameters", write_a1111(recipe))  # Pillow writes iTXt for what is not Latin-1
+        chunks.add_itxt("sfumato", write_own(recipe))
     file = BytesIO()
     image.save(file, "PNG", pnginfo=chunks)
     return file.getvalue()
 
 
-def read_recipe(path: Path) -> Recipe | None:
-    """The recipe in the picture at `path`: ours where it has one, else A1111's text, else None.
+def encode_picture(image: Image, recipe: Recipe | None, form: PictureFormat, quality: int = 92) -> bytes:
+    """The file of `image` in the format `form`, with `recipe` inside or bare.
 
-    Raises:
-        MissingFile: there is no such file.
-        BadFile: it is no picture, is damaged, or its recipe cannot be read.
+    `quality`, from 1 to 100, is for the lossy formats.
     """
-    texts = _texts(path)
-    if "sfumato" in texts:
-        return read_own(texts["sfumato"])
-    return read_a1111(texts["parameters"]) if texts.get("parameters", "").strip() else None
+    if form == "PNG":
+        return encode_png(image, recipe)
+    file = BytesIO()
+    plain = image if image.mode == "RGB" or (form == "WEBP" and image.mode == "RGBA") else image.convert("RGB")
+    plain.save(file, form, quality=quality, exif=_exif(recipe))
+    return file.getvalue()
 
 
-def _texts(path: Path) -> dict[str, str]:
-    from PIL import Image, UnidentifiedImageError
+def _exif(recipe: Recipe | None) -> bytes:
+    from PIL import Image
 
-    try:
-        with Image.open(path) as image:
-            # Text may stand after the pixels too; only then they have to be decoded.
-            if image.format == "PNG" and not {"sfumato", "parameters"} & set(image.info):
-                image.load()
-            return {str(key): value for key, value in image.info.items() if isinstance(value, str)}
-    except FileNotFoundError as error:
-        raise MissingFile(f"The picture {path} does not exist; check the path.") from error
-    except UnidentifiedImageError as error:
-        raise BadFile(f"{path} is not a picture that can be read; choose a PNG file.") from error
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-        raise BadFile(f"The picture {path} is damaged ({error}); choose another one.") from error
+    exif = Image.Exif()
+    if recipe is not None:
+        comment = b"UNICODE\0" + write_a1111(recipe).encode("utf-16-be")
+        own = write_own(recipe)
+        exif.get_ifd(_EXIF_IFD)[_USER_COMMENT] = comment[:_EXIF_BYTES]
+        if len(comment) + len(own) <= _EXIF_BYTES:
+            exif[_DESCRIPTION] = own
+    return exif.tobytes()
