@@ -239,7 +239,7 @@ SCHEDULERS: tuple[SchedulerEntry, ...] = (
         advice="UniPC with the formula that its paper prefers for very few steps without guidance.",
         steps=(5, 15),
         predictions=_WITH_FLOW,
-        # Over the first step of a zero-terminal-SNR model, of many units of log-SNR, B(h) = h makes the corrector overshoot.
+        # Over the huge first log-SNR step of a zero-terminal-SNR model, B(h) = h makes the corrector overshoot.
         changes={"solver_type": "bh1", "disable_corrector": [0]},
         sigma_schedules=_ALL_SIGMAS,
     ),
