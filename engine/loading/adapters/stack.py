@@ -1,0 +1,193 @@
+"""Adapters on a loaded pipeline: merged into its weights, and taken out again without a trace.
+
+A changed weight is a new tensor in the module's place; the original one, which is a view of the mapped file, is kept
+aside untouched and put back. So nothing drifts, however often adapters come and go, and nothing is read again. What is
+kept lies on the part itself (`UNet.adapter_originals`), so that pipelines which share a part agree about it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, cast
+
+import torch
+from torch import Tensor, nn
+
+from engine.errors import InvalidValue
+from engine.loading.adapters.files import AdapterFile, Placed, Unplaced, read_adapter
+from engine.loading.adapters.forms import bias_change, weight_change
+from engine.loading.adapters.names import UNET, Names, collect_names
+
+PARTS = ("unet", "text_encoder", "text_encoder_2")
+# Module, name of the parameter -> the original.
+Originals = dict[tuple[nn.Module, str], nn.Parameter]
+
+
+@dataclass(frozen=True)
+class AdapterUse:
+    """An adapter file, and how strongly it acts on the UNet and on the text encoders (1 is as it was trained)."""
+
+    path: Path
+    unet: float = 1.0
+    text_encoder: float = 1.0
+
+    def strength(self, part: str) -> float:
+        """Return the strength for `part` of a pipeline."""
+        return self.unet if part == UNET else self.text_encoder
+
+
+@dataclass(frozen=True)
+class _Applied:
+    """What is applied to a part, and which keys found no place."""
+
+    uses: tuple[AdapterUse, ...] = ()
+    report: tuple[Unplaced, ...] = ()
+
+
+class AdapterStack:
+    """The adapters of a pipeline. Any number of stacks may be made for one pipeline; they see the same adapters."""
+
+    def __init__(self, pipeline: Any) -> None:
+        self._parts: dict[str, nn.Module] = {
+            name: part for name in PARTS if isinstance(part := getattr(pipeline, name, None), nn.Module)
+        }
+        if not self._parts:
+            raise InvalidValue(f"{type(pipeline).__name__} has neither UNet nor text encoder, so no adapter fits it.")
+        self._names: Names | None = None
+        self._files: dict[tuple[Path, int, int], AdapterFile] = {}
+
+    @property
+    def uses(self) -> tuple[AdapterUse, ...]:
+        """The adapters that are applied now."""
+        return self._applied().uses
+
+    @property
+    def report(self) -> tuple[Unplaced, ...]:
+        """The keys of their files that found no place in this pipeline, each with the reason."""
+        return self._applied().report
+
+    def _applied(self) -> _Applied:
+        return next(iter(self._parts.values())).__dict__.get("adapters_applied", _Applied())
+
+    @torch.no_grad()
+    def set(self, uses: Iterable[AdapterUse]) -> None:
+        """Apply exactly `uses`, in place of what was applied before.
+
+        Each adapter's change is computed from the original weights, so their order does not matter. After an error no
+        adapter is applied.
+
+        Raises:
+            MissingFile, BadFile: a file is missing, damaged, or no adapter.
+            WeightsMismatch: a file's tensors do not fit each other or this model; file and key are named.
+        """
+        wanted = tuple(uses)
+        stamps = [_stamp(use.path) for use in wanted]
+        key = tuple((stamp, use.unet, use.text_encoder) for use, stamp in zip(wanted, stamps, strict=True))
+        if all(getattr(part, "adapter_key", ()) == key for part in self._parts.values()):
+            return
+        self.clear()
+        names = self._known_names()
+        files = [
+            self._files.get(stamp) or read_adapter(use.path, names) for use, stamp in zip(wanted, stamps, strict=True)
+        ]
+        self._files = dict(zip(stamps, files, strict=True))
+        try:
+            self._merge(wanted, files)
+        except BaseException:
+            self.clear()
+            raise
+        applied = _Applied(wanted, tuple(entry for file in files for entry in (*file.unplaced, *self._lost(file))))
+        for part in self._parts.values():
+            _note(part, key, applied)
+
+    def clear(self) -> None:
+        """Put the very original weights back."""
+        for part in self._parts.values():
+            originals = _originals(part)
+            for (module, name), original in originals.items():
+                merged = cast("nn.Parameter", getattr(module, name))
+                if (merged.device, merged.dtype) != (original.device, original.dtype):
+                    # The pipeline was moved while the adapter was on.
+                    original.data = original.data.to(device=merged.device, dtype=merged.dtype)
+                setattr(module, name, original)
+            originals.clear()
+            _note(part, (), _Applied())
+
+    def _lost(self, file: AdapterFile) -> Iterable[Unplaced]:
+        """Yield the changes of biases that the modules do not have."""
+        for placed in file.placed:
+            module = self._parts[placed.target.part].get_submodule(placed.target.module)
+            for role in ("diff_b", "up_bias"):
+                if placed.change.has(role) and getattr(module, "bias", None) is None:
+                    yield Unplaced(file.path, placed.change.keys[role], "this model's module has no bias")
+
+    def _known_names(self) -> Names:
+        if self._names is None:
+            self._names = collect_names({name: _weight_names(part) for name, part in self._parts.items()})
+        return self._names
+
+    def _merge(self, uses: Sequence[AdapterUse], files: Sequence[AdapterFile]) -> None:
+        by_module: dict[tuple[str, str], list[tuple[Placed, float]]] = {}
+        for use, file in zip(uses, files, strict=True):
+            for placed in file.placed:
+                strength = use.strength(placed.target.part)
+                if strength != 0:
+                    by_module.setdefault(placed.target, []).append((placed, strength))
+        for (part_name, module_name), changes in by_module.items():
+            part = self._parts[part_name]
+            module = part.get_submodule(module_name)
+            _change_parameter(part, module, "weight", changes)
+            _change_parameter(part, module, "bias", changes)
+
+
+def _weight_names(part: nn.Module) -> list[str]:
+    return [name for name, _ in part.named_parameters() if name.endswith(".weight")]
+
+
+def _note(part: nn.Module, key: tuple[Any, ...], applied: _Applied) -> None:
+    """Say on the part itself what is applied to it; `adapter_key` is part of the key of cached prompts."""
+    cast("Any", part).adapter_key = key
+    part.__dict__["adapters_applied"] = applied
+
+
+def _originals(part: nn.Module) -> Originals:
+    found = part.__dict__.get("adapter_originals")
+    if found is None:
+        found = part.__dict__["adapter_originals"] = Originals()
+    return cast("Originals", found)
+
+
+def _stamp(path: Path) -> tuple[Path, int, int]:
+    """Return what tells the file from a later one in its place."""
+    try:
+        status = path.stat()
+    except OSError:
+        return path, 0, 0  # reading it gives the error
+    return path.resolve(), status.st_mtime_ns, status.st_size
+
+
+def _change_parameter(part: nn.Module, module: nn.Module, name: str, changes: Sequence[tuple[Placed, float]]) -> None:
+    """Put the sum of a parameter and its changes in its place."""
+    original = getattr(module, name, None)
+    if not isinstance(original, nn.Parameter):
+        return
+    working = _working_dtype(original)
+    base = original.detach().to(working)
+    total: Tensor | None = None
+    for placed, strength in changes:
+        change = placed.change.to(original.device, working)
+        added = weight_change(change, placed.form, base) if name == "weight" else bias_change(change, base)
+        if added is not None:
+            total = strength * added if total is None else total.add_(added, alpha=strength)
+    if total is None:
+        return
+    merged = total.add_(base).to(original.dtype)
+    _originals(part)[module, name] = original
+    setattr(module, name, nn.Parameter(merged, requires_grad=original.requires_grad))
+
+
+def _working_dtype(parameter: Tensor) -> torch.dtype:
+    """Return the precision to compute in: double, so that the sum is rounded once; single where there is no double."""
+    return torch.float32 if parameter.device.type == "mps" else torch.float64
