@@ -21,7 +21,7 @@ from app.canvas.saving import save_as, save_image
 from app.canvas.scrubber import StepScrubber
 from app.canvas.start_bar import StartBar
 from app.canvas.view import CanvasView
-from app.theme import GAP, MARGIN, SPACE, current
+from app.theme import GAP, MARGIN, SPACE
 
 if TYPE_CHECKING:
     from app.state.generation import GenerationState
@@ -319,7 +319,7 @@ class Canvas(QWidget):
     def _choose_tool(self, tool: str) -> None:
         if tool and self._start is not None:
             if self.view.painted is None:
-                self.view.set_mask(Mask(self._start.width, self._start.height, current().color("accent")))
+                self.view.set_mask(Mask(self._start.width, self._start.height))
             # One paints on the start picture, not on what was made of it.
             self.view.set_picture(self._start)
         self.view.set_tool(tool if self._start is not None else "")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from PySide6.QtCore import QEvent, Qt, Signal
 from PySide6.QtGui import QDragEnterEvent, QDropEvent
-from PySide6.QtWidgets import QLabel, QPushButton, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidget
 
 from app.canvas.buttons import label
 from app.canvas.view import takes
@@ -37,15 +37,18 @@ class EmptyCanvas(QWidget):
         )
         text.setWordWrap(True)
         text.setAlignment(Qt.AlignmentFlag.AlignCenter)
-        text.setMinimumWidth(120)
-        text.setMaximumWidth(360)
         self.button = QPushButton(icon("image-plus"), self.tr("Begin with a picture"), self)
         self.button.clicked.connect(self.open_wanted)
         layout = QVBoxLayout(self)
         layout.setSpacing(SECTION)
         layout.addStretch(2)
         layout.addWidget(self._mark)
-        layout.addWidget(text, 0, Qt.AlignmentFlag.AlignHCenter)
+        # Stretches beside it, not an alignment: an aligned label that wraps is given too little height.
+        row = QHBoxLayout()
+        row.addStretch(1)
+        row.addWidget(text, 4)
+        row.addStretch(1)
+        layout.addLayout(row)
         layout.addWidget(self.button, 0, Qt.AlignmentFlag.AlignHCenter)
         layout.addStretch(3)
         layout.setContentsMargins(SECTION, GAP, SECTION, GAP)

@@ -36,9 +36,10 @@ class ProgressRow(QWidget):
         self.cancel.setIconSize(QSize(ICON, ICON))
         self.cancel.setToolTip(self.tr("Leave the picture that forms; finished ones stay. (Esc)"))
         self.cancel.clicked.connect(run.cancel)
-        policy = self.cancel.sizePolicy()
-        policy.setRetainSizeWhenHidden(True)
-        self.cancel.setSizePolicy(policy)
+        for widget in (self.cancel, self.bar):
+            policy = widget.sizePolicy()
+            policy.setRetainSizeWhenHidden(True)
+            widget.setSizePolicy(policy)
         row = QHBoxLayout()
         row.setSpacing(GAP)
         row.addWidget(self.text, 1)
@@ -57,11 +58,12 @@ class ProgressRow(QWidget):
         """Show what the run says now."""
         run = self._run
         self.cancel.setVisible(run.working)
+        self.bar.setVisible(run.working)
         if run.working and run.phase in {"starting", "loading", "encoding"} and run.step == 0 and run.image == 0:
             self.bar.setRange(0, 0)
         else:
             self.bar.setRange(0, BAR_STEPS)
-            self.bar.setValue(round(run.fraction * BAR_STEPS) if run.working or run.phase == "done" else 0)
+            self.bar.setValue(round(run.fraction * BAR_STEPS))
         text = SEPARATOR.join(part for part in self._parts() if part)
         self.text.setText(text)
         self.text.setToolTip(text)

@@ -163,6 +163,8 @@ class QueuePanel(QWidget):
         view.activated.connect(self.edit_selected)
         view.setAccessibleName(self.tr("Jobs of the queue"))
         view.setFrameShape(QFrame.Shape.NoFrame)
+        # The row that has the focus shows it; a frame round the whole list would say the same once more.
+        view.setStyleSheet("QListView:focus { border: none; }")
         return view
 
     def _action(self, text: str, name: str, act: Callable[[], object], *keys: str) -> QAction:
@@ -219,6 +221,7 @@ class QueuePanel(QWidget):
         for made in (self.retry_failed, self.clear, self.cancel_all):
             button = QToolButton(self.header)
             button.setDefaultAction(made)
+            button.setAutoRaise(True)
             button.setIconSize(QSize(ICON, ICON))
             button.setFocusPolicy(Qt.FocusPolicy.TabFocus)
             button.setAccessibleName(made.text())

@@ -147,7 +147,9 @@ class QueueDelegate(QStyledItemDelegate):
         if job.status == "failed" and job.message:
             return [*parts, job.message]
         request = job.request
-        if request.count > 1:
+        if request.count > 1 and job.status == "waiting" and not job.made:
+            parts.append(self.tr("%n picture(s)", "", request.count))
+        elif request.count > 1:
             parts.append(self.tr("{made} of {count} pictures").format(made=job.made, count=request.count))
         if job.forever:
             parts.append(self.tr("round {number}").format(number=job.rounds + 1))

@@ -119,6 +119,7 @@ class RunState(QObject):
         self._message = ""
         self._forming: list[FormedStep] = []
         self._finished: dict[str, Picture] = {}
+        self._formed: deque[str] = deque(maxlen=16)
         self._history: OrderedDict[str, Picture] = OrderedDict()
         self._picture: Picture | None = None
         self._connect()
@@ -322,11 +323,12 @@ class RunState(QObject):
         self.progress_changed.emit()
 
     def _image_done(self, event: ImageDone) -> None:
-        if event.job_id != self._job_id:
+        if event.job_id != self._job_id or event.path in self._formed:
             return
         self._after_steps = max(event.seconds - self._step_seconds, 0.0)
         request = self._request
         own = None if request is None else replace(request, seed=request.seed + event.image, count=1)
+        self._formed.append(event.path)
         self._finished[event.path] = Picture(
             event.path, event.recipe, own, tuple(self._forming), self._total, event.thumbnail
         )
@@ -337,6 +339,8 @@ class RunState(QObject):
         self.progress_changed.emit()
 
     def _picture_ready(self, event: ImageDone) -> None:
+        # The queue hears of the picture first, and announces it at once where there is no row to wait for.
+        self._image_done(event)
         picture = self._finished.pop(event.path, None) or Picture(event.path, event.recipe, thumbnail=event.thumbnail)
         self._history[event.path] = picture
         self._trim()
