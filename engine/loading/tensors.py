@@ -5,9 +5,10 @@ from __future__ import annotations
 import zipfile
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any, cast
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from engine.errors import BadFile
 from engine.formats.pickle_check import PICKLE_SUFFIXES, flatten, read_pickled
@@ -31,7 +32,16 @@ def read_checked_pickle(path: Path) -> dict[str, Tensor]:
     """Return all tensors of a file of `torch.save`, by name, after the check that it carries no code."""
     read_pickled(path)
     try:
-        content = torch.load(path, map_location="cpu", weights_only=True, mmap=zipfile.is_zipfile(path))
+        # Embeddings of A1111 may be a ParameterDict, which the check allows and torch alone does not.
+        with torch.serialization.safe_globals([nn.ParameterDict]):
+            content = torch.load(path, map_location="cpu", weights_only=True, mmap=zipfile.is_zipfile(path))
     except UNREADABLE as error:
-        raise BadFile(f"{path} is damaged ({error}); download it again, as safetensors.") from error
+        reason = str(error).partition("\n")[0][:200]
+        raise BadFile(f"{path} is damaged ({reason}); download it again, as safetensors.") from error
+    if isinstance(content, dict):
+        content = {key: _as_dict(value) for key, value in cast("dict[Any, Any]", content).items()}
     return {key: tensor.detach() for key, tensor in flatten(content, lambda value: isinstance(value, Tensor)).items()}
+
+
+def _as_dict(value: Any) -> Any:
+    return {**value.__dict__["_parameters"]} if isinstance(value, nn.ParameterDict) else value
