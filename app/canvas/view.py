@@ -244,6 +244,7 @@ class CanvasView(QWidget):
                 self._paint_grid(painter, target, event)
             if self._tool and self._pointer is not None:
                 self._paint_brush(painter)
+        painter.setBrush(Qt.BrushStyle.NoBrush)
         if self._drop_over:
             painter.setPen(QPen(theme.color("accent"), 2))
             painter.drawRoundedRect(QRectF(self.rect()).adjusted(5, 5, -5, -5), 8, 8)
