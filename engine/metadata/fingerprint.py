@@ -9,11 +9,13 @@ _PROBES, _PROBE_BYTES = 16, 4096
 
 
 def fingerprint(folder: Path) -> str:
-    """Twelve hex digits that change when the model in `folder` changes: its configurations or weights.
+    """Twelve hex digits that change when the model changes: configurations or weights in `folder`, or a single file.
 
     Of each weights file the size and sixteen evenly spaced blocks are read. Training changes every weight, so that is
     enough to notice another version; it is no protection against forgery.
     """
+    if folder.is_file():
+        return hashlib.sha256(_sample(folder)).hexdigest()[:12]
     digest = hashlib.sha256()
     for path in sorted(folder.glob("*/*")):
         if path.suffix in {".safetensors", ".json"} and path.is_file():

@@ -1,0 +1,23 @@
+"""The model library: an index of models where they lie, and downloads. No torch here.
+
+`import engine.library` is cheap; names are resolved on first use.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from engine._exports import lazy
+
+if TYPE_CHECKING:
+    from engine.library.library import Library, free_bytes
+
+__all__ = ["Library", "free_bytes"]
+
+__getattr__, __dir__ = lazy(
+    __name__,
+    {
+        "Library": "engine.library.library",
+        "free_bytes": "engine.library.library",
+    },
+)
