@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from PySide6.QtCore import QEvent, QItemSelectionModel, QPoint, QSize, Qt, Signal
+from PySide6.QtCore import QEvent, QItemSelectionModel, QPoint, QSize, Qt, QTimer, Signal
 from PySide6.QtGui import QAction, QGuiApplication, QKeySequence
 from PySide6.QtWidgets import (
     QAbstractItemView,
@@ -53,7 +53,13 @@ class QueuePanel(QWidget):
         self._kept_selection: list[str] = []
         self.model.modelAboutToBeReset.connect(self._keep_selection)
         self.model.modelReset.connect(self._restore_selection)
-        for signal in (queue.jobs_changed, queue.job_changed, queue.paused_changed, queue.undo_changed):
+        # A job's progress changes at every step; what counts jobs is brought up to date once a turn.
+        self._late = QTimer(self)
+        self._late.setSingleShot(True)
+        self._late.setInterval(0)
+        self._late.timeout.connect(self._refresh)
+        queue.job_changed.connect(self._late.start)
+        for signal in (queue.jobs_changed, queue.paused_changed, queue.undo_changed):
             signal.connect(self._refresh)
         self.view.selectionModel().selectionChanged.connect(self._refresh)
         self._refresh()
