@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from sqlite3 import Connection, IntegrityError, Row
 from typing import Any
@@ -25,6 +26,7 @@ from engine.metadata import read_own, write_own
 
 THERE, MISSING, TRASHED = 0, 1, 2
 _ASKED_AT_ONCE = 500
+_FEW = 4000
 
 SCHEMA = Schema(
     name="gallery",
@@ -151,13 +153,18 @@ class GalleryStore:
         return [tuple(row) for row in rows]
 
     def _matching(self, table: str, query: str, wanted: GalleryFilter, before: int | None, limit: int) -> list[int]:
-        if wanted.seed:
-            # Few pictures have one seed: they first, then whether their prompts match.
+        if self._few(wanted):
+            # They first, then whether their prompts match: a common word may be in every other prompt.
             source = f"FROM pictures p WHERE p.id IN (SELECT rowid FROM {table} WHERE {table} MATCH ?)"
-        else:
-            # The full-text index gives rows in the order of ids, so reading stops when the page is full.
-            source = f"FROM {table} t CROSS JOIN pictures p ON p.id = t.rowid WHERE {table} MATCH ?"
-        return self._ids(source, [query], wanted, before, limit, "p.id" if wanted.seed else "t.rowid")
+            return self._ids(source, [query], wanted, before, limit)
+        # The full-text index gives rows in the order of ids, so reading stops when the page is full.
+        source = f"FROM {table} t CROSS JOIN pictures p ON p.id = t.rowid WHERE {table} MATCH ?"
+        return self._ids(source, [query], wanted, before, limit, "t.rowid")
+
+    def _few(self, wanted: GalleryFilter) -> bool:
+        """Whether few pictures meet `wanted` without its words."""
+        others = replace(wanted, words="")
+        return not others.empty and len(self._ids("FROM pictures p WHERE 1", [], others, None, _FEW + 1)) <= _FEW
 
     def _any(self, table: str, query: str, wanted: GalleryFilter) -> bool:
         return bool(self._matching(table, query, wanted, None, 1))

@@ -42,14 +42,15 @@ class Worker(Generic[Context]):
         failed: Callable[[str], None],
         *,
         kind: str = "",
+        newest: bool = False,
         first: bool = False,
     ) -> None:
         """Do `work`, then answer with `done` and its result, or with `failed` and a sentence.
 
-        Work of a `kind` replaces what of it has not begun yet. `first` goes before what waits.
+        `newest` replaces what of its `kind` has not begun yet. `first` goes before what waits.
         """
         with self._wake:
-            if kind:
+            if newest:
                 self._tasks = deque(task for task in self._tasks if task[0] != kind)
             task = (kind, work, done, failed)
             if first:

@@ -1,0 +1,549 @@
+"""The gallery: which pictures are shown, what is known of them, and all that is done to them."""
+
+from __future__ import annotations
+
+import threading
+from array import array
+from bisect import bisect_left
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, TypeVar
+
+from PySide6.QtCore import QFileSystemWatcher, QObject, QTimer, Signal
+
+from app.services.gallery_export import Export, export
+from app.services.gallery_records import ANY_BOARD, Board, GalleryFilter, Picture
+from app.services.gallery_scan import ScanResult, read_picture, scan
+from app.services.gallery_store import MISSING, THERE, TRASHED, GalleryStore
+from app.services.gallery_trash import Trashed, can_restore, restore, to_trash
+from app.services.gallery_worker import Worker, explained
+from app.services.thumbnails import Thumbnails
+from engine.errors import KnownError
+from engine.messages import Bitmap, ImageDone, Recipe
+from engine.metadata import read_recipe
+
+T = TypeVar("T")
+
+FIRST_PAGE, PAGE = 300, 4000
+UNDO_KEPT = 50
+# Where the trash cannot give files back, they go there only after so long, or when the program is left.
+UNDO_SECONDS = 30
+RESCAN_MILLISECONDS = 800
+
+
+@dataclass(frozen=True, slots=True)
+class Deleted:
+    """Pictures that were deleted: those in the trash, those on their way there, and sentences for those that stayed."""
+
+    trashed: tuple[tuple[int, Trashed], ...]
+    waiting: tuple[tuple[int, str], ...] = ()
+    failed: tuple[str, ...] = ()
+
+    @property
+    def count(self) -> int:
+        """How many are gone from the gallery."""
+        return len(self.trashed) + len(self.waiting)
+
+
+@dataclass(frozen=True, slots=True)
+class _Rated:
+    before: dict[int, tuple[int, int]]
+
+
+class GalleryState(QObject):
+    """The pictures that meet the filter, newest first, by their ids; and boards, ratings, deleting with undo.
+
+    All work on files and database happens in threads of this object's own; answers come through signals.
+
+    Signals:
+        reset(): `ids` is another list.
+        inserted(int, int), removed(int, int): rows from the first to the second were put in, or taken out.
+        pictures_changed(list): stars, board or file of pictures with these ids changed.
+        current_changed(object): another `Picture`, or None, is the chosen one.
+        added(ImageDone): the picture's row is there.
+        boards_changed(), values_changed(): there are other boards; other models or schedulers to filter by.
+        deleted(Deleted): pictures went to the trash. undo_changed(bool): whether something can be undone.
+        said(str): a sentence about what was done. problem(str): a sentence about what could not be done.
+        complete(): the last page of `ids` is there. filter_changed(): the filter is another one.
+        scanned(ScanResult): files and rows were compared.
+        opened(str, Recipe): the picture at this path is wanted large.
+    """
+
+    reset = Signal()
+    inserted = Signal(int, int)
+    removed = Signal(int, int)
+    pictures_changed = Signal(list)
+    current_changed = Signal(object)
+    added = Signal(object)
+    boards_changed = Signal()
+    values_changed = Signal()
+    deleted = Signal(object)
+    undo_changed = Signal(bool)
+    said = Signal(str)
+    problem = Signal(str)
+    scanned = Signal(object)
+    complete = Signal()
+    opened = Signal(str, object)
+    filter_changed = Signal()
+    _answer = Signal(object)
+
+    def __init__(
+        self, file: Path, folder: Path, thumbnails: Path, parent: QObject | None = None, *, watch: bool = True
+    ) -> None:
+        """The gallery kept in `file`, of the pictures in `folder`; small ones are kept in `thumbnails`."""
+        super().__init__(parent)
+        self.folder = folder
+        self.ids: array[int] = array("q")
+        self.boards: list[Board] = []
+        self.models: list[str] = []
+        self.schedulers: list[str] = []
+        self.filter = GalleryFilter()
+        self.whole = False
+        self.trouble = ""
+        self.current: Picture | None = None
+        self._file = file
+        self._turn = 0
+        self._closed = False
+        self._undo: list[Deleted | _Rated] = []
+        self._unsaved: dict[str, ImageDone] = {}
+        self._ignored: set[str] = set()
+        self._leaving: frozenset[int] = frozenset()
+        self._opened = threading.Event()
+        # Emitted from the workers' threads, handled in this object's.
+        self._answer.connect(lambda call: None if self._closed else call())
+        answer = self._answer.emit
+        self._writer = Worker("gallery-writer", self._open_first, answer)
+        self._reader = Worker("gallery-reader", self._open_second, answer)
+        self._small = Worker("gallery-thumbnails", lambda: Thumbnails(thumbnails), answer)
+        self._files = Worker("gallery-files", lambda: None, answer)
+        self._watcher = QFileSystemWatcher(self)
+        self._watcher.directoryChanged.connect(lambda _path: self._rescan.start())
+        self._rescan = QTimer(self, singleShot=True, interval=RESCAN_MILLISECONDS)
+        self._rescan.timeout.connect(self.scan)
+        self._watching = watch
+        self._write(lambda _store: None, lambda _none: None)
+        self.refresh()
+        if watch:
+            self.scan()
+
+    def _open_first(self) -> GalleryStore:
+        try:
+            return GalleryStore(self._file, notice=lambda text: self._answer.emit(lambda: self._tell(text)))
+        finally:
+            self._opened.set()
+
+    def _open_second(self) -> GalleryStore:
+        # After the writer has looked for damage and brought the file to this version.
+        self._opened.wait()
+        return GalleryStore(self._file, check=False)
+
+    def close(self) -> None:
+        """Finish what was asked for; pictures on their way to the trash go there now."""
+        for entry in self._undo:
+            if isinstance(entry, Deleted) and entry.waiting:
+                self._finish_deleting(entry)
+        self._closed = True
+        for worker in (self._reader, self._small, self._files, self._writer):
+            worker.close()
+
+    # ------------------------------------------------------------------------------------------------ what is shown
+
+    def set_filter(self, wanted: GalleryFilter) -> None:
+        """Show the pictures that meet `wanted`."""
+        if wanted != self.filter:
+            self.filter = wanted
+            self.filter_changed.emit()
+            self.refresh()
+
+    def refine(self, **changes: Any) -> None:
+        """Change parts of the filter."""
+        self.set_filter(replace(self.filter, **changes))
+
+    def refresh(self) -> None:
+        """Ask the database again what meets the filter."""
+        self._turn += 1
+        turn, wanted = self._turn, self.filter
+        self._reader.drop("page")
+        self._read(
+            lambda store: store.ids(wanted, None, FIRST_PAGE),
+            lambda ids: self._show_first(turn, ids),
+            kind="page",
+            first=True,
+        )
+
+    def _show_first(self, turn: int, ids: list[int]) -> None:
+        if turn != self._turn:
+            return
+        self.trouble = ""
+        self.ids = array("q", ids)
+        self.whole = len(ids) < FIRST_PAGE
+        self.reset.emit()
+        self._next_page(turn)
+
+    def _next_page(self, turn: int) -> None:
+        if self.whole:
+            self.complete.emit()
+            return
+        wanted, last = self.filter, self.ids[-1] if self.ids else None
+        self._read(lambda store: store.ids(wanted, last, PAGE), lambda ids: self._show_more(turn, ids), kind="page")
+
+    def _show_more(self, turn: int, ids: list[int]) -> None:
+        if turn != self._turn:
+            return
+        self.whole = len(ids) < PAGE
+        # What was added at the front meanwhile does not reach this far; what was deleted may have left a gap, no more.
+        if ids:
+            first = len(self.ids)
+            self.ids.extend(ids)
+            self.inserted.emit(first, len(self.ids) - 1)
+        self._next_page(turn)
+
+    def row(self, id: int) -> int:
+        """The place of the picture in the list; -1 where it is not shown."""
+        # Newest first, so the keys rise when negated.
+        place = bisect_left(self.ids, -id, key=lambda other: -other)
+        return place if place < len(self.ids) and self.ids[place] == id else -1
+
+    def _insert(self, id: int) -> None:
+        place = bisect_left(self.ids, -id, key=lambda other: -other)
+        if place < len(self.ids) and self.ids[place] == id:
+            self.pictures_changed.emit([id])
+        elif place < len(self.ids) or self.whole:
+            self.ids.insert(place, id)
+            self.inserted.emit(place, place)
+
+    def _take_out(self, ids: Iterable[int]) -> None:
+        """Take pictures off the list, from the last to the first, neighbours together."""
+        rows = sorted((row for id in ids if (row := self.row(id)) >= 0), reverse=True)
+        while rows:
+            last = first = rows.pop(0)
+            while rows and rows[0] == first - 1:
+                first = rows.pop(0)
+            del self.ids[first : last + 1]
+            self.removed.emit(first, last)
+
+    def choose(self, picture: Picture | None) -> None:
+        """Make `picture` the one whose recipe is shown."""
+        if picture != self.current:
+            self.current = picture
+            self.current_changed.emit(picture)
+
+    # ------------------------------------------------------------------------------------------------ looking up
+
+    def load(self, ids: Sequence[int], done: Callable[[list[Picture]], None]) -> None:
+        """Give `done` the pictures with these ids."""
+        wanted = list(ids)
+        self._read(lambda store: store.pictures(wanted), done, first=True)
+
+    def load_thumbnail(self, picture: Picture, done: Callable[[Bitmap], None], failed: Callable[[str], None]) -> None:
+        """Give `done` the small form of a picture; the last one asked for comes first."""
+        path, key = Path(picture.path), picture.fingerprint
+        self._small.do(lambda cache: cache.get(path, key), done, failed, kind="thumbnail", first=True)
+
+    def drop_thumbnails(self) -> None:
+        """Leave the thumbnails that were asked for and are not begun; what is still seen is asked for again."""
+        self._small.drop("thumbnail")
+
+    def recipe(self, id: int, done: Callable[[Recipe | None], None]) -> None:
+        """Give `done` what made the picture."""
+        self._read(lambda store: store.recipe(id), done, kind="recipe", first=True)
+
+    def read_file(self, path: Path, done: Callable[[Recipe | None], None], failed: Callable[[str], None]) -> None:
+        """Give `done` the recipe in any picture file, of this program or another."""
+        self._files.do(lambda _none: read_recipe(path), done, failed, kind="file", newest=True, first=True)
+
+    def open(self, picture: Picture) -> None:
+        """Ask for a picture to be shown large; `opened` answers."""
+        self.recipe(picture.id, lambda recipe: self.opened.emit(picture.path, recipe))
+
+    def look_up(self) -> None:
+        """Read boards, models and schedulers anew."""
+        self._read(
+            lambda store: (store.boards(), store.values("model"), store.values("scheduler")),
+            self._looked_up,
+            kind="values",
+        )
+
+    def _looked_up(self, found: tuple[list[Board], list[str], list[str]]) -> None:
+        boards, models, schedulers = found
+        if (models, schedulers) != (self.models, self.schedulers):
+            self.models, self.schedulers = models, schedulers
+            self.values_changed.emit()
+        if boards != self.boards:
+            self.boards = boards
+            self.boards_changed.emit()
+
+    # ------------------------------------------------------------------------------------------------ files come and go
+
+    def ignore_job(self, job_id: str) -> None:
+        """Leave the pictures of this job out of the gallery: they are made to be compared, not kept."""
+        self._ignored.add(job_id)
+
+    def add(self, picture: ImageDone) -> None:
+        """Take in a finished picture; `added` says when its row is there."""
+        if picture.job_id in self._ignored:
+            self.added.emit(picture)
+            return
+        self._unsaved[picture.path] = picture
+        for waiting in list(self._unsaved.values()):
+            self._add(waiting)
+
+    def _add(self, picture: ImageDone) -> None:
+        wanted = self.filter
+
+        def work(store: GalleryStore) -> tuple[int, bool, str]:
+            new = read_picture(Path(picture.path), picture.recipe)
+            [id] = store.add([new])
+            return id, store.ids(wanted, id + 1, 1) == [id], new.fingerprint
+
+        def done(answer: tuple[int, bool, str]) -> None:
+            id, shown, fingerprint = answer
+            self._unsaved.pop(picture.path, None)
+            self._small.do(lambda cache: cache.put(fingerprint, picture.thumbnail), lambda _none: None, self._tell)
+            if shown and wanted == self.filter:
+                self._insert(id)
+            self.added.emit(picture)
+            self.look_up()
+
+        self._write(work, done)
+
+    def scan(self) -> None:
+        """Look for files that are new, moved, or gone."""
+        folder, leaving = self.folder, self._leaving
+        self._write(lambda store: scan(store, folder, lambda: self._closed, leaving), self._found, kind="scan")
+        if self._watching and folder.is_dir() and str(folder) not in self._watcher.directories():
+            self._watcher.addPath(str(folder))
+
+    def set_folder(self, folder: Path) -> None:
+        """Look for pictures in another folder from now on; those of the former one stay in the gallery."""
+        if folder != self.folder:
+            if self._watcher.directories():
+                self._watcher.removePaths(self._watcher.directories())
+            self.folder = folder
+            self.scan()
+
+    def _found(self, result: ScanResult) -> None:
+        if result.changed:
+            self.refresh()
+        self.look_up()
+        self.scanned.emit(result)
+
+    def note_missing(self, picture: Picture) -> None:
+        """A picture's file was not found: take it off the list; it comes back, with its stars, when the file does."""
+        self._write(lambda store: store.set_state([picture.id], MISSING), lambda _none: self._take_out([picture.id]))
+
+    # ------------------------------------------------------------------------------------------------ bulk actions
+
+    def rate(self, ids: Sequence[int], stars: int) -> None:
+        """Give pictures so many stars, 0 to 5; can be undone."""
+        self._change(ids, lambda store, chosen: store.rate(chosen, stars))
+
+    def move(self, ids: Sequence[int], board: int) -> None:
+        """Put pictures on a board, or with `NO_BOARD` on none; can be undone."""
+        self._change(ids, lambda store, chosen: store.put_on_board(chosen, board))
+
+    def _change(self, ids: Sequence[int], change: Callable[[GalleryStore, list[int]], None]) -> None:
+        chosen = list(ids)
+
+        def work(store: GalleryStore) -> dict[int, tuple[int, int]]:
+            before = store.ratings(chosen)
+            change(store, chosen)
+            return before
+
+        def done(before: dict[int, tuple[int, int]]) -> None:
+            self._remember(_Rated(before))
+            self._changed(chosen)
+
+        if chosen:
+            self._write(work, done)
+
+    def _changed(self, ids: list[int]) -> None:
+        self.pictures_changed.emit(ids)
+        if self.filter.stars or self.filter.board != ANY_BOARD:
+            self.refresh()
+        self.look_up()
+
+    def delete(self, ids: Sequence[int]) -> None:
+        """Move pictures to the system's trash; can be undone."""
+        chosen, now = list(ids), can_restore()
+
+        def work(store: GalleryStore) -> Deleted:
+            pictures = store.pictures(chosen)
+            if not now:
+                store.set_state(chosen, TRASHED)
+                return Deleted((), tuple((picture.id, picture.path) for picture in pictures))
+            return _delete(store, pictures)
+
+        if chosen:
+            self._write(work, self._deleted)
+
+    def _deleted(self, gone: Deleted) -> None:
+        ids = [id for id, _ in (*gone.trashed, *gone.waiting)]
+        self._take_out(ids)
+        if self.current is not None and self.current.id in ids:
+            self.choose(None)
+        if gone.count:
+            self._remember(gone)
+            self.deleted.emit(gone)
+        if gone.waiting:
+            self._leaving |= {id for id, _ in gone.waiting}
+            QTimer.singleShot(UNDO_SECONDS * 1000, self, lambda: self._finish_deleting(gone))
+        if gone.failed:
+            more = len(gone.failed) - 1
+            self.problem.emit(
+                gone.failed[0]
+                if not more
+                else self.tr("{first} The same goes for %n more.", "", more).format(first=gone.failed[0])
+            )
+        self.look_up()
+
+    def _finish_deleting(self, gone: Deleted) -> None:
+        """Where the trash gives nothing back: move the files there, unless that was undone."""
+        if gone not in self._undo:
+            return
+        self._undo.remove(gone)
+        self._leaving -= {id for id, _ in gone.waiting}
+        self.undo_changed.emit(self.can_undo)
+        paths = [path for _, path in gone.waiting]
+
+        def work(_store: GalleryStore) -> None:
+            for path in paths:
+                if Path(path).exists():
+                    to_trash(Path(path))
+
+        self._write(work, lambda _none: None)
+
+    @property
+    def can_undo(self) -> bool:
+        """Whether `undo` would take something back."""
+        return bool(self._undo)
+
+    def undo(self) -> None:
+        """Take back the last deletion, rating or move."""
+        if not self._undo:
+            return
+        last = self._undo.pop()
+        self.undo_changed.emit(self.can_undo)
+        if isinstance(last, _Rated):
+            self._write(
+                lambda store: store.restore_ratings(last.before), lambda _none: self._changed(list(last.before))
+            )
+            return
+        self._leaving -= {id for id, _ in last.waiting}
+
+        def done(answer: tuple[int, list[str]]) -> None:
+            count, failed = answer
+            self.refresh()
+            self.look_up()
+            if count:
+                self.said.emit(self.tr("%n picture(s) brought back.", "", count))
+            for message in failed[:1]:
+                self.problem.emit(message)
+
+        self._write(lambda store: _bring_back(store, last), done)
+
+    def _remember(self, entry: Deleted | _Rated) -> None:
+        self._undo.append(entry)
+        for old in [old for old in self._undo[:-UNDO_KEPT] if not (isinstance(old, Deleted) and old.waiting)]:
+            self._undo.remove(old)
+        self.undo_changed.emit(True)
+
+    def export(self, ids: Sequence[int], how: Export) -> None:
+        """Copy pictures to another folder, in another format or with their recipes left out where that is wanted."""
+        chosen = list(ids)
+
+        def done(answer: tuple[int, list[str]]) -> None:
+            count, failed = answer
+            if count:
+                said = self.tr("%n picture(s) copied to {folder}.", "", count)
+                self.said.emit(said.format(folder=how.folder))
+            if failed:
+                self.problem.emit(failed[0])
+
+        def asked(pictures: list[Picture]) -> None:
+            paths = [Path(picture.path) for picture in pictures]
+            self._files.do(lambda _none: export(paths, how), done, self.problem.emit)
+
+        self.load(chosen, asked)
+
+    def make_board(self, name: str, ids: Sequence[int] = ()) -> None:
+        """Make a board and put pictures on it."""
+
+        def done(board: int) -> None:
+            self.look_up()
+            if ids:
+                self.move(ids, board)
+
+        self._write(lambda store: store.make_board(name), done)
+
+    def rename_board(self, board: int, name: str) -> None:
+        """Give a board another name."""
+        self._write(lambda store: store.rename_board(board, name), lambda _none: self.look_up())
+
+    def drop_board(self, board: int) -> None:
+        """Take a board away; its pictures stay in the gallery."""
+
+        def done(_none: None) -> None:
+            if self.filter.board == board:
+                self.refine(board=ANY_BOARD)
+            self.look_up()
+
+        self._write(lambda store: store.drop_board(board), done)
+
+    # ------------------------------------------------------------------------------------------------ threads
+
+    def run(self, work: Callable[[], T], done: Callable[[T], None], failed: Callable[[str], None]) -> None:
+        """Do `work` on files beside the window, and answer in its thread."""
+        self._files.do(lambda _none: work(), done, failed)
+
+    def _read(
+        self, work: Callable[[GalleryStore], T], done: Callable[[T], None], *, kind: str = "", first: bool = False
+    ) -> None:
+        self._reader.do(explained(self._file, work), done, self._tell, kind=kind, newest=bool(kind), first=first)
+
+    def _write(
+        self,
+        work: Callable[[GalleryStore], T],
+        done: Callable[[T], None],
+        *,
+        kind: str = "",
+    ) -> None:
+        self._writer.do(explained(self._file, work), done, self._tell, kind=kind, newest=bool(kind))
+
+    def _tell(self, message: str) -> None:
+        """Say a thing once, not at every page until it is mended."""
+        if message != self.trouble:
+            self.trouble = message
+            self.problem.emit(message)
+
+
+def _delete(store: GalleryStore, pictures: Sequence[Picture]) -> Deleted:
+    trashed: list[tuple[int, Trashed]] = []
+    failed: list[str] = []
+    for picture in pictures:
+        try:
+            trashed.append((picture.id, to_trash(Path(picture.path))))
+        except FileNotFoundError:
+            store.set_state([picture.id], MISSING)
+        except KnownError as error:
+            failed.append(str(error))
+    store.set_state([id for id, _ in trashed], TRASHED)
+    return Deleted(tuple(trashed), (), tuple(failed))
+
+
+def _bring_back(store: GalleryStore, gone: Deleted) -> tuple[int, list[str]]:
+    """Take a deletion back; how many pictures came back, and a sentence for each that did not."""
+    failed: list[str] = []
+    back = [id for id, _ in gone.waiting]
+    for id, trashed in gone.trashed:
+        try:
+            path = restore(trashed)
+        except KnownError as error:
+            failed.append(str(error))
+            continue
+        back.append(id)
+        if str(path) != trashed.path:
+            store.move(id, str(path), path.stat().st_mtime_ns)
+    store.set_state(back, THERE)
+    return len(back), failed
