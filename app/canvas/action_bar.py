@@ -150,19 +150,28 @@ class ActionBar(QWidget):
         layout = QHBoxLayout(self)
         layout.setContentsMargins(MARGIN, SPACE, GAP, SPACE)
         layout.setSpacing(SPACE)
+        self.buttons: dict[str, QToolButton] = {}
+
+        def add(name: str, of: QAction) -> None:
+            self.buttons[name] = tool_button(self, of)
+            layout.addWidget(self.buttons[name])
+
         layout.addWidget(self.name, 1)
         layout.addWidget(self.size_label)
         layout.addWidget(divider(self))
-        for made in (self.start, self.vary, self.enlarge):
-            layout.addWidget(tool_button(self, made))
+        add("start", self.start)
+        add("vary", self.vary)
+        add("enlarge", self.enlarge)
         layout.addWidget(divider(self))
-        layout.addWidget(tool_button(self, self.zoom_out))
+        add("zoom out", self.zoom_out)
         layout.addWidget(self.scale_label)
-        for made in (self.zoom_in, self.fit, self.actual, self.compare):
-            layout.addWidget(tool_button(self, made))
+        add("zoom in", self.zoom_in)
+        add("fit", self.fit)
+        add("actual size", self.actual)
+        add("compare", self.compare)
         layout.addWidget(divider(self))
-        layout.addWidget(tool_button(self, self.copy))
-        layout.addWidget(tool_button(self, self.save))
-        layout.addWidget(tool_button(self, self.pop_out))
+        add("copy", self.copy)
+        add("save", self.save)
+        add("pop out", self.pop_out)
         layout.addWidget(self.handle)
         layout.addWidget(self.more)

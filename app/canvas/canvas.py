@@ -241,6 +241,8 @@ class Canvas(QWidget):
         bar.save_bare.triggered.connect(lambda: self.ask_where_to_save(with_recipe=False))
         bar.pop_out.toggled.connect(self.pop_out)
         bar.drag.connect(self.drag_out)
+        # Their keys work wherever on the canvas the focus is.
+        self.addActions([bar.copy, bar.save, self.start_bar.brush, self.start_bar.eraser])
 
     # ------------------------------------------------------------------------------------------------ what comes in
 
@@ -387,7 +389,7 @@ class Canvas(QWidget):
             self.scrubber.show_steps(run.total, run.step, live=True)
         elif picture is not None and picture.steps:
             done = self.scrubber.value() if self._scrubbed else picture.total
-            marks = frozenset(step.index + 1 for step in picture.steps if step.record)
+            marks = frozenset(index + 1 for index in picture.records)
             self.scrubber.show_steps(picture.total, done, live=False, marks=marks)
         else:
             self.scrubber.show_steps(0, 0, live=False)
@@ -396,7 +398,7 @@ class Canvas(QWidget):
         self.step_label.setText(f"{self.scrubber.value()}/{self.scrubber.maximum()}")
         can_branch = self._can_branch()
         self.branch_action.setVisible(known and not live)
-        self.branch_action.setEnabled(not live and picture is not None and any(step.record for step in picture.steps))
+        self.branch_action.setEnabled(not live and picture is not None and bool(picture.records))
         self.branch_bar.setVisible(known and not live and self.branch_action.isChecked())
         self.branch_bar.start.setEnabled(can_branch)
         self.branch_bar.start.setText(
@@ -409,8 +411,7 @@ class Canvas(QWidget):
         picture = self._picture
         if picture is None or picture.request is None or self._run.working:
             return False
-        index = self._scrubbed_index()
-        return any(step.index == index and step.record for step in picture.steps)
+        return self._scrubbed_index() in picture.records
 
     # ------------------------------------------------------------------------------------------------ showing
 

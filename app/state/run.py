@@ -5,8 +5,8 @@ from __future__ import annotations
 import logging
 import tempfile
 from collections import OrderedDict, deque
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from statistics import median
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
@@ -49,11 +49,10 @@ SPEED_STEPS = 8
 
 @dataclass(frozen=True, slots=True)
 class FormedStep:
-    """One step of how a picture formed: its index, the preview then, and the key of the record kept of it, or ""."""
+    """One step of how a picture formed: its index and the preview then."""
 
     index: int
     preview: Bitmap
-    record: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,12 +60,14 @@ class Picture:
     """A finished picture on the canvas: its file, what made it, and the steps in which it formed, as far as known.
 
     `request` is the one that makes exactly this picture (count 1, its own seed); None for a file of another day.
+    `records` are the keys of the states kept of its steps, by the step's index: a branch can start from these.
     """
 
     path: str
     recipe: Recipe
     request: GenerateRequest | None = None
     steps: tuple[FormedStep, ...] = ()
+    records: Mapping[int, str] = field(default_factory=dict[int, str])
     total: int = 0
     thumbnail: Bitmap | None = None
 
@@ -118,6 +119,8 @@ class RunState(QObject):
         self._preview: Bitmap | None = None
         self._message = ""
         self._forming: list[FormedStep] = []
+        self._every = 1
+        self._records: dict[int, str] = {}
         self._finished: dict[str, Picture] = {}
         self._formed: deque[str] = deque(maxlen=16)
         self._history: OrderedDict[str, Picture] = OrderedDict()
@@ -248,10 +251,9 @@ class RunState(QObject):
         picture = self._picture
         if picture is None or picture.request is None:
             raise LookupError("no picture whose steps are known is on the canvas")
-        step = next((step for step in picture.steps if step.index == index), None)
-        if step is None or not step.record:
+        if index not in picture.records:
             raise LookupError(f"no record of step {index} is kept")
-        start = BranchPoint(record=step.record, step=index)
+        start = BranchPoint(record=picture.records[index], step=index)
         return self.enqueue(replace(picture.request, **(changes | {"start": start, "job_id": ""})))
 
     def vary(self, count: int = 4, strength: float = 0.4) -> str | None:
@@ -294,8 +296,7 @@ class RunState(QObject):
         self._request = job.to_run() if job else None
         self._image, self._step, self._total = 0, 0, event.steps
         self._speeds.clear()
-        self._forming.clear()
-        self._step_seconds = 0.0
+        self._begin_picture()
         self._set_message("")
         self._set_preview(None)
         self._set_phase("starting")
@@ -314,13 +315,23 @@ class RunState(QObject):
         self._speeds.append(event.seconds)
         self._step_seconds += event.seconds
         if event.preview is not None:
-            self._forming.append(FormedStep(event.index, event.preview, event.record))
-            if len(self._forming) > PREVIEWS_KEPT:
-                # Every second one, but the newest; steps stay evenly spaced.
-                self._forming = self._forming[-1::-2][::-1]
+            self._keep(FormedStep(event.index, event.preview), last=event.index + 1 == event.total)
             self._set_preview(event.preview)
+        if event.record:
+            self._records[event.index] = event.record
         self._set_phase("decoding" if self._step == self._total else "denoising")
         self.progress_changed.emit()
+
+    def _begin_picture(self) -> None:
+        self._forming, self._records, self._every, self._step_seconds = [], {}, 1, 0.0
+
+    def _keep(self, step: FormedStep, *, last: bool) -> None:
+        """Keep the preview of every n-th step, and of the last; of long runs fewer, but evenly spaced."""
+        if step.index % self._every == 0 or last:
+            self._forming.append(step)
+        if len(self._forming) > PREVIEWS_KEPT:
+            self._every *= 2
+            self._forming = [kept for kept in self._forming if kept.index % self._every == 0 or (last and kept is step)]
 
     def _image_done(self, event: ImageDone) -> None:
         if event.job_id != self._job_id or event.path in self._formed:
@@ -330,9 +341,9 @@ class RunState(QObject):
         own = None if request is None else replace(request, seed=request.seed + event.image, count=1)
         self._formed.append(event.path)
         self._finished[event.path] = Picture(
-            event.path, event.recipe, own, tuple(self._forming), self._total, event.thumbnail
+            event.path, event.recipe, own, tuple(self._forming), self._records, self._total, event.thumbnail
         )
-        self._forming, self._step_seconds = [], 0.0
+        self._begin_picture()
         if event.image + 1 < self.count:
             self._image, self._step = event.image + 1, 0
             self._set_phase("encoding")
@@ -349,7 +360,7 @@ class RunState(QObject):
     def _ended(self, event: JobDone | JobCancelled | JobFailed) -> None:
         if event.job_id != self._job_id:
             return
-        self._forming = []
+        self._begin_picture()
         self._set_preview(None)
         if isinstance(event, JobFailed):
             self._set_message(event.message)
@@ -380,8 +391,3 @@ class RunState(QObject):
     def _set_picture(self, picture: Picture | None) -> None:
         self._picture = picture
         self.picture_changed.emit(picture)
-
-
-def steps_with_records(steps: Sequence[FormedStep]) -> list[FormedStep]:
-    """Those of `steps` from which a branch can start."""
-    return [step for step in steps if step.record]
