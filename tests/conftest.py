@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,10 @@ os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ["HF_HUB_OFFLINE"] = "1"
 os.environ["TOKENIZERS_PARALLELISM"] = "false"
+if "SFUMATO_CACHE" not in os.environ:
+    # Conversions of pickled weights; gone with the session.
+    _CACHE = tempfile.TemporaryDirectory(prefix="sfumato-cache-")
+    os.environ["SFUMATO_CACHE"] = _CACHE.name
 
 
 @pytest.fixture(scope="session")

@@ -26,7 +26,7 @@ DIRECTORY_LIMIT = 8_000_000  # bytes of the list of entries
 # The number with which files of before torch 1.6 begin, as a pickle.
 LEGACY_START = b"\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19."
 _ARCHIVE_ERRORS = (zipfile.BadZipFile, NotImplementedError, struct.error, OSError, *MALFORMED)
-_REMEDY = "get the model as safetensors from somebody you trust"
+_REMEDY = "download the model as safetensors from somebody you trust"
 
 
 def read_pickled(path: Path) -> Header:
@@ -90,7 +90,9 @@ def _run(path: Path, stream: BytesIO, machine: Machine) -> Any:
     except Refused as error:
         raise BadFile(f"{path} is refused, because {error}; {_REMEDY}.") from error
     except MALFORMED as error:
-        raise BadFile(f"{path} is damaged: its list of tensors cannot be read; download it again.") from error
+        raise BadFile(
+            f"{path} is damaged: its list of tensors cannot be read; download the model as safetensors."
+        ) from error
 
 
 # -------------------------------------------------------------------------------------------------- archives
@@ -121,13 +123,15 @@ def _read_archive(path: Path, file: BinaryIO, start: bytes) -> Any:
     except _ARCHIVE_ERRORS as error:
         if isinstance(error, BadFile):
             raise
-        raise BadFile(f"{path} is damaged: its archive cannot be read; download it again.") from error
+        raise BadFile(f"{path} is damaged: its archive cannot be read; download the model as safetensors.") from error
     storages: dict[str, Storage] = {}
     content = _run(path, BytesIO(pickled), Machine(storages))
     for storage in storages.values():
         entry = entries.get(f"{root}data/{storage.key}")
         if entry is None or entry.file_size < storage.length * ITEM_SIZES[storage.dtype]:
-            raise BadFile(f"{path} is damaged: the part {storage.key} is missing or cut short; download it again.")
+            raise BadFile(
+                f"{path} is damaged: the part {storage.key} is missing or cut short; download the model as safetensors."
+            )
     return content
 
 
@@ -138,7 +142,7 @@ def _check_directory(path: Path, file: BinaryIO) -> None:
     tail = file.read()
     at = tail.rfind(b"PK\x05\x06")
     if at < 0 or len(tail) < at + 22:
-        raise BadFile(f"{path} is cut short: the end of its archive is missing; download it again.")
+        raise BadFile(f"{path} is cut short: the end of its archive is missing; download the model as safetensors.")
     count, length = struct.unpack("<HI", tail[at + 10 : at + 16])
     wide = tail.rfind(b"PK\x06\x06", 0, at)
     if 0 <= wide and len(tail) >= wide + 56:
@@ -162,7 +166,9 @@ def _checked_entries(path: Path, archive: zipfile.ZipFile, size: int) -> dict[st
         total += entry.file_size
         entries[name] = entry
     if total > size:
-        raise BadFile(f"{path} is damaged: its parts take {total:,} bytes of {size:,}; download it again.")
+        raise BadFile(
+            f"{path} is damaged: its parts take {total:,} bytes of {size:,}; download the model as safetensors."
+        )
     return entries
 
 
@@ -180,9 +186,9 @@ def _read_legacy(path: Path, file: BinaryIO) -> Any:
     content = _run(path, stream, machine)
     keys = _run(path, stream, machine)
     if not isinstance(keys, list) or {str(key) for key in cast("list[Any]", keys)} != set(storages):
-        raise BadFile(f"{path} is damaged: its list of parts does not fit; download it again.")
+        raise BadFile(f"{path} is damaged: its list of parts does not fit; download the model as safetensors.")
     # Each part is preceded by its length in eight bytes.
     needed = stream.tell() + sum(8 + storage.length * ITEM_SIZES[storage.dtype] for storage in storages.values())
     if needed > size:
-        raise BadFile(f"{path} is cut short: {size:,} of {needed:,} bytes; download it again.")
+        raise BadFile(f"{path} is cut short: {size:,} of {needed:,} bytes; download the model as safetensors.")
     return content

@@ -155,6 +155,10 @@ class Machine:
 
     def storage(self, _: Any) -> None:
         kind, storage_type, key, *rest = self.stack.pop()
+        if kind == "module" and isinstance(storage_type, Name):
+            # Before torch 1.6 the source text of a class stood beside its name, for the reader to compare.
+            self.stack.append(storage_type)
+            return
         if kind != "storage" or not isinstance(storage_type, Name) or role_of(storage_type.text) != "storage":
             raise Refused("it refers to something that is no storage of numbers")
         length = rest[1]

@@ -41,7 +41,9 @@ TORCH_DTYPES: Mapping[str, str] = {
 # Names that trainers leave in checkpoints beside the weights: their objects are read as nothing.
 INERT: frozenset[str] = frozenset(
     {
+        "__builtin__.set",
         "_codecs.encode",
+        "builtins.set",
         "numpy.dtype",
         "numpy.core.multiarray.scalar",
         "numpy._core.multiarray.scalar",
