@@ -58,10 +58,30 @@ MODELS: Mapping[str, str] = {
     "VQModel": "engine.models.vq_model",
 }
 PIPELINES: Mapping[str, str] = {
+    "AutoPipelineForImage2Image": "engine.pipelines.auto",
+    "AutoPipelineForInpainting": "engine.pipelines.auto",
+    "AutoPipelineForText2Image": "engine.pipelines.auto",
     "DDIMPipeline": "engine.pipelines.ddim.pipeline_ddim",
     "DDPMPipeline": "engine.pipelines.ddpm.pipeline_ddpm",
     "DiffusionPipeline": "engine.pipelines.base",
+    "LatentConsistencyModelImg2ImgPipeline": (
+        "engine.pipelines.latent_consistency_models.pipeline_latent_consistency_img2img"
+    ),
+    "LatentConsistencyModelPipeline": "engine.pipelines.latent_consistency_models.pipeline_latent_consistency_text2img",
+    "StableDiffusionDepth2ImgPipeline": "engine.pipelines.stable_diffusion.pipeline_stable_diffusion_depth2img",
+    "StableDiffusionImg2ImgPipeline": "engine.pipelines.stable_diffusion.pipeline_stable_diffusion_img2img",
+    "StableDiffusionInpaintPipeline": "engine.pipelines.stable_diffusion.pipeline_stable_diffusion_inpaint",
+    "StableDiffusionInstructPix2PixPipeline": (
+        "engine.pipelines.stable_diffusion.pipeline_stable_diffusion_instruct_pix2pix"
+    ),
+    "StableDiffusionLatentUpscalePipeline": (
+        "engine.pipelines.stable_diffusion.pipeline_stable_diffusion_latent_upscale"
+    ),
     "StableDiffusionPipeline": "engine.pipelines.stable_diffusion.pipeline_stable_diffusion",
+    "StableDiffusionUpscalePipeline": "engine.pipelines.stable_diffusion.pipeline_stable_diffusion_upscale",
+    "StableDiffusionXLImg2ImgPipeline": "engine.pipelines.stable_diffusion_xl.pipeline_stable_diffusion_xl_img2img",
+    "StableDiffusionXLInpaintPipeline": "engine.pipelines.stable_diffusion_xl.pipeline_stable_diffusion_xl_inpaint",
+    "StableDiffusionXLPipeline": "engine.pipelines.stable_diffusion_xl.pipeline_stable_diffusion_xl",
 }
 CONFIGURATION: Mapping[str, str] = {
     "ConfigMixin": "engine.config",

@@ -9,6 +9,7 @@ import functools
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -28,6 +29,7 @@ class StepConditions:
         time_ids: sizes for models that are told them, (images, numbers), of the negative and of the positive prompts.
         tensors: what the UNet is given, by the names that callbacks know; they may replace them.
         weights: the weight of each positive part.
+        image_guided: whether the negative prompts come last, and twice, as models take them that edit an image.
     """
 
     plan: ConditionPlan
@@ -35,11 +37,12 @@ class StepConditions:
     device: torch.device
     dtype: torch.dtype
     time_ids: tuple[Tensor, Tensor] | None = None
-    tensors: dict[str, Tensor | None] = field(default_factory=dict[str, "Tensor | None"])
+    tensors: dict[str, Any] = field(default_factory=dict[str, Any])
     weights: tuple[float, ...] = (1.0,)
+    image_guided: bool = False
     _stacked: Conditions | None = None
 
-    def at(self, index: int, total: int, guided: bool) -> dict[str, Tensor | None]:
+    def at(self, index: int, total: int, guided: bool) -> dict[str, Any]:
         """Return the tensors of step `index` of `total`: those of the step before, unless the plan has others."""
         conditions = self.plan(index, total)
         if conditions is not self._stacked:
@@ -49,7 +52,7 @@ class StepConditions:
 
     def parts(self, guided: bool) -> int:
         """Return how many parts the batch has."""
-        return len(self.weights) + guided
+        return len(self.weights) + guided * (2 if self.image_guided else 1)
 
     def mix(self, prediction: Tensor, guided: bool, guidance_scale: float, guidance_rescale: float = 0.0) -> Tensor:
         """Return one prediction of those of the parts, stacked as `tensors` are."""
@@ -69,7 +72,8 @@ class StepConditions:
         if guided and negative is None:
             raise InvalidValue("the conditions of a step hold no negative embeddings, which guidance needs; give some.")
         negatives = [self._for_each_image(negative)] if guided and negative is not None else []
-        self.tensors["prompt_embeds"] = torch.cat(same_length([*negatives, *positive]))
+        parts = [*positive, *negatives, *negatives] if self.image_guided else [*negatives, *positive]
+        self.tensors["prompt_embeds"] = torch.cat(same_length(parts))
         self.tensors["negative_prompt_embeds"] = negatives[0] if negatives else None
         if conditions.pooled is not None:
             self._stack_pooled(conditions.pooled, conditions.negative_pooled if guided else None)

@@ -6,9 +6,11 @@ these. Numbers go from 0 to 1. A tensor with as many channels as latents have is
 
 from __future__ import annotations
 
+import functools
 import logging
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, TypeGuard, cast
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal, TypeGuard, cast
 
 import torch
 from torch import Tensor
@@ -27,6 +29,29 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
+Resample = Literal["lanczos", "bicubic"]
+
+
+@dataclass(frozen=True)
+class Reading:
+    """How pictures are read: `what` names them in errors, sides are multiples of `scale`."""
+
+    what: str
+    scale: int
+    height: int | None = None
+    width: int | None = None
+    latent_channels: int | None = None
+    crop: Box | None = None
+    resample: Resample = "lanczos"
+
+    def sides(self, height: int, width: int) -> tuple[int, int]:
+        """Return the height and width that a picture of `height` x `width` gets."""
+        scale = self.scale
+        sides = (self.height or height) // scale * scale, (self.width or width) // scale * scale
+        if not all(sides):
+            raise InvalidValue(f"{self.what} has {width} x {height} pixels; it needs at least {scale} each way.")
+        return sides
+
 
 def image_tensor(
     image: Any,
@@ -36,7 +61,7 @@ def image_tensor(
     width: int | None = None,
     latent_channels: int | None = None,
     crop: Box | None = None,
-    normalized: bool = True,
+    resample: Resample = "lanczos",
 ) -> Tensor:
     """Return pictures as (batch, 3, height, width) in [-1, 1], or latents as they are.
 
@@ -44,13 +69,12 @@ def image_tensor(
     bottom), for PIL images, is cut out first and then fitted in with its aspect ratio kept. Raises `InvalidValue` for
     what is no picture.
     """
-    pixels = _pixels("image", image, scale, (height, width), latent_channels, crop, lambda one: one.convert("RGB"))
+    ways = Reading("image", scale, height, width, latent_channels, crop, resample)
+    pixels = _pixels(image, ways, lambda one: one.convert("RGB"))
     if latent_channels is not None and isinstance(_first(image), Tensor) and pixels.shape[1] == latent_channels:
         return pixels
     if pixels.shape[1] != 3:
         raise InvalidValue(f"the image has {pixels.shape[1]} channels; give red, green and blue.")
-    if not normalized:
-        return pixels
     if pixels.min() < 0:
         logger.warning("the image has values below 0, so that it is taken to go from -1 to 1; give 0 to 1")
         return pixels
@@ -65,37 +89,30 @@ def mask_tensor(
         mask = mask.unsqueeze(1)
     elif not isinstance(mask, list) and _is_array(mask) and mask.ndim == 3:
         mask = mask[None] if mask.shape[-1] == 1 else mask[..., None]
-    values = _pixels("mask_image", mask, scale, (height, width), None, crop, lambda one: one.convert("L"))
+    values = _pixels(mask, Reading("mask_image", scale, height, width, None, crop), lambda one: one.convert("L"))
     if values.shape[1] != 1:
         raise InvalidValue(f"the mask_image has {values.shape[1]} channels; give one, white where to paint.")
     return (values >= 0.5).to(values.dtype)
 
 
-def _pixels(
-    what: str,
-    image: Any,
-    scale: int,
-    size: tuple[int | None, int | None],
-    latent_channels: int | None,
-    crop: Box | None,
-    convert: Callable[[Image.Image], Image.Image],
-) -> Tensor:
+def _pixels(image: Any, ways: Reading, convert: Callable[[Image.Image], Image.Image]) -> Tensor:
+    what = ways.what
     if isinstance(image, list) and not image:
         raise InvalidValue(f"the list of {what} is empty; give at least one picture.")
     images: list[Any] = cast("list[Any]", image) if isinstance(image, list) else [image]
     if all(_is_pil(one) for one in images):
         # Cut, then scaled, then converted: filters see the colours, or the palette, that the file has.
-        cut = images if crop is None else [one.crop(crop) for one in images]
-        height, width = _sides(size, cut[0].height, cut[0].width, scale, what)
-        fit = _resized if crop is None else resize_and_fill
+        cut = images if ways.crop is None else [one.crop(ways.crop) for one in images]
+        height, width = ways.sides(cut[0].height, cut[0].width)
+        fit = functools.partial(_resized, resample=ways.resample) if ways.crop is None else resize_and_fill
         return numpy_to_pt(pil_to_numpy([convert(fit(one, width, height)) for one in cut]))
-    if crop is not None:
+    if ways.crop is not None:
         raise InvalidValue(f"padding_mask_crop needs PIL images, but {what} is a {type(images[0]).__name__}.")
     pixels = _joined(what, images)
-    if latent_channels is not None and isinstance(images[0], Tensor) and pixels.shape[1] == latent_channels:
+    if ways.latent_channels is not None and isinstance(images[0], Tensor) and pixels.shape[1] == ways.latent_channels:
         return pixels
     rows, columns = pixels.shape[2:]
-    return interpolate(pixels, size=_sides(size, rows, columns, scale, what))
+    return interpolate(pixels, size=ways.sides(rows, columns))
 
 
 def _joined(what: str, images: list[Any]) -> Tensor:
@@ -121,13 +138,6 @@ def _joined(what: str, images: list[Any]) -> Tensor:
     return pixels.unsqueeze(1) if pixels.ndim == 3 else pixels
 
 
-def _sides(size: tuple[int | None, int | None], height: int, width: int, scale: int, what: str) -> tuple[int, int]:
-    sides = (size[0] or height) // scale * scale, (size[1] or width) // scale * scale
-    if not all(sides):
-        raise InvalidValue(f"{what} has {width} x {height} pixels; it needs at least {scale} each way.")
-    return sides
-
-
 def _first(image: Any) -> Any:
     return cast("list[Any]", image)[0] if isinstance(image, list) else image
 
@@ -147,10 +157,10 @@ def _described(value: Any) -> str:
 # --------------------------------------------------------------------------------------------------- fitting in
 
 
-def _resized(image: Image.Image, width: int, height: int) -> Image.Image:
+def _resized(image: Image.Image, width: int, height: int, resample: Resample) -> Image.Image:
     from PIL import Image
 
-    return image.resize((width, height), resample=Image.Resampling.LANCZOS)
+    return image.resize((width, height), resample=Image.Resampling[resample.upper()])
 
 
 def resize_and_fill(image: Image.Image, width: int, height: int) -> Image.Image:

@@ -36,7 +36,7 @@ class Settings:
     timesteps: Sequence[int] | None = None
     sigmas: Sequence[float] | None = None
     guidance_scale: float
-    num_images_per_prompt: int
+    num_images_per_prompt: int = 1
     eta: float = 0.0
     generator: Generators
     output_type: str

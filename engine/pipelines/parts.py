@@ -43,8 +43,9 @@ class LoadOptions:
 
 def pipeline_class(name: Any, index: Path) -> type:
     """Return the pipeline class that `_class_name` of the file `index` names."""
-    if name not in PIPELINES or name == "DiffusionPipeline":
-        known = ", ".join(sorted(set(PIPELINES) - {"DiffusionPipeline"}))
+    classes = [each for each in PIPELINES if each != "DiffusionPipeline" and not each.startswith("AutoPipeline")]
+    if name not in classes:
+        known = ", ".join(sorted(classes))
         raise UnknownName(f"{index}: there is no pipeline {name!r} here; this version has {known}.")
     return getattr(importlib.import_module(PIPELINES[name]), name)
 

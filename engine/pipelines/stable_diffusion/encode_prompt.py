@@ -117,7 +117,7 @@ def encode_texts(
     length = max_length or tokenizer.model_max_length
     tokens = tokenizer(texts, padding="max_length", max_length=length, truncation=True, return_tensors="pt")
     if warn:
-        _warn_of_lost_words(tokenizer, texts, length)
+        warn_of_lost_words(tokenizer, texts, length)
     # Only encoders of other families ask for the mask; CLIP was trained to see its padding.
     masked = getattr(text_encoder.config, "use_attention_mask", False)
     mask = tokens.attention_mask.to(device) if masked else None
@@ -130,7 +130,8 @@ def encode_texts(
     return getattr(text_encoder, "text_model", text_encoder).final_layer_norm(states[-1 - clip_skip])
 
 
-def _warn_of_lost_words(tokenizer: Any, texts: list[str], length: int) -> None:
+def warn_of_lost_words(tokenizer: Any, texts: list[str], length: int) -> None:
+    """Log the ends of `texts` that do not fit into `length` tokens."""
     for ids in tokenizer(texts).input_ids:
         if len(ids) > length:
             lost = tokenizer.decode(ids[length - 1 : -1])

@@ -135,10 +135,13 @@ class StableDiffusionFamily(LatentPipeline[SettingsT]):
     def _output(self, latents: Tensor, output_type: str) -> StableDiffusionPipelineOutput:
         if output_type == "latent":
             return StableDiffusionPipelineOutput(latents)
-        decoded = decode_latents(self.vae, latents)
+        decoded = self._decoded(latents)
         if self.components.get("safety_checker") is None:
             return StableDiffusionPipelineOutput(postprocess(decoded, output_type))
         return self._checked(decoded, output_type)
+
+    def _decoded(self, latents: Tensor) -> Tensor:
+        return decode_latents(self.vae, latents)
 
     def _checked(self, decoded: Tensor, output_type: str) -> StableDiffusionPipelineOutput:
         """Show the pictures to the safety checker, which blackens those that it finds unsafe."""

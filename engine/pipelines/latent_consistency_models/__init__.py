@@ -1,0 +1,1 @@
+"""Stable Diffusion distilled to a few steps."""
