@@ -8,27 +8,31 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from engine.prompts.chunks import chunk_ends, token_count
+from engine.prompts.colouring import Span, spans
 from engine.prompts.planning import PromptPlan, plan
 from engine.prompts.tags import AdapterTag
 
 if TYPE_CHECKING:
     from engine.prompts.cache import PromptCache
     from engine.prompts.encoding import encode
-    from engine.prompts.templates import expand
+    from engine.prompts.templates import expand, wildcard_names
 
 __all__ = [
     "AdapterTag",
     "PromptCache",
     "PromptPlan",
+    "Span",
     "chunk_ends",
     "encode",
     "expand",
     "plan",
+    "spans",
     "token_count",
+    "wildcard_names",
 ]
 
 # What imports torch or a library of its own comes on first use.
-_LATER = {"encode": "encoding", "expand": "templates", "PromptCache": "cache"}
+_LATER = {"encode": "encoding", "expand": "templates", "wildcard_names": "templates", "PromptCache": "cache"}
 
 
 def __getattr__(name: str) -> Any:

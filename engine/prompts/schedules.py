@@ -181,8 +181,8 @@ class Parser:
 
     def _mark(self, group: _Open, end: int, kind: str) -> None:
         positions = [group.start, *(position for _, position in group.separators)]
+        last = positions.pop() if kind == "schedule" else end
         self.marks.extend(Mark(position, position + 1, kind) for position in positions)
-        last = group.separators[-1][1] if kind == "schedule" else end
         self.marks.append(Mark(last, end + 1, kind))
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from engine.errors import InvalidValue
 
-_AND = re.compile(r"\bAND\b(?!_PERP|_SALT|_TOPK)")
+AND = re.compile(r"\bAND\b(?!_PERP|_SALT|_TOPK)")
 _WEIGHT = re.compile(r"([\s\S]*?)(?:\s*:\s*([-+]?(?:\d+\.?|\d*\.\d+)))?\s*")
 TAG = re.compile(r"<(\w+):([^>]+)>")
 # Programs have a word for each kind of file; what is in the file decides here.
@@ -26,7 +26,7 @@ class AdapterTag:
 def split_at_and(prompt: str) -> list[tuple[str, float]]:
     """Return the prompts between the words AND, each with the weight behind its last colon, or 1."""
     parts: list[tuple[str, float]] = []
-    for part in _AND.split(prompt):
+    for part in AND.split(prompt):
         match = _WEIGHT.fullmatch(part)
         if match is None:
             parts.append((part, 1.0))

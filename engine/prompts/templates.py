@@ -8,6 +8,7 @@ with `#` are comments. `\\{` and `\\}` are plain braces.
 from __future__ import annotations
 
 import re
+import warnings
 from pathlib import Path
 from random import Random
 from typing import TYPE_CHECKING, Any
@@ -61,6 +62,7 @@ def _sample(text: str, seed: int, wildcards: WildcardManager) -> str:
     from dynamicprompts.sampling_context import SamplingContext
     from pyparsing import ParseBaseException
 
+    _build_parser()
     context = SamplingContext(
         default_sampling_method=SamplingMethod.RANDOM,
         wildcard_manager=wildcards,
@@ -80,6 +82,16 @@ def _sample(text: str, seed: int, wildcards: WildcardManager) -> str:
     except (ValueError, KeyError, StopIteration) as error:
         reason = str(error).translate(_FROM_HIDDEN) or "nothing is left to choose"
         raise InvalidValue(f"The choices of the prompt cannot be made ({reason}); check its braces.") from error
+
+
+def _build_parser() -> None:
+    """Build the library's parser, which it keeps; it calls pyparsing by names of before version 3.3."""
+    from dynamicprompts.parser.config import default_parser_config
+    from dynamicprompts.parser.parse import get_cached_parser
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)
+        get_cached_parser(default_parser_config)
 
 
 def _manager(folder: Path | None, template: str) -> WildcardManager:

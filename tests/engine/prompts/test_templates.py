@@ -1,0 +1,93 @@
+"""Choices and wildcards: the same seed gives the same text, and what is wrong is named with its place."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from engine.errors import InvalidValue
+from engine.prompts import expand, wildcard_names
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of wildcards."""
+    path = tmp_path_factory.mktemp("wildcards")
+    (path / "sub").mkdir()
+    (path / "color.txt").write_text("# colours\nred\n100% blue #1\n", encoding="utf-8")
+    (path / "sub" / "deep.txt").write_text("deep __color__\n", encoding="utf-8")
+    (path / "loop.txt").write_text("__loop__\n", encoding="utf-8")
+    (path / "open.txt").write_text("{a|b\n", encoding="utf-8")
+    (path / "lost.txt").write_text("__gone__\n", encoding="utf-8")
+    return path
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "plain",
+        "a (b:1.2), [c|d] <lora:n:0.5> AND e: 100% #1 $5 // f /* g */ h_i (o__o)",
+        "two\n\nlines  with   spaces ",
+        "C:\\path",
+    ],
+)
+def test_texts_without_choices_stay_as_they_are(text: str) -> None:
+    assert expand(text, 1) == text
+
+
+@pytest.mark.parametrize(
+    ("template", "possible"),
+    [
+        ("{a|b}", {"a", "b"}),
+        ("x {a|b} 100% #1 (o__o) [c|d]", {"x a 100% #1 (o__o) [c|d]", "x b 100% #1 (o__o) [c|d]"}),
+        ("{2$$a|b|c}", {"a,b", "a,c", "b,a", "b,c", "c,a", "c,b"}),
+        ("{2$$ and $$a|b}", {"a and b", "b and a"}),
+        ("{1-2$$a|b}", {"a", "b", "a,b", "b,a"}),
+        ("{a|{b|c}}", {"a", "b", "c"}),
+        ("{0::a|1::b}", {"b"}),
+        ("__color__", {"red", "100% blue #1"}),
+        ("__sub/deep__", {"deep red", "deep 100% blue #1"}),
+        ("__col*__", {"red", "100% blue #1"}),
+        ("{__color__|x}", {"red", "100% blue #1", "x"}),
+        (r"\{a\} {b|b}", {"{a} b"}),
+        ("${c=!{a|b}}${c} ${c}", {"a a", "b b"}),
+        ("# comment {\na {b|c}\n# __gone__\nd # no comment", {"a b\nd # no comment", "a c\nd # no comment"}),
+    ],
+)
+def test_choices(template: str, possible: set[str], folder: Path) -> None:
+    made = [expand(template, seed, folder) for seed in range(40)]
+    assert set(made) == possible
+    assert made == [expand(template, seed, folder) for seed in range(40)]
+
+
+@pytest.mark.parametrize(
+    ("template", "message"),
+    [
+        ("a {b|c", r'opening brace at line 1, column 3 \("a \{b\|c"\) has no closing one'),
+        ("# note\na\n b } c", r"closing brace at line 3, column 4 .* has no opening one"),
+        ("{a|{b}", "opening brace at line 1, column 1"),
+        ("a\n__gone__", r"wildcard __gone__ at line 2, column 1 .* is unknown; put gone.txt into"),
+        ("__lost__", "wildcard __gone__ in another wildcard is unknown"),
+        ("__../color__", "is unknown"),
+        ("__open__", "opening brace at line 1, column 1 .* of the wildcard __open__"),
+        ("__loop__", "refers to itself"),
+        ("${c}", "cannot be made"),
+    ],
+)
+def test_what_is_wrong_is_named_with_its_place(template: str, message: str, folder: Path) -> None:
+    with pytest.raises(InvalidValue, match=message):
+        expand(template, 1, folder)
+
+
+def test_missing_folders_are_named(tmp_path: Path) -> None:
+    with pytest.raises(InvalidValue, match="set a folder of wildcards"):
+        expand("__color__", 1)
+    with pytest.raises(InvalidValue, match="does not exist"):
+        expand("__color__", 1, tmp_path / "none")
+
+
+def test_names(folder: Path) -> None:
+    assert wildcard_names(folder) == ["color", "loop", "lost", "open", "sub/deep"]
+    assert wildcard_names(None) == []
