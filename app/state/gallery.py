@@ -102,6 +102,7 @@ class GalleryState(QObject):
         self.whole = False
         self.trouble = ""
         self.current: Picture | None = None
+        self.replays = file.parent / "replays"
         self._file = file
         self._turn = 0
         self._closed = False

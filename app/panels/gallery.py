@@ -1,0 +1,458 @@
+"""The gallery panel: every picture there is, found by words, filtered, rated, collected, copied, deleted with undo."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from PySide6.QtCore import QEvent, QItemSelection, QItemSelectionModel, QPoint, Qt, QTimer, QUrl
+from PySide6.QtGui import QAction, QDesktopServices, QDragEnterEvent, QDropEvent, QKeySequence
+from PySide6.QtWidgets import (
+    QFrame,
+    QHBoxLayout,
+    QInputDialog,
+    QLabel,
+    QLineEdit,
+    QMenu,
+    QPushButton,
+    QSplitter,
+    QStackedWidget,
+    QToolButton,
+    QVBoxLayout,
+    QWidget,
+)
+
+from app.panels.gallery_delegate import PictureDelegate
+from app.panels.gallery_export import ExportDialog
+from app.panels.gallery_filters import FilterForm, search_icon_button
+from app.panels.gallery_model import GalleryModel
+from app.panels.gallery_view import GridView
+from app.panels.recipe import RecipePanel
+from app.services.gallery_records import ANY_BOARD, NO_BOARD, PICTURE_ENDINGS, GalleryFilter, Picture
+from app.state.gallery import UNDO_SECONDS, Deleted, GalleryState
+from app.state.generation import GenerationState
+from app.state.queue import QueueState
+from app.theme import GAP, ICON_LARGE, MARGIN, SECTION, SPACE, icon, set_role
+
+MAX_WORDS = 400
+
+
+class GalleryPanel(QWidget):
+    """Shows a `GalleryState`; what is done to pictures is asked of it, what a recipe is used for of `generation`."""
+
+    def __init__(
+        self, gallery: GalleryState, generation: GenerationState, queue: QueueState, parent: QWidget | None = None
+    ) -> None:
+        super().__init__(parent)
+        self._gallery = gallery
+        self._generation = generation
+        self.setAcceptDrops(True)
+        self.search = self._make_search()
+        self.funnel = search_icon_button(
+            "funnel", self.tr("Filter by model, scheduler, seed, size, date, rating"), checkable=True
+        )
+        self.board = self._make_board_button()
+        self.filters = FilterForm(gallery)
+        self.filters.hide()
+        self.view = GridView()
+        self.model = GalleryModel(gallery)
+        self.view.setModel(self.model)
+        self.view.setItemDelegate(PictureDelegate(self.view))
+        self.view.setAccessibleName(self.tr("Pictures"))
+        self.recipe = RecipePanel(gallery, generation, queue)
+        self.status = QLabel()
+        set_role(self.status, "hint")
+        self.undo_bar, self.undo_text, self.undo_button = self._make_undo_bar()
+        self._undo_timer = QTimer(self, singleShot=True, interval=UNDO_SECONDS * 1000)
+        self._undo_timer.timeout.connect(self.undo_bar.hide)
+        self._typing = QTimer(self, singleShot=True, interval=60)
+        self._typing.timeout.connect(self._search_now)
+        self._bulk = self._make_bulk_bar()
+        self._stack = self._make_stack()
+        self._make_actions()
+        self._arrange()
+        self._connect()
+        self._boards_changed()
+        self._refresh()
+
+    # ------------------------------------------------------------------------------------------------ building
+
+    def _make_search(self) -> QLineEdit:
+        line = QLineEdit()
+        line.setPlaceholderText(self.tr("Search prompts"))
+        line.setAccessibleName(self.tr("Search prompts"))
+        line.setToolTip(self.tr("Shows the pictures whose prompts have all of these words, or their beginnings."))
+        line.setClearButtonEnabled(True)
+        line.setMaxLength(MAX_WORDS)
+        line.addAction(icon("search"), QLineEdit.ActionPosition.LeadingPosition)
+        return line
+
+    def _make_board_button(self) -> QToolButton:
+        button = QToolButton()
+        button.setPopupMode(QToolButton.ToolButtonPopupMode.InstantPopup)
+        button.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextBesideIcon)
+        button.setIcon(icon("folder"))
+        button.setAutoRaise(True)
+        button.setToolTip(self.tr("Boards are collections of pictures; choose which one is shown."))
+        button.setMenu(QMenu(button))
+        button.menu().aboutToShow.connect(self._fill_boards)
+        return button
+
+    def _make_undo_bar(self) -> tuple[QFrame, QLabel, QPushButton]:
+        bar, text, button = QFrame(), QLabel(), QPushButton(self.tr("Undo"))
+        set_role(bar, "banner-info")
+        set_role(button, "link")
+        button.setToolTip(self.tr("Brings the pictures back from the trash."))
+        button.clicked.connect(self._undo)
+        text.setWordWrap(True)
+        layout = QHBoxLayout(bar)
+        layout.setContentsMargins(MARGIN, SPACE, GAP, SPACE)
+        layout.addWidget(text, 1)
+        layout.addWidget(button)
+        bar.hide()
+        return bar, text, button
+
+    def _make_bulk_bar(self) -> QWidget:
+        bar = QWidget()
+        layout = QHBoxLayout(bar)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.setSpacing(0)
+        layout.addWidget(self.status, 1)
+        self.rate_button = self._bulk_button("star", self.tr("Rate the chosen pictures"), self._fill_stars)
+        self.move_button = self._bulk_button(
+            "folder-plus", self.tr("Put the chosen pictures on a board"), self._fill_moves
+        )
+        self.export_button = self._bulk_button("download", self.tr("Copy the chosen pictures to a folder"), None)
+        self.export_button.clicked.connect(self.export_chosen)
+        self.delete_button = self._bulk_button("trash-2", self.tr("Move the chosen pictures to the trash"), None)
+        self.delete_button.clicked.connect(self.delete_chosen)
+        self.folder_button = self._bulk_button("folder-open", self.tr("Open the folder with the pictures"), None)
+        self.folder_button.clicked.connect(self.open_folder)
+        for button in (self.rate_button, self.move_button, self.export_button, self.delete_button, self.folder_button):
+            layout.addWidget(button)
+        return bar
+
+    def _bulk_button(self, name: str, tip: str, fill: Callable[[QMenu], None] | None) -> QToolButton:
+        button = search_icon_button(name, tip)
+        if fill is not None:
+            menu = QMenu(button)
+            menu.aboutToShow.connect(lambda: fill(menu))
+            button.setMenu(menu)
+            button.setPopupMode(QToolButton.ToolButtonPopupMode.InstantPopup)
+        return button
+
+    def _make_stack(self) -> QStackedWidget:
+        self.empty_icon, self.empty_text = QLabel(), QLabel()
+        self.empty_icon.setAlignment(Qt.AlignmentFlag.AlignCenter)
+        self.empty_text.setAlignment(Qt.AlignmentFlag.AlignCenter)
+        self.empty_text.setWordWrap(True)
+        set_role(self.empty_text, "empty")
+        self.empty_button = QPushButton()
+        self.empty_button.clicked.connect(self._empty_pressed)
+        page = QWidget()
+        layout = QVBoxLayout(page)
+        layout.setContentsMargins(SECTION, SECTION, SECTION, SECTION)
+        layout.setSpacing(MARGIN)
+        layout.addStretch(1)
+        layout.addWidget(self.empty_icon)
+        layout.addWidget(self.empty_text)
+        layout.addWidget(self.empty_button, 0, Qt.AlignmentFlag.AlignCenter)
+        layout.addStretch(2)
+        stack = QStackedWidget()
+        stack.addWidget(self.view)
+        stack.addWidget(page)
+        return stack
+
+    def _make_actions(self) -> None:
+        def add(text: str, keys: list[QKeySequence.StandardKey | str], work: Callable[[], object]) -> QAction:
+            action = QAction(text, self)
+            action.setShortcuts([QKeySequence(key) for key in keys])
+            action.setShortcutContext(Qt.ShortcutContext.WidgetWithChildrenShortcut)
+            action.triggered.connect(work)
+            self.view.addAction(action)
+            return action
+
+        key = QKeySequence.StandardKey
+        self.delete_action = add(self.tr("Move to trash"), [key.Delete], self.delete_chosen)
+        self.undo_action = add(self.tr("Undo"), [key.Undo], self._undo)
+        self.larger_action = add(self.tr("Larger"), [key.ZoomIn, "+"], lambda: self.view.step_size(1))
+        self.smaller_action = add(self.tr("Smaller"), [key.ZoomOut, "-"], lambda: self.view.step_size(-1))
+        for stars in range(6):
+            add(self.tr("%n star(s)", "", stars), [str(stars)], lambda stars=stars: self.rate_chosen(stars))
+        find = QAction(self.tr("Search prompts"), self)
+        find.setShortcut(QKeySequence(key.Find))
+        find.setShortcutContext(Qt.ShortcutContext.WidgetWithChildrenShortcut)
+        find.triggered.connect(lambda: self.search.setFocus(Qt.FocusReason.ShortcutFocusReason))
+        self.addAction(find)
+
+    def _arrange(self) -> None:
+        top = QHBoxLayout()
+        top.setSpacing(SPACE)
+        top.addWidget(self.search, 1)
+        top.addWidget(self.funnel)
+        head = QVBoxLayout()
+        head.setContentsMargins(MARGIN, GAP, MARGIN, 0)
+        head.setSpacing(GAP)
+        head.addLayout(top)
+        head.addWidget(self.filters)
+        head.addWidget(self.board, 0, Qt.AlignmentFlag.AlignLeading)
+        foot = QVBoxLayout()
+        foot.setContentsMargins(MARGIN, 0, MARGIN, SPACE)
+        foot.setSpacing(SPACE)
+        foot.addWidget(self.undo_bar)
+        foot.addWidget(self._bulk)
+        grid = QWidget()
+        layout = QVBoxLayout(grid)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.setSpacing(GAP)
+        layout.addLayout(head)
+        layout.addWidget(self._stack, 1)
+        layout.addLayout(foot)
+        splitter = QSplitter(Qt.Orientation.Vertical)
+        splitter.setChildrenCollapsible(False)
+        splitter.setHandleWidth(1)
+        splitter.addWidget(grid)
+        splitter.addWidget(self.recipe)
+        splitter.setStretchFactor(0, 3)
+        splitter.setStretchFactor(1, 1)
+        splitter.setSizes([480, 280])
+        whole = QVBoxLayout(self)
+        whole.setContentsMargins(0, 0, 0, 0)
+        whole.addWidget(splitter)
+        self.splitter = splitter
+
+    def _connect(self) -> None:
+        gallery = self._gallery
+        self.search.textChanged.connect(lambda _text: self._typing.start())
+        self.funnel.toggled.connect(self.filters.setVisible)
+        for signal in (gallery.reset, gallery.inserted, gallery.removed, gallery.complete, gallery.problem):
+            signal.connect(lambda *_: self._refresh())
+        gallery.filter_changed.connect(self._filter_changed)
+        gallery.boards_changed.connect(self._boards_changed)
+        gallery.deleted.connect(self._deleted)
+        gallery.undo_changed.connect(lambda can: None if can else self.undo_bar.hide())
+        self.view.selectionModel().selectionChanged.connect(self._selection_changed)
+        self.view.selectionModel().currentChanged.connect(lambda *_: self._choose_current())
+        self.model.dataChanged.connect(lambda *_: self._choose_current())
+        self.view.doubleClicked.connect(lambda index: self._open(index.row()))
+        self.view.activated.connect(lambda index: self._open(index.row()))
+        self.view.setContextMenuPolicy(Qt.ContextMenuPolicy.CustomContextMenu)
+        self.view.customContextMenuRequested.connect(self._show_menu)
+
+    # ------------------------------------------------------------------------------------------------ what is shown
+
+    def _search_now(self) -> None:
+        self._gallery.refine(words=" ".join(self.search.text().split()))
+
+    def _filter_changed(self) -> None:
+        words = self._gallery.filter.words
+        if " ".join(self.search.text().split()) != words:
+            self.search.setText(words)
+        self._boards_changed()
+
+    def _boards_changed(self) -> None:
+        chosen = self._gallery.filter.board
+        names = {board.id: board.name for board in self._gallery.boards}
+        plain = {ANY_BOARD: self.tr("All pictures"), NO_BOARD: self.tr("On no board")}
+        self.board.setText(names.get(chosen) or plain.get(chosen, plain[ANY_BOARD]))
+        self.board.setAccessibleName(self.tr("Board shown: {name}").format(name=self.board.text()))
+
+    def _refresh(self) -> None:
+        count = len(self._gallery.ids)
+        chosen = len(self.view.chosen_rows())
+        self._stack.setCurrentIndex(0 if count else 1)
+        if not count:
+            self._show_empty()
+        if chosen > 1:
+            self.status.setText(self.tr("%n picture(s) chosen", "", chosen))
+        else:
+            more = "" if self._gallery.whole else "+"
+            self.status.setText(self.tr("%n picture(s)", "", count).replace(str(count), f"{count:,}{more}"))
+        for button in (self.rate_button, self.move_button, self.export_button, self.delete_button):
+            button.setEnabled(bool(chosen))
+
+    def _show_empty(self) -> None:
+        if self._gallery.trouble:
+            name, text, button = "circle-alert", self._gallery.trouble, self.tr("Try again")
+        elif not self._gallery.filter.empty:
+            name, text = "search", self.tr("No picture is like that.")
+            button = self.tr("Show all pictures")
+        else:
+            name, text = (
+                "images",
+                self.tr("Pictures you make appear here. Drop one from any program to see its recipe."),
+            )
+            button = self.tr("Open the pictures folder")
+        self.empty_icon.setPixmap(icon(name).pixmap(2 * ICON_LARGE, 2 * ICON_LARGE))
+        self.empty_text.setText(text)
+        self.empty_button.setText(button)
+
+    def _empty_pressed(self) -> None:
+        if self._gallery.trouble:
+            self._gallery.trouble = ""
+            self._gallery.scan()
+            self._gallery.refresh()
+        elif not self._gallery.filter.empty:
+            self.search.clear()
+            self._gallery.set_filter(GalleryFilter())
+        else:
+            self.open_folder()
+
+    def _selection_changed(self, _on: QItemSelection, _off: QItemSelection) -> None:
+        self._refresh()
+        self._choose_current()
+
+    def _choose_current(self) -> None:
+        """Show the recipe of the picture that the keyboard is on, as soon as it is known."""
+        index = self.view.currentIndex()
+        if index.isValid() and index.row() < self.model.rowCount():
+            picture = self.model.picture(index.row())
+            if picture is not None and self.view.selectionModel().isSelected(index):
+                self._gallery.choose(picture)
+
+    def chosen(self) -> list[int]:
+        """The ids of the chosen pictures, newest first."""
+        return [self.model.id(row) for row in self.view.chosen_rows()]
+
+    # ------------------------------------------------------------------------------------------------ what is done
+
+    def rate_chosen(self, stars: int) -> None:
+        """Give the chosen pictures so many stars."""
+        self._gallery.rate(self.chosen(), stars)
+
+    def delete_chosen(self) -> None:
+        """Move the chosen pictures to the trash, and choose the next one."""
+        rows = self.view.chosen_rows()
+        self._gallery.delete(self.chosen())
+        if rows and rows[-1] + 1 < self.model.rowCount():
+            flag = QItemSelectionModel.SelectionFlag
+            self.view.selectionModel().setCurrentIndex(self.model.index(rows[-1] + 1), flag.ClearAndSelect)
+
+    def export_chosen(self) -> None:
+        """Ask where copies of the chosen pictures shall go."""
+        dialog = ExportDialog(self._gallery, self.chosen(), self)
+        dialog.open()
+
+    def open_folder(self) -> None:
+        """Show the folder of the chosen picture, or else of all, in the system's file manager."""
+        current = self._gallery.current
+        folder = Path(current.path).parent if current is not None else self._gallery.folder
+        QDesktopServices.openUrl(QUrl.fromLocalFile(str(folder)))
+
+    def _open(self, row: int) -> None:
+        if (picture := self.model.picture(row)) is not None:
+            self._gallery.open(picture)
+
+    def _undo(self) -> None:
+        self._gallery.undo()
+        self.undo_bar.hide()
+
+    def _deleted(self, gone: Deleted) -> None:
+        self.undo_text.setText(self.tr("%n picture(s) moved to the trash.", "", gone.count))
+        self.undo_bar.show()
+        self._undo_timer.start()
+
+    # ------------------------------------------------------------------------------------------------ menus
+
+    def _fill_boards(self) -> None:
+        menu = self.board.menu()
+        menu.clear()
+        shown = self._gallery.filter.board
+        entries = [(ANY_BOARD, self.tr("All pictures")), (NO_BOARD, self.tr("On no board"))]
+        entries += [(board.id, f"{board.name}  ({board.count:,})") for board in self._gallery.boards]
+        for id, text in entries:
+            action = menu.addAction(text.replace("&", "&&"), lambda id=id: self._gallery.refine(board=id))
+            action.setCheckable(True)
+            action.setChecked(id == shown)
+            if id == NO_BOARD:
+                menu.addSeparator()
+        menu.addSeparator()
+        menu.addAction(icon("plus"), self.tr("New board…"), lambda: self._new_board([]))
+        if shown > 0:
+            menu.addAction(icon("pencil"), self.tr("Rename this board…"), self._rename_board)
+            menu.addAction(
+                icon("x"), self.tr("Remove this board, keep its pictures"), lambda: self._gallery.drop_board(shown)
+            )
+
+    def _fill_stars(self, menu: QMenu) -> None:
+        menu.clear()
+        for stars in range(5, -1, -1):
+            text = "★" * stars if stars else self.tr("No stars")
+            menu.addAction(f"{text}\t{stars}", lambda stars=stars: self.rate_chosen(stars))
+
+    def _fill_moves(self, menu: QMenu) -> None:
+        menu.clear()
+        chosen = self.chosen()
+        for board in self._gallery.boards:
+            text = board.name.replace("&", "&&")
+            menu.addAction(text, lambda id=board.id: self._gallery.move(chosen, id))
+        menu.addAction(icon("plus"), self.tr("New board…"), lambda: self._new_board(chosen))
+        menu.addSeparator()
+        menu.addAction(self.tr("Take off the board"), lambda: self._gallery.move(chosen, NO_BOARD))
+
+    def _new_board(self, ids: list[int]) -> None:
+        name, accepted = QInputDialog.getText(self, self.tr("New board"), self.tr("Name of the board"))
+        if accepted:
+            self._gallery.make_board(name, ids)
+
+    def _rename_board(self) -> None:
+        board = next((board for board in self._gallery.boards if board.id == self._gallery.filter.board), None)
+        if board is None:
+            return
+        name, accepted = QInputDialog.getText(
+            self, self.tr("Rename board"), self.tr("Name of the board"), QLineEdit.EchoMode.Normal, board.name
+        )
+        if accepted:
+            self._gallery.rename_board(board.id, name)
+
+    def _show_menu(self, point: QPoint) -> None:
+        self.picture_menu().popup(self.view.viewport().mapToGlobal(point))
+
+    def picture_menu(self) -> QMenu:
+        """What can be done with the chosen pictures."""
+        menu = QMenu(self)
+        menu.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        if not self.chosen():
+            menu.addAction(icon("folder-open"), self.tr("Open the folder"), self.open_folder)
+            return menu
+        picture = self._gallery.current
+        if picture is not None:
+            menu.addAction(icon("maximize"), self.tr("Show large"), lambda: self._gallery.open(picture))
+            menu.addAction(icon("image-plus"), self.tr("Start from this picture"), lambda: self._start_from(picture))
+            menu.addSeparator()
+        self._fill_stars(menu.addMenu(icon("star"), self.tr("Rate")))
+        self._fill_moves(menu.addMenu(icon("folder-plus"), self.tr("Put on a board")))
+        menu.addAction(icon("download"), self.tr("Copy to a folder…"), self.export_chosen)
+        menu.addAction(icon("folder-open"), self.tr("Open the folder"), self.open_folder)
+        menu.addSeparator()
+        menu.addAction(icon("trash-2"), self.tr("Move to trash"), self.delete_chosen)
+        return menu
+
+    def _start_from(self, picture: Picture) -> None:
+        self._generation.init_image = picture.path
+
+    # ------------------------------------------------------------------------------------------------ Qt events
+
+    def dragEnterEvent(self, event: QDragEnterEvent) -> None:  # noqa: N802
+        if event.source() is not self.view and _pictures_in(event):
+            event.acceptProposedAction()
+
+    def dropEvent(self, event: QDropEvent) -> None:  # noqa: N802
+        """Show the recipe of a picture from another program."""
+        paths = _pictures_in(event)
+        if paths:
+            event.acceptProposedAction()
+            self.view.selectionModel().clearSelection()
+            self.recipe.show_file(paths[0])
+
+    def changeEvent(self, event: QEvent) -> None:  # noqa: N802
+        super().changeEvent(event)
+        if event.type() in {QEvent.Type.PaletteChange, QEvent.Type.LayoutDirectionChange}:
+            self.view.viewport().update()
+            if hasattr(self, "empty_icon") and not self._gallery.ids:
+                self._show_empty()
+
+
+def _pictures_in(event: QDropEvent) -> list[Path]:
+    paths = [Path(url.toLocalFile()) for url in event.mimeData().urls() if url.isLocalFile()]
+    return [path for path in paths if path.suffix.lower() in PICTURE_ENDINGS]
