@@ -114,6 +114,10 @@ class QueueStore:
                 except (KnownError, ValueError, TypeError, KeyError) as error:
                     # The row stays: a version that can read it may come back.
                     problems.append(f"A job of the last time cannot be read and was left out: {error}")
+        # Every picture was made, only the last word of the engine was not heard any more.
+        whole = [job.id for job in jobs if job.status == "interrupted" and job.left <= 0 and not job.forever]
+        self.remove(whole)
+        jobs = [job for job in jobs if job.id not in whole]
         # Offered first: it was under way.
         jobs.sort(key=lambda job: job.status != "interrupted")
         return SavedQueue(tuple(jobs), self._setting("paused") == "1", tuple(problems))

@@ -281,9 +281,10 @@ class QueueState(QObject):
         """
         chosen = [job.id for job in self.with_status("failed")] if ids is None else list(ids)
         again = [self._jobs[id] for id in chosen if id in self._jobs]
-        again = [job for job in again if job.status in {"failed", "cancelled", "interrupted"} and job.left > 0]
+        again = [job for job in again if job.status in {"failed", "cancelled", "interrupted"}]
         for job in again:
-            self._jobs[job.id] = replace(job, status="waiting", message="", report="")
+            ready = job if job.left > 0 else _next_round(job)
+            self._jobs[job.id] = replace(ready, status="waiting", message="", report="")
         self._save(*(self._jobs[job.id] for job in again))
         self.jobs_changed.emit()
         self._advance()
@@ -373,13 +374,7 @@ class QueueState(QObject):
 
     def _again(self, job: Job) -> None:
         """Put the job at the end once more, with the seeds that follow, so that others get their turn between."""
-        request = job.request
-        seed = request.seed + request.count
-        if seed + request.count - 1 > LIMITS["seed"].maximum:
-            seed = 0
-        again = replace(
-            job, request=replace(request, seed=seed), status="waiting", made=0, rounds=job.rounds + 1, message=""
-        )
+        again = _next_round(job)
         self._jobs.pop(job.id)
         self._jobs[job.id] = again
         self._save(again, order=True)
@@ -478,6 +473,17 @@ class QueueState(QObject):
         if message != self._told:
             self._told = message
             self.problem.emit(message)
+
+
+def _next_round(job: Job) -> Job:
+    """The job with the seeds that follow, ready to run; seeds begin again where numbers end."""
+    request = job.request
+    seed = request.seed + request.count
+    if seed + request.count - 1 > LIMITS["seed"].maximum:
+        seed = 0
+    return replace(
+        job, request=replace(request, seed=seed), status="waiting", made=0, rounds=job.rounds + 1, message=""
+    )
 
 
 def _after(job: Job, event: JobDone | JobCancelled | JobFailed) -> Job:

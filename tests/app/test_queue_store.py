@@ -52,7 +52,7 @@ def test_a_request_of_a_newer_form_is_read_without_what_is_unknown() -> None:
 
 def test_the_queue_comes_back_in_order_with_the_running_job_offered_first(tmp_path: Path) -> None:
     store = QueueStore(tmp_path / "queue.sqlite3")
-    jobs = [Job(id=name, request=request(name)) for name in "abcde"]
+    jobs = [Job(id=name, request=request(name, count=3)) for name in "abcde"]
     store.put(jobs)
     store.put([], order=["e", "a", "b", "c", "d"])
     store.put([replace(jobs[1], status="running", made=2, thumbnail=Bitmap(2, 1, bytes(range(6))))])
