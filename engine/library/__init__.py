@@ -10,13 +10,15 @@ from typing import TYPE_CHECKING
 from engine._exports import lazy
 
 if TYPE_CHECKING:
+    from engine.library.download import Downloads
     from engine.library.library import Library, free_bytes
 
-__all__ = ["Library", "free_bytes"]
+__all__ = ["Downloads", "Library", "free_bytes"]
 
 __getattr__, __dir__ = lazy(
     __name__,
     {
+        "Downloads": "engine.library.download",
         "Library": "engine.library.library",
         "free_bytes": "engine.library.library",
     },

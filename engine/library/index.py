@@ -157,10 +157,14 @@ def _check(cancel: threading.Event) -> None:
 
 _COLUMNS = (*_FOUND, *_DESCRIBED, "sha256", "words")
 
+_FROM_SERVER = ("source", "licence")
+
 
 def _upsert() -> str:
     names, marks = ", ".join(_COLUMNS), ", ".join("?" * len(_COLUMNS))
-    changes = [f"{name} = excluded.{name}" for name in _COLUMNS if name not in {"path", "sha256"}]
+    changes = [f"{name} = excluded.{name}" for name in _COLUMNS if name not in {"path", "sha256", *_FROM_SERVER}]
+    # What a download's server said stays, where file and notes say nothing.
+    changes += [f"{name} = coalesce(nullif(excluded.{name}, ''), {name})" for name in _FROM_SERVER]
     same = "size = excluded.size AND mtime_ns = excluded.mtime_ns AND inode = excluded.inode"
     changes += [f"{name} = CASE WHEN {same} THEN {name} ELSE '' END" for name in ("autov3", "fingerprint")]
     changes.append(f"sha256 = CASE WHEN excluded.sha256 != '' THEN excluded.sha256 WHEN {same} THEN sha256 ELSE '' END")
