@@ -6,6 +6,7 @@ better names the type. No torch here: a library of thousands of files is scanned
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -15,6 +16,7 @@ from engine.errors import MissingFile
 from engine.formats.header import ITEM_SIZES, Header, Stored
 from engine.formats.read import read_header
 from engine.loading.families import (
+    ADAPTER_ENDS,
     ADAPTER_PIECES,
     ADAPTER_WORDS,
     ARCHITECTURES,
@@ -244,14 +246,18 @@ def _prediction(header: Header, family: str, variant: str) -> tuple[str, bool]:
 # -------------------------------------------------------------------------------------------------- kinds
 
 
+_STYLES = dict(ADAPTER_PIECES + ADAPTER_ENDS)
+_ADAPTER = re.compile(
+    "|".join([*(re.escape(piece) for piece, _ in ADAPTER_PIECES), *(rf"{re.escape(end)}$" for end, _ in ADAPTER_ENDS)]),
+    re.MULTILINE,
+)
+
+
 def _look_for_adapter(header: Header) -> Detected | None:
-    style = ""
-    for name in header.tensors:
-        style = next((style for piece, style in ADAPTER_PIECES if piece in name), "")
-        if style:
-            break
-    if not style:
+    match = _ADAPTER.search("\n".join(header.tensors))
+    if match is None:
         return None
+    style = _STYLES[match[0]]
     family, said = _adapter_family(header)
     return Detected(
         path=header.path,

@@ -142,9 +142,13 @@ ADAPTER_PIECES: tuple[tuple[str, str], ...] = (
     (".lora_linear_layer.", "diffusers"),
     (".dora_scale", "kohya"),
     (".glora", "lycoris"),
+)
+# The same, at the end of names only.
+ADAPTER_ENDS: tuple[tuple[str, str], ...] = (
     (".diff", "lycoris"),
     (".diff_b", "lycoris"),
     (".w_norm", "lycoris"),
+    (".b_norm", "lycoris"),
 )
 # Words in names of adapters' tensors -> family, for models whose tensors others do not have.
 ADAPTER_WORDS: tuple[tuple[str, str], ...] = (

@@ -9,6 +9,8 @@ and converted in pieces, because pages of a mapped file that were only passed th
 the process.
 """
 
+import pickle
+
 from engine.weights.entries import (
     DTYPES,
     PICKLED,
@@ -23,10 +25,14 @@ from engine.weights.modules import build_on_meta, check_fit, fill_module
 from engine.weights.reading import load_tensors
 from engine.weights.saving import parse_size, save_weights, write_safetensors
 
+# What the reader of pickled files raises for damaged ones, and for those that hold code.
+UNREADABLE = (pickle.PickleError, RuntimeError, OSError, EOFError, ValueError, TypeError, LookupError, AttributeError)
+
 __all__ = [
     "DTYPES",
     "PICKLED",
     "SAFETENSORS",
+    "UNREADABLE",
     "Entry",
     "build_on_meta",
     "check_fit",
