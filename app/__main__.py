@@ -1,11 +1,43 @@
-"""The `sfumato` command: a prompt or nothing makes a picture, anything else goes to the engine's command line."""
+"""The `sfumato` command: the window, a picture from a prompt, or the engine's command line.
+
+No argument, or names of files, opens the window where there is a display; without one, no argument makes a first
+picture.
+"""
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 
 DEFAULT_PROMPT = "a red apple, 3d icon"
+WINDOW = "window"
+
+
+def has_display() -> bool:
+    """Whether a window could be seen, or an environment asks for a platform of Qt's."""
+    if os.environ.get("QT_QPA_PLATFORM") or sys.platform in {"win32", "darwin"}:
+        return True
+    return bool(os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"))
+
+
+def window_arguments(argv: Sequence[str]) -> tuple[list[str], Path | None] | None:
+    """The files to open and the data folder if `argv` asks for the window, else None.
+
+    `window [--data-folder FOLDER] [FILE ...]` always does, nothing but files does where there is a display.
+    """
+    rest = list(argv)
+    asked = rest[:1] == [WINDOW]
+    if asked:
+        rest = rest[1:]
+    folder = None
+    if rest[:1] == ["--data-folder"] and len(rest) > 1:
+        folder, rest, asked = Path(rest[1]), rest[2:], True
+    if asked:
+        return rest, folder
+    only_files = all(Path(argument).exists() for argument in rest)
+    return (rest, None) if only_files and has_display() else None
 
 
 def engine_arguments(argv: Sequence[str]) -> list[str]:
@@ -21,6 +53,12 @@ def engine_arguments(argv: Sequence[str]) -> list[str]:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command; the exit code. Without `argv` it is the process, which the engine may end by itself."""
+    arguments = sys.argv[1:] if argv is None else argv
+    wanted = window_arguments(arguments)
+    if wanted is not None:
+        from app.application import main as open_window
+
+        return open_window(wanted[0], wanted[1])
     from engine.cli import main as run_engine
 
     if argv is not None:

@@ -40,3 +40,20 @@ def resolve_dtype(name: str) -> torch.dtype:
     if name not in DTYPES:
         raise InvalidValue(f"The precision {name!r} is unknown; choose one of {', '.join(DTYPES)}.")
     return getattr(torch, name)
+
+
+def found_devices() -> list[tuple[str, str]]:
+    """The devices of this machine: what requests call each, and its maker's name for it; the processor comes last."""
+    import platform
+
+    import torch
+
+    found: list[tuple[str, str]] = []
+    if torch.cuda.is_available():
+        for index in range(torch.cuda.device_count()):
+            memory = torch.cuda.get_device_properties(index).total_memory / 2**30
+            found.append((f"cuda:{index}", f"{torch.cuda.get_device_name(index)} ({memory:.0f} GB)"))
+    if torch.backends.mps.is_available():
+        found.append(("mps", "Apple Metal"))
+    found.append(("cpu", f"CPU ({platform.machine() or 'processor'}, {torch.get_num_threads()} threads)"))
+    return found

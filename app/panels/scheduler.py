@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from PySide6.QtCore import QSignalBlocker, Qt, QTimer
-from PySide6.QtWidgets import QComboBox, QHBoxLayout, QLabel, QToolButton, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QHBoxLayout, QLabel, QToolButton, QVBoxLayout, QWidget
 
 from app.catalog_texts import catalog_text
 from app.panels.sizes import sizes_like
@@ -14,6 +14,7 @@ from app.state.generation import GenerationState
 from app.theme import GAP, SPACE, icon, set_role
 from app.widgets.card import Card
 from app.widgets.curve import NoiseCurve
+from app.widgets.labelled import QuietCombo, labelled
 from app.widgets.number import NumberField
 from app.widgets.seed import SeedField
 from engine.catalog import LIMITS, SCHEDULERS, SIGMA_SCHEDULES, ModelInfo, scheduler_entry
@@ -47,17 +48,19 @@ class SchedulerPanel(QWidget):
 
     def _sampling_card(self) -> Card:
         card = Card(self.tr("Sampling"), parent=self)
-        self.scheduler = self._combo(
+        self.scheduler = QuietCombo(
             self.tr("Scheduler"),
             self.tr("The way noise is taken away step by step. It changes speed, sharpness and how pictures vary."),
+            self,
         )
         self.scheduler.setMaxVisibleItems(24)
         self.advice = QLabel(self)
         self.advice.setWordWrap(True)
         set_role(self.advice, "hint")
-        self.spacing = self._combo(
+        self.spacing = QuietCombo(
             self.tr("Sigma schedule"),
             self.tr("Where along the way from noise to picture the steps are spent."),
+            self,
         )
         self.steps = self._number(
             "steps",
@@ -85,8 +88,8 @@ class SchedulerPanel(QWidget):
         self.curve.setAccessibleName(self.tr("Noise at each step"))
         self.curve.setToolTip(self.tr("The noise left at each step of exactly the run that would start now."))
         for widget in (
-            *(self._labelled(self.tr("Scheduler"), self.scheduler), self.advice, self.steps, self.guidance),
-            *(self._labelled(self.tr("Sigma schedule"), self.spacing), self.curve, self.rescale),
+            *(labelled(self.scheduler), self.advice, self.steps, self.guidance),
+            *(labelled(self.spacing), self.curve, self.rescale),
         ):
             card.body.addWidget(widget)
         self.scheduler.activated.connect(self._scheduler_chosen)
@@ -115,8 +118,8 @@ class SchedulerPanel(QWidget):
         self.swap.setToolTip(self.tr("Swap width and height"))
         self.swap.setAccessibleName(self.tr("Swap width and height"))
         self.swap.clicked.connect(self._swap)
-        self.presets = self._combo(
-            self.tr("Size"), self.tr("Sizes with about as many pixels as the model was trained with.")
+        self.presets = QuietCombo(
+            self.tr("Size"), self.tr("Sizes with about as many pixels as the model was trained with."), self
         )
         self.presets.activated.connect(self._preset_chosen)
         row = QHBoxLayout()
@@ -125,7 +128,7 @@ class SchedulerPanel(QWidget):
         row.addWidget(self.swap, 0, Qt.AlignmentFlag.AlignBottom)
         row.addWidget(self.height_field, 1, Qt.AlignmentFlag.AlignTop)
         card.body.addWidget(self.seed)
-        card.body.addWidget(self._labelled(self.tr("Size"), self.presets))
+        card.body.addWidget(labelled(self.presets))
         card.body.addLayout(row)
         return card
 
@@ -202,28 +205,6 @@ class SchedulerPanel(QWidget):
         field.reset_wanted.connect(lambda: self._generation.reset(name))
         self._generation.bind(name, self, field.set_value)
         return field
-
-    def _combo(self, name: str, tip: str) -> QComboBox:
-        combo = QComboBox(self)
-        combo.setToolTip(tip)
-        combo.setAccessibleName(name)
-        combo.setAccessibleDescription(tip)
-        combo.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
-        combo.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
-        combo.wheelEvent = lambda event: event.ignore()
-        return combo
-
-    def _labelled(self, text: str, widget: QWidget) -> QWidget:
-        whole = QWidget(self)
-        label = QLabel(text, whole)
-        label.setBuddy(widget)
-        set_role(label, "label")
-        layout = QVBoxLayout(whole)
-        layout.setContentsMargins(0, 0, 0, 0)
-        layout.setSpacing(SPACE // 2)
-        layout.addWidget(label)
-        layout.addWidget(widget)
-        return whole
 
     # ------------------------------------------------------------------------------------------------ what users do
 

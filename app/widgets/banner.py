@@ -33,9 +33,11 @@ class Banner(QFrame):
 
     Signals:
         dismissed(): the user closed it.
+        shown_changed(bool): it shows a message, or none any more.
     """
 
     dismissed = Signal()
+    shown_changed = Signal(bool)
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -85,11 +87,13 @@ class Banner(QFrame):
         for remedy in remedies:
             self._add_button(remedy)
         self.show()
+        self.shown_changed.emit(True)
 
     def clear(self) -> None:
         """Show nothing."""
         self.hide()
         self._clear_buttons()
+        self.shown_changed.emit(False)
 
     def _add_button(self, remedy: Remedy) -> None:
         button = QPushButton(remedy.label, self)

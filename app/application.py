@@ -1,0 +1,468 @@
+"""The composition root: builds services, engine client, states and window, without starting the event loop."""
+
+from __future__ import annotations
+
+import logging
+import sys
+import threading
+import traceback
+from collections.abc import Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from PySide6.QtCore import QObject, QTimer, QtMsgType, QUrl, Signal, qInstallMessageHandler
+from PySide6.QtGui import QDesktopServices, QGuiApplication
+from PySide6.QtWidgets import QApplication, QWidget
+
+from app import remedies, theme
+from app.engine_client import EngineClient, engine_thread
+from app.i18n import Languages
+from app.main_window import MainWindow
+from app.services.logfile import end_log, start_log
+from app.services.paths import Paths
+from app.services.settings import Settings
+from app.single_instance import FirstInstance
+from app.state.gallery import GalleryState
+from app.state.generation import GenerationState
+from app.state.prompts import PromptsState
+from app.state.queue import QueueState
+from app.state.run import RunState
+from app.state.settings import SettingsState
+from app.widgets.banner import Kind, Remedy
+from engine.errors import BugError, KnownError
+from engine.messages import EngineSettings, ImageDone, JobFailed, Recipe
+
+log = logging.getLogger(__name__)
+
+FIRST_PROMPT = "a red apple, 3d icon"
+PICTURES = {".png", ".jpg", ".jpeg", ".webp"}
+
+
+class Application(QObject):
+    """Everything that lives as long as the program, wired together; `show` opens the window.
+
+    Attributes:
+        qt, paths, settings, languages: the surroundings.
+        client, generation, prompts, queue, run, gallery, library: what panels bind to.
+        window: the main window; another object after a change of language.
+    """
+
+    _failed = Signal(str)
+
+    def __init__(self, qt: QApplication, paths: Paths, engine: Any = None) -> None:
+        super().__init__()
+        self.qt = qt
+        self.paths = paths
+        self.log = start_log(paths.log)
+        settings = Settings(paths.settings)
+        self.settings = SettingsState(settings, paths, self)
+        self.languages = Languages(qt, self)
+        self.languages.use(self.settings["language"])
+        theme.load_fonts(qt)
+        theme.apply(qt, self.settings["theme"])
+        self.client = EngineClient(engine if engine is not None else engine_thread(), self)
+        self.generation = GenerationState(self)
+        self.prompts = PromptsState(paths, self, self.client.query)
+        self.gallery = GalleryState(paths.gallery, self.settings.pictures_folder, paths.thumbnails, self)
+        self.queue = QueueState(self.client, paths.queue, self.gallery, self)
+        self.run = RunState(self.client, self.queue, self)
+        self.library: Any = None
+        self._closing = False
+        self._connect()
+        self._apply_settings()
+        self._begin()
+        self.window = MainWindow(self)
+
+    # ------------------------------------------------------------------------------------------------ life
+
+    def show(self) -> None:
+        """Open the window; what takes longer begins after its first paint."""
+        self.window.show()
+        QTimer.singleShot(0, self._after_show)
+
+    def open_files(self, files: Sequence[str]) -> None:
+        """Show pictures, or take over the recipe of one."""
+        for file in files:
+            path = Path(file)
+            if path.suffix.lower() in PICTURES:
+                self.run.show(str(path))
+                self._read_recipe(path)
+            elif path.suffix.lower() == ".csv":
+                self._import_styles_from(path)
+            elif path.suffix.lower() in {".safetensors", ".ckpt", ".gguf", ".pt", ".pth"} or path.is_dir():
+                self.generation.choose_model(str(path))
+            elif path.suffix.lower() in {".txt", ".json"}:
+                self._read_text(path)
+            else:
+                self.say_banner(
+                    self.tr("{name} is no picture, model, recipe or styles.csv; choose one of these.").format(
+                        name=path.name
+                    ),
+                    "warning",
+                )
+
+    def window_closed(self) -> None:
+        """The user closed the window: keep everything and let the event loop end."""
+        if not self._rebuilding:
+            self.close()
+            self.qt.quit()
+
+    def close(self) -> None:
+        """Keep what the next start begins with, and stop the engine; may be called twice."""
+        if self._closing:
+            return
+        self._closing = True
+        self.settings.set("generation", self.generation.to_json())
+        self.queue.close()
+        self.client.close()
+        self.gallery.close()
+        self._first.close()
+        self._put_hooks_back()
+        end_log(self.log)
+
+    def _begin(self) -> None:
+        self._rebuilding = False
+        self._crash: Any = None
+        self._first = FirstInstance(self.paths.data, self)
+        self._first.called.connect(self._called)
+        self._take_hooks()
+        saved = self.settings["generation"]
+        if saved:
+            self.generation.restore(saved)
+        else:
+            self.generation.prompt = FIRST_PROMPT
+
+    def _after_show(self) -> None:
+        self._ask_for_info()
+        for problem in self.settings.problems[:1]:
+            self.say_banner(problem, "warning")
+        if not self.settings["welcome_seen"] and not self.settings.problems:
+            self._welcome()
+        self.client.warm_up(self.generation.model)
+
+    def _called(self, files: list[str]) -> None:
+        self.window.come_forward()
+        self.open_files(files)
+
+    def _welcome(self) -> None:
+        self.settings.set("welcome_seen", True)
+        words = self.tr("Welcome. Type what the picture shall show and press Generate: a model of icons is ready.")
+        self.say_banner(words, "info", [Remedy(self.tr("Settings …"), self.open_settings)])
+
+    # ------------------------------------------------------------------------------------------------ wiring
+
+    def _connect(self) -> None:
+        self.generation.changed.connect(self._generation_changed)
+        self.settings.changed.connect(self._setting_changed)
+        self.client.job_failed.connect(self._job_failed)
+        self.client.notice.connect(lambda event: self.say_banner(event.message, "info"))
+        self.queue.problem.connect(lambda text: self.say_banner(text, "warning"))
+        self.prompts.problem.connect(lambda text: self.say_banner(text, "warning"))
+        self.gallery.problem.connect(lambda text: self.say_banner(text, "warning"))
+        self.queue.picture_ready.connect(self._picture_ready)
+        self._failed.connect(self._show_crash)
+        hints = QGuiApplication.styleHints()
+        hints.colorSchemeChanged.connect(lambda _scheme: self._follow_system())
+
+    def side_panels(self, window: MainWindow) -> list[tuple[str, str, QWidget]]:
+        """Name, title and widget of each panel that lies on the trailing side."""
+        from app.panels.queue import QueuePanel
+
+        return [("queue", self.tr("Queue"), QueuePanel(self.queue, window))]
+
+    def _generation_changed(self, name: str) -> None:
+        if name == "model":
+            self._ask_for_info()
+
+    def _ask_for_info(self) -> None:
+        location = self.generation.model
+        self.client.model_info(
+            location,
+            lambda info: self.generation.set_info(location, info),
+            lambda error: self._model_refused(location, error),
+        )
+
+    def _model_refused(self, location: str, error: Exception) -> None:
+        if location == self.generation.model:
+            self.say_banner(str(error), "error", remedies.for_model(self))
+
+    def _apply_settings(self) -> None:
+        generation, settings = self.generation, self.settings
+        generation.folder = str(settings.pictures_folder)
+        generation.name = settings["name_pattern"]
+        generation.device = settings["device"]
+        generation.dtype = "float32" if settings["precision"] == "auto" else settings["precision"]
+        generation.previews = settings["previews"] != "off"
+        generation.record = settings["keep_records"]
+        adapters = tuple(str(folder) for folder in settings.model_folders)
+        self.client.configure(
+            EngineSettings(
+                records=str(self.paths.records) if settings["keep_records"] else None,
+                records_bytes=settings["records_megabytes"] * 2**20,
+                wildcards=str(self.paths.wildcards),
+                adapters=adapters,
+                embeddings=adapters,
+                idle_seconds=settings["idle_release_minutes"] * 60.0,
+            )
+        )
+
+    def _setting_changed(self, name: str) -> None:
+        self._apply_settings()
+        if name == "theme":
+            theme.apply(self.qt, self.settings["theme"])
+        elif name == "language":
+            # Not within the signal of a widget that the new window replaces.
+            QTimer.singleShot(0, self.rebuild_window)
+
+    def _follow_system(self) -> None:
+        if self.settings["theme"] == "system":
+            theme.apply(self.qt, "system")
+
+    def rebuild_window(self) -> None:
+        """Make the window anew in the language of the settings; states and the running job know nothing of it."""
+        self.languages.use(self.settings["language"])
+        old = self.window
+        old.save_places()
+        self._rebuilding = True
+        self.window = MainWindow(self)
+        self.window.setVisible(old.isVisible())
+        old.close()
+        old.deleteLater()
+        self._rebuilding = False
+
+    # ------------------------------------------------------------------------------------------------ making pictures
+
+    def generate(self) -> None:
+        """Put a job with the values of the panels into the queue."""
+        try:
+            request = self.generation.press()
+        except KnownError as error:
+            self.say_banner(str(error), "error", remedies.for_values(self))
+            return
+        self.window.banner.clear()
+        self.prompts.remember(self.generation.prompt, self.generation.negative_prompt)
+        self.queue.add(request)
+
+    def toggle_pause(self) -> None:
+        """Pause the queue, or go on."""
+        (self.queue.resume if self.queue.paused else self.queue.pause)()
+
+    def swap_size(self) -> None:
+        """Swap width and height."""
+        width, height = self.generation.width, self.generation.height
+        self.generation.width, self.generation.height = height, width
+
+    def _picture_ready(self, event: ImageDone) -> None:
+        if not self.window.isActiveWindow():
+            QApplication.alert(self.window)
+        log.info("picture %s", event.path)
+
+    def _job_failed(self, event: JobFailed) -> None:
+        if event.report:
+            log.error("job %s failed:\n%s", event.job_id, event.report)
+            self.say_banner(event.message, "error", remedies.for_report(self, event))
+            return
+        self.say_banner(event.message, "error", remedies.for_failure(self, event))
+
+    # ------------------------------------------------------------------------------------------------ recipes
+
+    def ask_for_file(self) -> None:
+        """Let the user choose a picture or recipe to take over."""
+        from PySide6.QtWidgets import QFileDialog
+
+        dialog = QFileDialog(self.window, self.tr("Open a picture or recipe"))
+        dialog.setFileMode(QFileDialog.FileMode.ExistingFiles)
+        dialog.setNameFilter(
+            self.tr("Pictures, recipes and styles") + " (*.png *.jpg *.jpeg *.webp *.txt *.json *.csv)"
+        )
+        dialog.filesSelected.connect(self.open_files)
+        dialog.open()
+
+    def import_styles(self) -> None:
+        """Let the user choose a styles.csv of A1111."""
+        from PySide6.QtWidgets import QFileDialog
+
+        dialog = QFileDialog(self.window, self.tr("Import styles"))
+        dialog.setNameFilter(self.tr("Styles of A1111") + " (*.csv)")
+        dialog.fileSelected.connect(lambda path: self._import_styles_from(Path(path)))
+        dialog.open()
+
+    def paste(self) -> None:
+        """Take what is on the clipboard: a picture as a start, or a recipe."""
+        if not self.canvas_paste():
+            text = QGuiApplication.clipboard().text()
+            if text.strip():
+                self.take_recipe_text(text)
+
+    def canvas_paste(self) -> bool:
+        """Whether the clipboard held a picture, which is now the start of the next one."""
+        return self.window.canvas.paste()
+
+    def take_recipe_text(self, text: str) -> None:
+        """Fill the panels from what another program wrote beside a picture."""
+        from engine.metadata import read_text
+
+        self.client.query("recipe", lambda: read_text(text), self._take_recipe, self._recipe_failed)
+
+    def _read_recipe(self, path: Path) -> None:
+        from engine.metadata import read_recipe
+
+        self.client.query("recipe", lambda: read_recipe(path), self._offer_recipe, self._recipe_failed)
+
+    def _read_text(self, path: Path) -> None:
+        self.client.query(
+            "recipe text",
+            lambda: path.read_text(encoding="utf-8", errors="replace")[:2_000_000],
+            self.take_recipe_text,
+            self._recipe_failed,
+        )
+
+    def _take_recipe(self, recipe: Recipe | None) -> None:
+        if recipe is None or not (recipe.prompt or recipe.steps or recipe.seed is not None):
+            self.say_banner(
+                self.tr("The text holds no recipe that is known here; paste it as a prompt instead."), "warning"
+            )
+            return
+        left = self.generation.apply(recipe)
+        if left:
+            words = self.tr("The recipe was taken over, except for this: {reasons}").format(reasons=" ".join(left))
+            self.say_banner(words, "warning")
+        else:
+            self.window.status.say(self.tr("The recipe was taken over."))
+
+    def _offer_recipe(self, recipe: Recipe | None) -> None:
+        if recipe is None or not recipe.prompt:
+            self.window.status.say(self.tr("The picture holds no recipe."))
+            return
+        self.say_banner(
+            self.tr("The picture holds its recipe."),
+            "info",
+            [
+                Remedy(self.tr("Use everything"), lambda: self._take_recipe(recipe)),
+                Remedy(self.tr("Use the prompt"), lambda: self.generation.apply(recipe, "prompt")),
+            ],
+        )
+
+    def _recipe_failed(self, error: Exception) -> None:
+        self.say_banner(str(error), "warning")
+
+    def _import_styles_from(self, path: Path) -> None:
+        from app.services.styles import import_a1111
+
+        def taken(styles: list[Any]) -> None:
+            self.prompts.add_styles(styles)
+            self.window.status.say(self.tr("%n style(s) added", "", len(styles)))
+
+        self.client.query("styles import", lambda: import_a1111(path), taken, self._recipe_failed)
+
+    # ------------------------------------------------------------------------------------------------ saying things
+
+    def say_banner(self, text: str, kind: Kind = "error", buttons: Sequence[Remedy] = ()) -> None:
+        """Show a sentence above the canvas, with remedies as buttons."""
+        self.window.banner.show_message(text, kind, buttons)
+
+    def open_folder(self) -> None:
+        """Open the folder of the pictures in the system's file manager."""
+        folder = self.settings.pictures_folder
+        folder.mkdir(parents=True, exist_ok=True)
+        QDesktopServices.openUrl(QUrl.fromLocalFile(str(folder)))
+
+    def open_log(self) -> None:
+        """Open the log file."""
+        QDesktopServices.openUrl(QUrl.fromLocalFile(str(self.paths.log)))
+
+    def open_settings(self, page: str = "") -> None:
+        """Open the settings, on one of their pages."""
+        from app.dialogs.settings import SettingsDialog
+
+        dialog = SettingsDialog(self.settings, self.client, self.window.commands, self.window)
+        if page:
+            dialog.show_page(page)
+        dialog.open()
+
+    def open_about(self) -> None:
+        """Say what this program is."""
+        from app.dialogs.about import AboutDialog
+
+        AboutDialog(self.window).open()
+
+    # ------------------------------------------------------------------------------------------------ our own errors
+
+    def _take_hooks(self) -> None:
+        self._hooks = (sys.excepthook, threading.excepthook)
+        sys.excepthook = self._excepthook
+        threading.excepthook = self._thread_hook
+        self._messages = qInstallMessageHandler(_log_of_qt)
+
+    def _put_hooks_back(self) -> None:
+        sys.excepthook, threading.excepthook = self._hooks
+        qInstallMessageHandler(self._messages)
+
+    def _excepthook(self, kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+        if issubclass(kind, KeyboardInterrupt):
+            self.qt.quit()
+            return
+        report = "".join(traceback.format_exception(kind, error, trace))
+        log.error("unexpected error:\n%s", report)
+        self._failed.emit(str(error) if isinstance(error, KnownError) else report)
+
+    def _thread_hook(self, args: threading.ExceptHookArgs) -> None:
+        error = args.exc_value or BugError("a thread ended without saying why")
+        self._excepthook(args.exc_type, error, args.exc_traceback)
+
+    def _show_crash(self, report: str) -> None:
+        if "\n" not in report:
+            self.say_banner(report)
+            return
+        self.show_report(report)
+
+    def show_report(self, report: str) -> None:
+        """Show a report of an error of ours, with a button that copies it."""
+        from app.dialogs.crash import CrashDialog
+
+        if self._crash is not None:
+            self._crash.add(report)
+            return
+        self._crash = CrashDialog(report, str(self.paths.log), self.window)
+        self._crash.finished.connect(self._crash_closed)
+        self._crash.open()
+
+    def _crash_closed(self, _result: int) -> None:
+        self._crash = None
+
+
+def _log_of_qt(kind: QtMsgType, _context: Any, text: str) -> None:
+    levels = {QtMsgType.QtDebugMsg: logging.DEBUG, QtMsgType.QtInfoMsg: logging.INFO}
+    log.log(levels.get(kind, logging.WARNING), "Qt: %s", text)
+
+
+def build(argv: Sequence[str], *, data_folder: Path | None = None, engine: Any = None) -> Application:
+    """Build the program for the arguments of the command line, ready for `show`; files named there are opened.
+
+    `data_folder` holds everything where it is given, the user's folders do otherwise; `engine` replaces the thread.
+    """
+    existing = QApplication.instance()
+    qt = existing if isinstance(existing, QApplication) else QApplication([sys.argv[0]])
+    qt.setApplicationName("Sfumato")
+    qt.setDesktopFileName("sfumato")
+    program = Application(qt, Paths.of(data_folder), engine)
+    files = [argument for argument in argv if not argument.startswith("-")]
+    if files:
+        QTimer.singleShot(0, lambda: program.open_files(files))
+    return program
+
+
+def main(argv: Sequence[str], data_folder: Path | None = None) -> int:
+    """Open the window and stay until it is closed; a second start raises the first one's window instead."""
+    from app.single_instance import hand_over
+
+    qt = QApplication([sys.argv[0]])
+    files = [argument for argument in argv if not argument.startswith("-")]
+    if hand_over(Paths.of(data_folder).data, files):
+        return 0
+    program = build(argv, data_folder=data_folder)
+    program.show()
+    code = qt.exec()
+    program.close()
+    return code

@@ -1,0 +1,272 @@
+"""The main window: docks that remember their places, menus, shortcuts, status bar and banner; nothing else."""
+
+from __future__ import annotations
+
+import base64
+from typing import TYPE_CHECKING
+
+from PySide6.QtCore import QByteArray, QSize, Qt, QTimer
+from PySide6.QtGui import QCloseEvent, QDragEnterEvent, QDropEvent
+from PySide6.QtWidgets import QDockWidget, QFrame, QMainWindow, QMenu, QScrollArea, QTabWidget, QVBoxLayout, QWidget
+
+from app.canvas.canvas import Canvas
+from app.commands import Commands
+from app.panels.model import ModelPanel
+from app.panels.prompt import PromptPanel
+from app.panels.scheduler import SchedulerPanel
+from app.status import StatusBar
+from app.theme import GAP, MARGIN
+from app.widgets.banner import Banner
+
+if TYPE_CHECKING:
+    from app.application import Application
+
+LAYOUT_VERSION = 1
+SIDE_WIDTH = 316
+LEFT, RIGHT = Qt.DockWidgetArea.LeftDockWidgetArea, Qt.DockWidgetArea.RightDockWidgetArea
+
+
+class MainWindow(QMainWindow):
+    """Shows the states of one `Application`; made anew when the language changes."""
+
+    def __init__(self, program: Application) -> None:
+        super().__init__()
+        self._program = program
+        self._docks: dict[str, QDockWidget] = {}
+        self.setObjectName("main")
+        self.setWindowTitle("Sfumato")
+        self.setAcceptDrops(True)
+        self.setDockOptions(
+            QMainWindow.DockOption.AllowTabbedDocks
+            | QMainWindow.DockOption.AllowNestedDocks
+            | QMainWindow.DockOption.AnimatedDocks
+        )
+        self.setTabPosition(Qt.DockWidgetArea.AllDockWidgetAreas, QTabWidget.TabPosition.North)
+        self.commands = Commands(program.settings, self)
+        self.banner = Banner(self)
+        self.canvas = Canvas(program.run, program.generation, self)
+        self.setCentralWidget(self._central())
+        self.prompt = PromptPanel(program.generation, program.client, program.prompts, self)
+        self.model = ModelPanel(program.generation, program.library, program.client, self)
+        self.scheduler = SchedulerPanel(program.generation, program.client, self)
+        self._make_docks()
+        self.status = StatusBar(program, self)
+        self.setStatusBar(self.status)
+        self._make_commands()
+        self._make_menus()
+        self._connect()
+        self._restore()
+
+    # ------------------------------------------------------------------------------------------------ building
+
+    def _central(self) -> QWidget:
+        central = QWidget(self)
+        central.setObjectName("central")
+        layout = QVBoxLayout(central)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.setSpacing(0)
+        holder = QWidget(central)
+        self._banner_holder = holder
+        around = QVBoxLayout(holder)
+        around.setContentsMargins(MARGIN, GAP, MARGIN, GAP)
+        around.addWidget(self.banner)
+        holder.hide()
+        layout.addWidget(holder)
+        layout.addWidget(self.canvas, 1)
+        return central
+
+    def _make_docks(self) -> None:
+        prompt = self._dock("prompt", self.tr("Prompt"), self.prompt, LEFT)
+        model = self._dock("model", self.tr("Model"), self.model, LEFT)
+        scheduler = self._dock("scheduler", self.tr("Settings of the picture"), self.scheduler, LEFT)
+        self.splitDockWidget(prompt, model, Qt.Orientation.Vertical)
+        self.splitDockWidget(model, scheduler, Qt.Orientation.Vertical)
+        self.resizeDocks([prompt, model, scheduler], [236, 100, 400], Qt.Orientation.Vertical)
+        self.resizeDocks([prompt], [SIDE_WIDTH], Qt.Orientation.Horizontal)
+        panels = self._program.side_panels(self)
+        side = [self._dock(name, title, panel, RIGHT) for name, title, panel in panels]
+        for first, second in zip(side, side[1:], strict=False):
+            self.tabifyDockWidget(first, second)
+        if side:
+            side[0].raise_()
+            self.resizeDocks([side[0]], [SIDE_WIDTH], Qt.Orientation.Horizontal)
+
+    def _dock(self, name: str, title: str, panel: QWidget, area: Qt.DockWidgetArea) -> QDockWidget:
+        dock = QDockWidget(title, self)
+        dock.setObjectName(f"dock.{name}")
+        dock.setAllowedAreas(LEFT | RIGHT)
+        if area == LEFT:
+            scroll = QScrollArea(dock)
+            scroll.setWidgetResizable(True)
+            scroll.setFrameShape(QFrame.Shape.NoFrame)
+            scroll.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+            scroll.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+            panel.setObjectName("scrolled")
+            scroll.setWidget(panel)
+            scroll.setMinimumWidth(SIDE_WIDTH - 36)
+            dock.setWidget(scroll)
+        else:
+            dock.setWidget(panel)
+        self.addDockWidget(area, dock)
+        self._docks[name] = dock
+        return dock
+
+    def _make_commands(self) -> None:
+        add, program = self.commands.add, self._program
+        add(
+            "generate",
+            self.tr("Generate"),
+            program.generate,
+            "Ctrl+Return",
+            "Ctrl+Enter",
+            picture="sparkles",
+            everywhere=True,
+        )
+        add("cancel", self.tr("Cancel the running job"), program.run.cancel, "Esc", picture="x")
+        add("open", self.tr("Open a picture or recipe …"), program.ask_for_file, "Ctrl+O", picture="folder-open")
+        add("save", self.tr("Save the picture as …"), self.canvas.ask_where_to_save, "Ctrl+S", picture="save")
+        add("folder", self.tr("Open the pictures folder"), program.open_folder, "Ctrl+Shift+O", picture="folder")
+        add("settings", self.tr("Settings …"), program.open_settings, "Ctrl+,", picture="settings")
+        add("quit", self.tr("Quit"), self.close, "Ctrl+Q", picture="power")
+        add("paste", self.tr("Paste a recipe or picture"), program.paste, "Ctrl+Shift+V", picture="clipboard-paste")
+        add("copy", self.tr("Copy the picture"), self.canvas.copy, "Ctrl+Shift+C", picture="copy")
+        add("dice", self.tr("Draw a new seed"), program.generation.draw_seed, "Ctrl+D", picture="dices")
+        add(
+            "last-seed",
+            self.tr("Use the last seed again"),
+            program.generation.reuse_seed,
+            "Ctrl+Shift+D",
+            picture="history",
+        )
+        add("swap", self.tr("Swap width and height"), program.swap_size, "Ctrl+R", picture="arrow-left-right")
+        add("pause", self.tr("Pause or resume the queue"), program.toggle_pause, "Ctrl+P", picture="pause")
+        add("cancel-all", self.tr("Cancel all jobs"), program.queue.cancel_all, "Ctrl+Shift+Esc", picture="list-x")
+        add(
+            "undo-queue",
+            self.tr("Bring back what was taken off the queue"),
+            program.queue.undo,
+            "Ctrl+Alt+Z",
+            picture="undo-2",
+        )
+        add("release", self.tr("Free the memory of the model"), program.client.release, picture="memory-stick")
+        add("prompt", self.tr("Go to the prompt"), self._focus_prompt, "Ctrl+L")
+        add("reset-layout", self.tr("Put all panels back"), self.reset_layout)
+        add("full-screen", self.tr("Full screen"), self._toggle_full_screen, "F11", picture="fullscreen")
+        add("shortcuts", self.tr("Shortcuts …"), lambda: program.open_settings("shortcuts"), "F1", picture="keyboard")
+        add("log", self.tr("Open the log file"), program.open_log, picture="file-text")
+        add("about", self.tr("About Sfumato"), program.open_about, picture="info")
+
+    def _make_menus(self) -> None:
+        bar = self.menuBar()
+        self._menu(bar.addMenu(self.tr("&File")), "open", "save", "", "folder", "", "settings", "", "quit")
+        self._menu(bar.addMenu(self.tr("&Edit")), "paste", "copy", "", "prompt", "dice", "last-seed", "swap")
+        view = bar.addMenu(self.tr("&View"))
+        for dock in self._docks.values():
+            view.addAction(dock.toggleViewAction())
+        view.addSeparator()
+        self._menu(view, "reset-layout", "full-screen")
+        self._menu(bar.addMenu(self.tr("&Queue")), "generate", "cancel", "", "pause", "cancel-all", "undo-queue")
+        self._menu(bar.addMenu(self.tr("&Models")), "release")
+        self._menu(bar.addMenu(self.tr("&Help")), "shortcuts", "log", "", "about")
+
+    def _menu(self, menu: QMenu, *names: str) -> None:
+        for name in names:
+            if name:
+                menu.addAction(self.commands[name])
+            else:
+                menu.addSeparator()
+
+    def _connect(self) -> None:
+        program = self._program
+        self.prompt.generate_wanted.connect(program.generate)
+        self.prompt.cancel_wanted.connect(program.run.cancel)
+        self.prompt.recipe_pasted.connect(program.take_recipe_text)
+        self.prompt.refused.connect(self._refused)
+        self.prompt.import_wanted.connect(program.import_styles)
+        self.model.browse_wanted.connect(lambda: self.show_panel("library"))
+        self.model.release_wanted.connect(program.client.release)
+        self.canvas.said.connect(self.status.say)
+        program.queue.running_changed.connect(self._show_running)
+        self._show_running(program.queue.running is not None)
+        self.banner.shown_changed.connect(self._banner_holder.setVisible)
+
+    # ------------------------------------------------------------------------------------------------ from outside
+
+    def show_panel(self, name: str) -> None:
+        """Bring the dock of this name to the front."""
+        dock = self._docks.get(name)
+        if dock is not None:
+            dock.show()
+            dock.raise_()
+
+    def come_forward(self) -> None:
+        """Put the window in front of others."""
+        self.setWindowState(self.windowState() & ~Qt.WindowState.WindowMinimized)
+        self.show()
+        self.raise_()
+        self.activateWindow()
+
+    def reset_layout(self) -> None:
+        """Put every panel where it was in the beginning."""
+        self.restoreState(self._first_state, LAYOUT_VERSION)
+        QTimer.singleShot(0, self._even_out)
+
+    def sizeHint(self) -> QSize:  # noqa: N802
+        return QSize(1360, 820)
+
+    # ------------------------------------------------------------------------------------------------ inside
+
+    def _show_running(self, running: bool) -> None:
+        self.prompt.set_running(running)
+        self.commands["cancel"].setEnabled(running)
+
+    def _refused(self, reason: str) -> None:
+        self.banner.show_message(reason, "warning")
+
+    def _focus_prompt(self) -> None:
+        self.show_panel("prompt")
+        self.prompt.prompt.setFocus()
+        self.prompt.prompt.selectAll()
+
+    def _toggle_full_screen(self) -> None:
+        self.setWindowState(self.windowState() ^ Qt.WindowState.WindowFullScreen)
+
+    def _even_out(self) -> None:
+        docks = [self._docks[name] for name in ("prompt", "model", "scheduler")]
+        self.resizeDocks(docks, [236, 100, 400], Qt.Orientation.Vertical)
+
+    def _restore(self) -> None:
+        self._first_state = self.saveState(LAYOUT_VERSION)
+        saved = self._program.settings["window"]
+        space = self.screen().availableGeometry().size()
+        self.resize(self.sizeHint().boundedTo(space))
+        for key, restore in (("geometry", self.restoreGeometry), ("state", self._restore_state)):
+            text = saved.get(key)
+            if isinstance(text, str):
+                restore(QByteArray(base64.b64decode(text)))
+
+    def _restore_state(self, state: QByteArray) -> bool:
+        return self.restoreState(state, LAYOUT_VERSION)
+
+    def save_places(self) -> None:
+        """Remember where everything is for the next start."""
+        state, geometry = self.saveState(LAYOUT_VERSION), self.saveGeometry()
+        self._program.settings.set(
+            "window",
+            {"state": base64.b64encode(state.data()).decode(), "geometry": base64.b64encode(geometry.data()).decode()},
+        )
+
+    def closeEvent(self, event: QCloseEvent) -> None:  # noqa: N802
+        self.save_places()
+        self._program.window_closed()
+        super().closeEvent(event)
+
+    def dragEnterEvent(self, event: QDragEnterEvent) -> None:  # noqa: N802
+        if event.mimeData().hasUrls():
+            event.acceptProposedAction()
+
+    def dropEvent(self, event: QDropEvent) -> None:  # noqa: N802
+        files = [url.toLocalFile() for url in event.mimeData().urls() if url.isLocalFile()]
+        if files:
+            event.acceptProposedAction()
+            self._program.open_files(files)

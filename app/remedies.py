@@ -1,0 +1,71 @@
+"""What can be done about a known error: the buttons of the banner."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from PySide6.QtCore import QCoreApplication
+
+from app.widgets.banner import Remedy
+from engine.catalog import EMBEDDED_MODEL
+from engine.messages import JobFailed
+
+if TYPE_CHECKING:
+    from app.application import Application
+
+
+def for_model(program: Application) -> list[Remedy]:
+    """The chosen model cannot be used."""
+    translate = QCoreApplication.translate
+    label = translate("remedies", "Use the embedded model")
+    return [Remedy(label, lambda: program.generation.choose_model(EMBEDDED_MODEL))]
+
+
+def for_values(program: Application) -> list[Remedy]:
+    """A value of the panels cannot be."""
+    translate = QCoreApplication.translate
+
+    def reset() -> None:
+        for name in ("scheduler", "sigma_schedule", "steps", "guidance_scale", "guidance_rescale", "width", "height"):
+            program.generation.reset(name)
+
+    return [Remedy(translate("remedies", "Use the model's own settings"), reset)]
+
+
+def for_failure(program: Application, event: JobFailed) -> list[Remedy]:
+    """A job ended with a known error."""
+    translate = QCoreApplication.translate
+    again = Remedy(translate("remedies", "Try again"), lambda: program.queue.retry([event.job_id]))
+    match event.kind:
+        case "OutOfMemory":
+
+            def halve() -> None:
+                generation = program.generation
+                multiple = generation.info.size_multiple if generation.info else 8
+                generation.width = max(generation.width // 2 // multiple, 1) * multiple
+                generation.height = max(generation.height // 2 // multiple, 1) * multiple
+                program.generate()
+
+            return [Remedy(translate("remedies", "Try at half the size"), halve)]
+        case "DeviceUnavailable":
+
+            def use_cpu() -> None:
+                program.settings.set("device", "cpu")
+                program.generate()
+
+            return [Remedy(translate("remedies", "Use the processor"), use_cpu)]
+        case "MissingFile" | "MissingVariant" | "BadFile" | "WeightsMismatch" | "ConfigError" | "UnknownName":
+            return [*for_model(program), again]
+        case "InvalidValue":
+            return for_values(program)
+        case _:
+            return [again]
+
+
+def for_report(program: Application, event: JobFailed) -> list[Remedy]:
+    """A job ended with an error of ours."""
+    translate = QCoreApplication.translate
+    return [
+        Remedy(translate("remedies", "Show the report"), lambda: program.show_report(event.report)),
+        Remedy(translate("remedies", "Try again"), lambda: program.queue.retry([event.job_id])),
+    ]
