@@ -41,10 +41,11 @@ class PictureDelegate(QStyledItemDelegate):
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
         painter.setRenderHint(QPainter.RenderHint.SmoothPixmapTransform)
         chosen = bool(state & QStyle.StateFlag.State_Selected)
-        ground = theme.selection if chosen else theme.hover if state & QStyle.StateFlag.State_MouseOver else theme.card
-        painter.setPen(Qt.PenStyle.NoPen)
-        painter.setBrush(QColor(ground))
-        painter.drawRoundedRect(rect, _ROUND, _ROUND)
+        hovered = bool(state & QStyle.StateFlag.State_MouseOver)
+        if chosen or hovered or pixmap is None:
+            painter.setPen(Qt.PenStyle.NoPen)
+            painter.setBrush(QColor(theme.selection if chosen else theme.hover))
+            painter.drawRoundedRect(rect, _ROUND, _ROUND)
         inner = rect.adjusted(SPACE, SPACE, -SPACE, -SPACE) if chosen else rect
         if pixmap is not None:
             _draw_picture(painter, inner, pixmap)

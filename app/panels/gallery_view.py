@@ -42,6 +42,8 @@ class GridView(QListView):
         self.setDragDropMode(QAbstractItemView.DragDropMode.DragOnly)
         self.setDragEnabled(True)
         self.setMouseTracking(True)
+        # The ring around the current picture shows where the keyboard is.
+        self.setStyleSheet("QListView:focus { border: none; }")
         self.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
         self.verticalScrollBar().valueChanged.connect(self._scrolled)
 
@@ -65,7 +67,7 @@ class GridView(QListView):
     @property
     def columns(self) -> int:
         """How many cells stand side by side."""
-        return max((self.viewport().width() - SPACE) // (self._size + SPACE), 1)
+        return max(round((self.viewport().width() - SPACE) / (self._size + SPACE)), 1)
 
     @property
     def cell(self) -> int:

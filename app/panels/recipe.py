@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from PySide6.QtCore import Qt
+from PySide6.QtCore import QEvent, Qt
 from PySide6.QtWidgets import (
     QFormLayout,
     QFrame,
@@ -50,6 +50,7 @@ class RecipePanel(QWidget):
         self.negative_label.setText(self.tr("Not wanted"))
         self.negative = self._text("")
         self.facts = QFormLayout()
+        self._values: list[QLabel] = []
         self.result = self._text("hint")
         self.result.setAccessibleName(self.tr("Result of the replay"))
         self.use, self.prompt_only, self.seed_only, self.replay_button = self._make_buttons()
@@ -128,7 +129,7 @@ class RecipePanel(QWidget):
         second.addWidget(self.seed_only)
         second.addStretch(1)
         foot = QVBoxLayout()
-        foot.setContentsMargins(MARGIN, 0, MARGIN, GAP)
+        foot.setContentsMargins(MARGIN, GAP, MARGIN, GAP)
         foot.setSpacing(GAP)
         foot.addWidget(self.result)
         foot.addLayout(second)
@@ -232,6 +233,7 @@ class RecipePanel(QWidget):
         return [(label, value) for label, value in rows if value]
 
     def _show_facts(self, rows: list[tuple[str, str]]) -> None:
+        self._values.clear()
         while self.facts.rowCount():
             self.facts.removeRow(0)
         for label, value in rows[:60]:
@@ -240,8 +242,21 @@ class RecipePanel(QWidget):
             text.setText(value[:300])
             text.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
             self.facts.addRow(name, text)
+            self._values.append(text)
+        self._align()
 
     # ------------------------------------------------------------------------------------------------ using
+
+    def changeEvent(self, event: QEvent) -> None:  # noqa: N802
+        super().changeEvent(event)
+        if event.type() == QEvent.Type.LayoutDirectionChange and hasattr(self, "_area"):
+            self._align()
+
+    def _align(self) -> None:
+        """Let names and values begin where lines begin, whatever their letters; prompts follow their own direction."""
+        side = Qt.AlignmentFlag.AlignRight if self.isRightToLeft() else Qt.AlignmentFlag.AlignLeft
+        for label in (self.title, *self._values):
+            label.setAlignment(side | Qt.AlignmentFlag.AlignAbsolute | Qt.AlignmentFlag.AlignTop)
 
     def _user(self, what: What) -> Callable[[], None]:
         return lambda: self._use(what)
