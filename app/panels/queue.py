@@ -183,10 +183,8 @@ class QueuePanel(QWidget):
 
     def _make_actions(self) -> None:
         self.edit = self._action(self.tr("Edit…"), "pencil", self.edit_selected, "F2")
-        self.duplicate = self._action(
-            self.tr("Duplicate"), "copy", lambda: self._queue.duplicate(self._ids()), "Ctrl+D"
-        )
-        self.retry = self._action(self.tr("Run again"), "rotate-cw", lambda: self._queue.retry(self._ids()), "Ctrl+R")
+        self.duplicate = self._action(self.tr("Duplicate"), "copy", lambda: self._queue.duplicate(self._ids()), "Ins")
+        self.retry = self._action(self.tr("Run again"), "rotate-cw", lambda: self._queue.retry(self._ids()), "F5")
         self.to_top = self._action(
             self.tr("Run next"), "arrow-up", lambda: self.move_selected_to(first=True), "Ctrl+Home"
         )

@@ -92,7 +92,7 @@ class QueueState(QObject):
         self._gallery = gallery
         self._jobs: dict[str, Job] = {}
         self._running = ""
-        self._base = 0
+        self._bases: dict[str, int] = {}
         self._progress = Progress()
         self._unannounced: dict[str, ImageDone] = {}
         self._ending: Job | None = None
@@ -321,7 +321,8 @@ class QueueState(QObject):
                 pictures, self._pictures = self._pictures, 0
                 self.drained.emit(pictures)
             return
-        self._running, self._base = job.id, job.made
+        self._running = job.id
+        self._bases[job.id] = job.made
         self._progress = Progress(image=job.made, count=job.request.count, total=job.request.steps)
         self._change(replace(job, status="running"))
         self.running_changed.emit(True)
@@ -336,7 +337,7 @@ class QueueState(QObject):
         if job is None or event.job_id != self._running:
             return
         self._progress = Progress(
-            self._base + event.image, job.request.count, event.index + 1, event.total, event.preview
+            self._bases[job.id] + event.image, job.request.count, event.index + 1, event.total, event.preview
         )
         self.job_changed.emit(event.job_id)
 
@@ -344,8 +345,10 @@ class QueueState(QObject):
         """A file is complete: count it, and let the gallery make its row before anybody hears of it."""
         job = self._jobs.get(event.job_id)
         if job is not None:
-            made = self._base + event.image + 1
-            self._progress = Progress(made, job.request.count, 0, job.request.steps)
+            # Also of a job that was cancelled while its picture was being written.
+            made = self._bases.get(job.id, 0) + event.image + 1
+            if job.id == self._running:
+                self._progress = Progress(made, job.request.count, 0, job.request.steps)
             self._change(replace(job, made=made, picture=event.path, thumbnail=_small(event.thumbnail)))
         self._unannounced[event.path] = event
         if self._gallery is None:

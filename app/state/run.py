@@ -97,7 +97,7 @@ class RunState(QObject):
     problem = Signal(str)
 
     def __init__(
-        self, client: Engine, queue: QueueState, folder: Path | None = None, parent: QObject | None = None
+        self, client: Engine, queue: QueueState, parent: QObject | None = None, *, folder: Path | None = None
     ) -> None:
         """The run of `client`; finished pictures come from `queue`, to which new jobs go.
 

@@ -27,7 +27,7 @@ class Bench:
         self.qtbot, self.folder = qtbot, folder
         self.client = HandDrivenClient()
         self.queue = QueueState(self.client, None)
-        self.run = RunState(self.client, self.queue, folder / "work")
+        self.run = RunState(self.client, self.queue, folder=folder / "work")
         self.generation = GenerationState()
         self.canvas = Canvas(self.run, self.generation)
         qtbot.addWidget(self.canvas)

@@ -279,7 +279,7 @@ def test_keys_move_duplicate_cancel_and_undo(panel: QueuePanel) -> None:
     assert prompts(queue) == ["a", "d", "b", "c"]
     QTest.keyClick(panel.view, Qt.Key.Key_Down, Qt.KeyboardModifier.AltModifier)
     assert prompts(queue) == ["a", "b", "d", "c"]
-    QTest.keyClick(panel.view, Qt.Key.Key_D, Qt.KeyboardModifier.ControlModifier)
+    QTest.keyClick(panel.view, Qt.Key.Key_Insert)
     assert prompts(queue) == ["a", "b", "d", "c", "d"]
     QTest.keyClick(panel.view, Qt.Key.Key_Delete)
     assert prompts(queue, "cancelled") == ["d"]
