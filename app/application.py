@@ -16,6 +16,8 @@ from PySide6.QtGui import QDesktopServices, QGuiApplication
 from PySide6.QtWidgets import QApplication, QWidget
 
 from app import remedies, theme
+from app.attention import Attention
+from app.attention import Attention
 from app.engine_client import EngineClient, engine_thread
 from app.i18n import Languages
 from app.main_window import MainWindow
@@ -66,7 +68,8 @@ class Application(QObject):
         self.prompts = PromptsState(paths, self, self.client.query)
         self.gallery = GalleryState(paths.gallery, self.settings.pictures_folder, paths.thumbnails, self)
         self.queue = QueueState(self.client, paths.queue, self.gallery, self)
-        self.run = RunState(self.client, self.queue, self)
+        self.run = RunState(self.client, self.queue, self, folder=paths.data / "canvas")
+        self.attention = Attention(self.queue, self)
         self.library: Any = None
         self._closing = False
         self._connect()
@@ -114,7 +117,9 @@ class Application(QObject):
             return
         self._closing = True
         self.settings.set("generation", self.generation.to_json())
+        self.attention.close()
         self.queue.close()
+        self.attention.close()
         self.client.close()
         self.gallery.close()
         self._first.close()
@@ -158,18 +163,40 @@ class Application(QObject):
         self.client.job_failed.connect(self._job_failed)
         self.client.notice.connect(lambda event: self.say_banner(event.message, "info"))
         self.queue.problem.connect(lambda text: self.say_banner(text, "warning"))
+        self.run.problem.connect(lambda text: self.say_banner(text, "warning"))
         self.prompts.problem.connect(lambda text: self.say_banner(text, "warning"))
         self.gallery.problem.connect(lambda text: self.say_banner(text, "warning"))
         self.queue.picture_ready.connect(self._picture_ready)
+        self.run.problem.connect(lambda text: self.say_banner(text, "warning"))
+        self.gallery.said.connect(lambda text: self.window.status.say(text))
+        self.gallery.opened.connect(self.run.show)
         self._failed.connect(self._show_crash)
         hints = QGuiApplication.styleHints()
         hints.colorSchemeChanged.connect(lambda _scheme: self._follow_system())
 
     def side_panels(self, window: MainWindow) -> list[tuple[str, str, QWidget]]:
         """Name, title and widget of each panel that lies on the trailing side."""
+        from app.panels.gallery import GalleryPanel
+        from app.panels.grid import GridPanel
         from app.panels.queue import QueuePanel
 
-        return [("queue", self.tr("Queue"), QueuePanel(self.queue, window))]
+        gallery = GalleryPanel(self.gallery, self.generation, self.queue, window)
+        queue = QueuePanel(self.queue, window)
+        grid = GridPanel(self.generation, self.queue, window)
+        queue.show_wanted.connect(self.run.show)
+        queue.generate_wanted.connect(self.generate)
+        grid.show_wanted.connect(self.run.show)
+        return [
+            ("gallery", self.tr("Gallery"), gallery),
+            ("queue", self.tr("Queue"), queue),
+            ("grid", self.tr("Grid"), grid),
+        ]
+
+    def recipe_panel(self, window: MainWindow) -> QWidget:
+        """What the chosen picture of the gallery was made of."""
+        from app.panels.recipe import RecipePanel
+
+        return RecipePanel(self.gallery, self.generation, self.queue, window)
 
     def _generation_changed(self, name: str) -> None:
         if name == "model":
@@ -209,7 +236,9 @@ class Application(QObject):
 
     def _setting_changed(self, name: str) -> None:
         self._apply_settings()
-        if name == "theme":
+        if name == "pictures_folder":
+            self.gallery.set_folder(self.settings.pictures_folder)
+        elif name == "theme":
             theme.apply(self.qt, self.settings["theme"])
         elif name == "language":
             # Not within the signal of a widget that the new window replaces.
