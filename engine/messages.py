@@ -101,6 +101,23 @@ class GenerateRequest:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class EngineSettings:
+    """What the engine is told once and not with every job; nothing of it changes a picture.
+
+    `records` is the folder of the kept steps (None keeps none), of at most `records_bytes`; `wildcards`, `adapters` and
+    `embeddings` are folders in which names of prompts are looked up. After `idle_seconds` without a job the model is
+    released; 0 never does.
+    """
+
+    records: str | None = None
+    records_bytes: int = 2 * 2**30
+    wildcards: str | None = None
+    adapters: tuple[str, ...] = ()
+    embeddings: tuple[str, ...] = ()
+    idle_seconds: float = 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Recipe:
     """What made one picture, as far as its file tells; None where it does not.
 
@@ -226,6 +243,13 @@ class ModelReleased(Event):
     """The model in the folder or file `model` was let go of, and its memory returned."""
 
     model: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EngineReady(Event):
+    """The engine can begin at once: its libraries are loaded. Belongs to no job."""
+
+    job_id: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -32,6 +32,7 @@ from engine.errors import (
 )
 from engine.messages import (
     Bitmap,
+    EngineSettings,
     Event,
     GenerateRequest,
     ImageDone,
@@ -80,6 +81,16 @@ class Runner:
 
     def __init__(self) -> None:
         self._loaded: _Loaded | None = None
+        self._settings = EngineSettings()
+
+    @property
+    def model(self) -> str | None:
+        """Where the loaded model lies; None if there is none."""
+        return None if self._loaded is None else str(self._loaded.info.folder)
+
+    def configure(self, settings: EngineSettings) -> None:
+        """Take other folders and limits."""
+        self._settings = settings
 
     def run(self, request: GenerateRequest, cancel: threading.Event | None = None) -> Iterator[Event]:
         """Do `request` and yield what happens; set `cancel`, from any thread, to leave it within an operation.
@@ -100,6 +111,11 @@ class Runner:
         # Outside the handlers, so that no traceback keeps the job's tensors while the event is looked at.
         yield last
 
+    def warm_up(self, model: str, device: str, dtype: str) -> None:
+        """Load the model at `model` ahead of its first job; where that fails, the job will say why."""
+        info = read_model(Path(model))
+        self._load(info, device, dtype)
+
     def release(self) -> None:
         """Let go of the loaded model and return its memory."""
         self._loaded = None
@@ -117,7 +133,7 @@ class Runner:
         if loaded is None:
             yield ModelLoading(job_id=request.job_id, model=str(info.folder))
             began = perf_counter()
-            loaded = self._load(info, request)
+            loaded = self._load(info, request.device, request.dtype)
             yield ModelLoaded(
                 job_id=request.job_id,
                 model=str(info.folder),
@@ -150,22 +166,22 @@ class Runner:
         same = loaded.dtype == request.dtype and loaded.device == resolve_device(request.device)
         return loaded if same else None
 
-    def _load(self, info: ModelInfo, request: GenerateRequest) -> _Loaded:
+    def _load(self, info: ModelInfo, device_name: str, dtype: str) -> _Loaded:
         self.release()  # before, not after: two models at once may not fit
         import_torch()
         from engine.device import resolve_device, resolve_dtype
         from engine.pipelines.base import DiffusionPipeline
         from engine.preview import load_preview
 
-        device = resolve_device(request.device)
-        loaded = DiffusionPipeline.from_pretrained(info.folder, torch_dtype=resolve_dtype(request.dtype))
+        device = resolve_device(device_name)
+        loaded = DiffusionPipeline.from_pretrained(info.folder, torch_dtype=resolve_dtype(dtype))
         # Of the catalogue's families there is one so far.
         pipeline = cast("StableDiffusionPipeline", loaded.to(device))
         self._loaded = _Loaded(
             info=info,
             fingerprint=fingerprint(info.folder),
             device=device,
-            dtype=request.dtype,
+            dtype=dtype,
             pipeline=pipeline,
             scheduler_config=pipeline.scheduler.config,
             preview=load_preview(info.folder / "vae", pipeline.vae),
