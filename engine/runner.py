@@ -18,7 +18,7 @@ from time import perf_counter
 from typing import TYPE_CHECKING, Any, cast
 
 import engine
-from engine.catalog import ModelInfo, read_model, scheduler_entry
+from engine.catalog import ModelInfo, model_folder, read_model, scheduler_entry
 from engine.errors import (
     BadFile,
     Cancelled,
@@ -113,7 +113,7 @@ class Runner:
 
     def warm_up(self, model: str, device: str, dtype: str) -> None:
         """Load the model at `model` ahead of its first job; where that fails, the job will say why."""
-        info = read_model(Path(model))
+        info = read_model(model_folder(model))
         self._load(info, device, dtype)
 
     def release(self) -> None:
@@ -123,7 +123,7 @@ class Runner:
 
     def _pictures(self, request: GenerateRequest, cancel: threading.Event) -> Iterator[Event]:
         now = datetime.now()
-        info = read_model(Path(request.model))
+        info = read_model(model_folder(request.model))
         info.check_size(request.width, request.height)
         info.check_scheduler(request.scheduler, request.sigma_schedule)
         targets = [picture_path(request, image, now) for image in range(request.count)]
