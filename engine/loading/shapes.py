@@ -72,6 +72,8 @@ def _depths(base: Mapping[str, Any], shapes: Shapes, stages: int, attends: list[
             for layer in range(_count(shapes, f"down_blocks.{stage}.attentions.{{}}.norm.weight"))
         ]
         usual = named if isinstance(named, int) else named[stage] if stage < len(named) else 1
+        if stage == stages - 1:  # the middle is as deep as the last stage
+            usual = _count(shapes, "mid_block.attentions.0.transformer_blocks.{}.norm1.weight") or usual
         depths.append(_one_or_list(counts) if attends[stage] else usual)
     return depths if not isinstance(named, int) else _one_or_list(depths)
 

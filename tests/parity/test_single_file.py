@@ -1,0 +1,209 @@
+"""Single files of every family: detected, loaded to the same networks and pictures as the folder, read by Diffusers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import diffusers
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+from torch import nn
+
+import engine
+from engine.errors import MissingFile
+from engine.loading import convert_model, detect, load_pipeline, load_vae, model_info
+from tests.fixtures import reference_families as families
+from tests.fixtures import reference_pipelines as reference
+from tests.fixtures.reference_families import difference, picture
+
+TOLERANCE = reference.TOLERANCE
+
+
+def second(**unet: Any) -> Any:
+    """Stable Diffusion 2: linear projections, and a text encoder with GELU."""
+    made = reference.stable_diffusion(use_linear_projection=True, **unet)
+    config = dict(made.text_encoder.config.to_dict(), hidden_act="gelu")
+    made.text_encoder = type(made.text_encoder)(type(made.text_encoder.config)(**config)).eval()
+    return made
+
+
+MAKERS: dict[str, tuple[Callable[[], Any], str, str]] = {
+    "one": (reference.stable_diffusion, "stable-diffusion", ""),
+    "one, deeper": (lambda: reference.stable_diffusion(layers_per_block=2), "stable-diffusion", ""),
+    "inpaint": (
+        lambda: families.stable_diffusion("StableDiffusionInpaintPipeline", in_channels=9),
+        "stable-diffusion",
+        "inpaint",
+    ),
+    "edit": (
+        lambda: families.stable_diffusion("StableDiffusionInstructPix2PixPipeline", in_channels=8),
+        "stable-diffusion",
+        "edit",
+    ),
+    "two": (second, "stable-diffusion-2", ""),
+    "xl": (families.stable_diffusion_xl, "stable-diffusion-xl", ""),
+    "refiner": (
+        lambda: families.stable_diffusion_xl("StableDiffusionXLImg2ImgPipeline", refiner=True),
+        "stable-diffusion-xl-refiner",
+        "",
+    ),
+}
+
+
+class Made:
+    """A folder that Diffusers wrote, and the file made of it."""
+
+    def __init__(self, name: str, folder: Path) -> None:
+        make, self.family, self.variant = MAKERS[name]
+        self.theirs = make()
+        self.theirs.set_progress_bar_config(disable=True)
+        self.folder = reference.saved(self.theirs, folder / "folder")
+        self.file = convert_model(self.folder, folder / "model.safetensors", "float32")
+
+
+@pytest.fixture(scope="module", params=MAKERS)
+def made(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Made:
+    reference.quiet()
+    return Made(request.param, tmp_path_factory.mktemp("single"))
+
+
+def networks(pipeline: Any) -> dict[str, nn.Module]:
+    return {name: part for name, part in pipeline.components.items() if isinstance(part, nn.Module)}
+
+
+def assert_same_weights(pipeline: Any, other: Any) -> None:
+    expected, given = networks(pipeline), networks(other)
+    assert expected.keys() == given.keys()
+    for name, part in expected.items():
+        one, two = part.state_dict(), given[name].state_dict()
+        assert one.keys() == two.keys(), name
+        for key, tensor in one.items():
+            assert torch.equal(tensor, two[key]), f"{name}: {key}"
+
+
+def test_detected(made: Made) -> None:
+    found = detect(made.file)
+    assert (found.kind, found.family, found.variant) == ("checkpoint", made.family, made.variant)
+    assert (found.layout, found.precision, found.prediction) == ("original", "float32", "epsilon")
+    folder = detect(made.folder)
+    assert (folder.kind, folder.layout, folder.precision) == ("checkpoint", "folder", "float32")
+    assert folder.family == ("stable-diffusion" if made.family == "stable-diffusion-2" else made.family)
+
+
+def test_same_networks_and_pictures_as_the_folder(made: Made) -> None:
+    folder = engine.DiffusionPipeline.from_pretrained(made.folder)
+    single = load_pipeline(made.file, config=made.folder)
+    assert type(single) is type(folder)
+    assert_same_weights(folder, single)
+    options: dict[str, Any] = {"prompt": "a cat", "num_inference_steps": 4, "output_type": "np"}
+    if made.variant or made.family.endswith("refiner"):
+        options["image"] = picture()
+    if made.variant == "inpaint":
+        options["mask_image"] = families.mask()
+    ours, theirs = (p(**options, generator=reference.generator()).images for p in (single, made.theirs))
+    assert difference(ours, theirs) <= TOLERANCE
+
+
+def test_without_its_folder_the_shapes_say_what_it_is(made: Made) -> None:
+    single = load_pipeline(made.file)
+    folder = engine.DiffusionPipeline.from_pretrained(made.folder)
+    assert type(single).__name__ in (type(folder).__name__, "StableDiffusionPipeline")
+    assert_same_weights(folder, single)
+    for name in ("block_out_channels", "layers_per_block", "in_channels", "cross_attention_dim", "down_block_types"):
+        ours, theirs = single.unet.config[name], folder.unet.config[name]  # pyright: ignore[reportAttributeAccessIssue]
+        assert (list(ours) if isinstance(ours, (list, tuple)) else ours) == (
+            list(theirs) if isinstance(theirs, (list, tuple)) else theirs
+        )
+
+
+def test_the_reference_reads_the_file(made: Made) -> None:
+    """So the names are the true ones."""
+    for cls, part in ((diffusers.UNet2DConditionModel, "unet"), (diffusers.AutoencoderKL, "vae")):
+        read = cls.from_single_file(str(made.file), config=str(made.folder), subfolder=part, local_files_only=True)
+        expected = getattr(made.theirs, part).state_dict()
+        assert read.state_dict().keys() == expected.keys()
+        assert all(torch.equal(tensor, expected[key]) for key, tensor in read.state_dict().items())
+
+
+def test_the_reference_reads_the_whole_of_one(tmp_path: Path) -> None:
+    reference.quiet()
+    made = Made("one", tmp_path)
+    read = diffusers.StableDiffusionPipeline.from_single_file(
+        str(made.file), config=str(made.folder), local_files_only=True, safety_checker=None
+    )
+    assert_same_weights(made.theirs, read)
+
+
+@pytest.mark.parametrize("suffix", [".ckpt", ".pt"])
+@pytest.mark.parametrize("zipped", [True, False])
+def test_pickled_checkpoints(tmp_path: Path, suffix: str, zipped: bool) -> None:
+    made = Made("one", tmp_path)
+    path = tmp_path / f"model{suffix}"
+    content = {"state_dict": load_file(made.file), "global_step": 470_000, "epoch": 1}
+    torch.save(content, path, _use_new_zipfile_serialization=zipped)
+    found = detect(path)
+    assert (found.kind, found.family, found.metadata["global_step"]) == ("checkpoint", "stable-diffusion", "470000")
+    assert_same_weights(load_pipeline(made.file), load_pipeline(path))
+
+
+def test_the_last_layer_of_open_clip_is_left_out(tmp_path: Path) -> None:
+    """Stable Diffusion 2 was published with all layers of its text encoder and uses all but the last."""
+    made = Made("two", tmp_path)
+    tensors = load_file(made.file)
+    prefix = "cond_stage_model.model."
+    last = f"{prefix}transformer.resblocks.2."
+    more = {name.replace(last, last.replace("2", "3")): tensor + 1 for name, tensor in tensors.items() if last in name}
+    assert len(more) == 12
+    more |= {f"{prefix}text_projection": torch.ones(16, 16), f"{prefix}logit_scale": torch.ones(())}
+    save_file({**tensors, **more}, made.file)
+    assert_same_weights(engine.DiffusionPipeline.from_pretrained(made.folder), load_pipeline(made.file))
+
+
+def test_bare_networks_and_another_vae(tmp_path: Path) -> None:
+    made = Made("one", tmp_path)
+    tensors = load_file(made.file)
+    vae = {name.removeprefix("first_stage_model."): t for name, t in tensors.items() if "first_stage" in name}
+    changed = {name: tensor * 0.5 for name, tensor in vae.items()}
+    for stem, content in (("bare", changed), ("prefixed", {f"first_stage_model.{k}": v for k, v in changed.items()})):
+        save_file(content, tmp_path / f"{stem}.safetensors")
+        found = detect(tmp_path / f"{stem}.safetensors")
+        assert (found.kind, found.layout, found.family) == ("vae", "original", "")
+        pipeline: Any = load_pipeline(made.file, vae=tmp_path / f"{stem}.safetensors")
+        assert torch.equal(pipeline.vae.decoder.conv_in.weight, changed["decoder.conv_in.weight"])
+        assert pipeline.vae.config.scaling_factor == 0.18215
+    assert load_vae(made.folder).config.scaling_factor == 0.3
+    save_file({k: v for k, v in tensors.items() if "first_stage" not in k}, tmp_path / "without.safetensors")
+    with pytest.raises(MissingFile, match="holds no vae"):
+        load_pipeline(tmp_path / "without.safetensors")
+    whole: Any = load_pipeline(tmp_path / "without.safetensors", vae=made.folder)
+    assert whole.vae.config.scaling_factor == 0.18215
+
+
+def test_round_trip(made: Made, tmp_path: Path) -> None:
+    folder = convert_model(made.file, tmp_path / "again", "float32", config=made.folder)
+    assert_same_weights(
+        engine.DiffusionPipeline.from_pretrained(made.folder), engine.DiffusionPipeline.from_pretrained(folder)
+    )
+    assert [path.name for path in tmp_path.iterdir()] == ["again"]
+
+
+@pytest.mark.parametrize("precision", ["float16", "bfloat16", "float8_e4m3fn", "float8_e5m2"])
+def test_precisions(tmp_path: Path, precision: str) -> None:
+    made = Made("one", tmp_path)
+    path = convert_model(made.folder, tmp_path / "small.safetensors", precision, title="A cat's model")
+    found = detect(path)
+    assert found.precision.startswith((precision, f"mixed: {precision}", "mixed: float16, float8"))
+    assert found.metadata["modelspec.title"] == "A cat's model"
+    assert found.metadata["modelspec.architecture"] == "stable-diffusion-v1"
+    assert model_info(path).name == "A cat's model"
+    pipeline: Any = load_pipeline(path)
+    exact: Any = load_pipeline(made.file)
+    eighth = 0.13 if "e5m2" in precision else 0.07
+    expected = exact.unet.state_dict()
+    for name, tensor in pipeline.unet.state_dict().items():
+        wanted = expected[name]
+        assert tensor.dtype == torch.float32
+        assert (tensor - wanted).abs().max() <= (eighth if "float8" in precision else 0.004) * wanted.abs().max() + 1e-3
