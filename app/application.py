@@ -17,7 +17,6 @@ from PySide6.QtWidgets import QApplication, QWidget
 
 from app import remedies, theme
 from app.attention import Attention
-from app.attention import Attention
 from app.engine_client import EngineClient, engine_thread
 from app.i18n import Languages
 from app.main_window import MainWindow
@@ -117,7 +116,6 @@ class Application(QObject):
             return
         self._closing = True
         self.settings.set("generation", self.generation.to_json())
-        self.attention.close()
         self.queue.close()
         self.attention.close()
         self.client.close()
@@ -167,7 +165,6 @@ class Application(QObject):
         self.prompts.problem.connect(lambda text: self.say_banner(text, "warning"))
         self.gallery.problem.connect(lambda text: self.say_banner(text, "warning"))
         self.queue.picture_ready.connect(self._picture_ready)
-        self.run.problem.connect(lambda text: self.say_banner(text, "warning"))
         self.gallery.said.connect(lambda text: self.window.status.say(text))
         self.gallery.opened.connect(self.run.show)
         self._failed.connect(self._show_crash)

@@ -43,6 +43,7 @@ class Attention(QObject):
         self._notifier = notify or (TrayNotifier(self) if sys.platform == "win32" else notifier())
         self._looking = looking or _window_is_active
         self._launcher = LauncherEntry()
+        self._closed = False
         # One thread: what holds sleep off on Windows is bound to it, and hold and release stay in order.
         self._thread = ThreadPoolExecutor(1, "attention")
         self._timer = QTimer(self, singleShot=True, interval=PROGRESS_MS)
@@ -53,13 +54,18 @@ class Attention(QObject):
         queue.drained.connect(self._drained)
 
     def close(self) -> None:
-        """Let the computer sleep again."""
+        """Let the computer sleep again; may be called twice."""
+        if self._closed:
+            return
+        self._closed = True
         self._thread.submit(self._guard.release)
         self._thread.shutdown(wait=True)
         self._launcher.show(None)
 
     def _running_changed(self, running: bool) -> None:
         # Between two jobs the queue is idle for a moment; the guard stays until nothing waits.
+        if self._closed:
+            return
         if running:
             self._thread.submit(self._guard.hold)
         elif not self._queue.with_status("waiting") or self._queue.paused:
@@ -82,7 +88,7 @@ class Attention(QObject):
         self._launcher.show(self._queue.progress.fraction if self._queue.running else None)
 
     def _drained(self, pictures: int) -> None:
-        if self._looking():
+        if self._closed or self._looking():
             return
         title, text = self.tr("The queue is done"), self.tr("%n picture(s) finished.", "", pictures)
         if isinstance(self._notifier, TrayNotifier):
