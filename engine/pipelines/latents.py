@@ -126,4 +126,4 @@ def noise_or_given(
         return randn_tensor(shape, generator, device, dtype)
     if given.shape != tuple(shape):
         raise InvalidValue(f"latents {list(given.shape)} do not fit this call, which needs {list(shape)}.")
-    return given.to(device)
+    return given.to(device, dtype)

@@ -5,9 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 import diffusers
+import numpy as np
 import pytest
 import torch
 
+import engine
 from engine.errors import InvalidValue
 from tests.fixtures import reference_families as families
 from tests.fixtures import reference_pipelines as reference
@@ -59,8 +61,20 @@ class TestImageToImage:
         ours, theirs = both(img2img, prompt=prompt, image=IMAGES[kind], eta=0.5)
         assert difference(ours, theirs) <= TOLERANCE
 
-    @pytest.mark.parametrize("strength", [0.3, 0.5, 0.8, 1.0])
-    @pytest.mark.parametrize("name", ["DDIM", "PNDM", "EulerDiscrete", "EulerAncestralDiscrete", "HeunDiscrete", "LCM"])
+    @pytest.mark.parametrize(
+        ("name", "strength"),
+        [
+            ("DDIM", 0.3),
+            ("DDIM", 1.0),
+            ("PNDM", 0.8),
+            ("EulerDiscrete", 0.5),
+            ("EulerDiscrete", 1.0),
+            ("EulerAncestralDiscrete", 0.7),
+            ("HeunDiscrete", 0.6),
+            ("LCM", 0.9),
+            ("DPMSolverMultistep", 0.7),
+        ],
+    )
     def test_strength_and_schedulers(self, img2img: Pair, name: str, strength: float) -> None:
         families.set_scheduler(img2img, name, prediction_type="v_prediction" if name == "HeunDiscrete" else "epsilon")
         ours, theirs = both(img2img, prompt="a cat", image=picture(), strength=strength, num_inference_steps=5)
@@ -172,10 +186,11 @@ class TestInpainting:
         else:
             assert difference(ours, theirs) <= TOLERANCE
 
-    @pytest.mark.parametrize("name", ["PNDM", "EulerDiscrete", "EulerAncestralDiscrete", "DPMSolverMultistep"])
+    @pytest.mark.parametrize("name", ["PNDM", "EulerAncestralDiscrete"])
     def test_schedulers(self, inpaint: Pair, name: str) -> None:
         families.set_scheduler(inpaint, name)
-        ours, theirs = both(inpaint, prompt="a cat", image=picture(), mask_image=mask(), strength=0.8)
+        given = {"image": picture(), "mask_image": mask(), "strength": 0.8, "num_inference_steps": 5}
+        ours, theirs = both(inpaint, prompt="a cat", **given)
         assert difference(ours, theirs) <= TOLERANCE
 
     def test_what_is_kept_is_kept(self, inpaint: Pair) -> None:
@@ -294,7 +309,7 @@ def test_depth_is_estimated_or_given(depth_pair: Pair) -> None:
     with pytest.raises(InvalidValue, match=r"depth_map has the shape \[20, 24\]"):
         ours("a cat", picture(), depth[0, :20, :24])
     flat = ours("a cat", picture(), torch.ones(1, 8, 8), **options).images
-    assert bool((flat == flat).all())
+    assert np.isfinite(flat).all()
 
 
 @pytest.fixture(scope="module")
@@ -365,7 +380,7 @@ def latent_upscale_pair(tmp_path_factory: pytest.TempPathFactory) -> Pair:
     ],
 )
 def test_twice_larger(latent_upscale_pair: Pair, options: dict[str, Any]) -> None:
-    for pipeline, cls in zip(latent_upscale_pair, (diffusers, __import__("engine")), strict=True):
+    for pipeline, cls in zip(latent_upscale_pair, (diffusers, engine), strict=True):
         pipeline.scheduler = cls.EulerDiscreteScheduler(prediction_type="sample")
     given = {"prompt": "a cat", "image": IMAGES["latents"], **options}
     ours, theirs = both(latent_upscale_pair, **given)
