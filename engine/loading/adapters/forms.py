@@ -164,9 +164,8 @@ def _lokr(change: Change) -> tuple[Tensor, str]:
     if second.ndim == 4 and first.ndim == 2:
         first = first[:, :, None, None]
     # Two whole factors have no rank, and alpha has no meaning for them.
-    return torch.kron(first, second) * (1.0 if rank is None else _scale(change, rank)), "lokr_w1" if change.has(
-        "lokr_w1"
-    ) else "lokr_w1_a"
+    scale = _scale(change, rank) if rank is not None else change.scale or 1.0
+    return torch.kron(first, second) * scale, "lokr_w1" if change.has("lokr_w1") else "lokr_w1_a"
 
 
 def _product(change: Change, outer: str, inner: str) -> Tensor:
@@ -187,7 +186,7 @@ def _core(change: Change, core: str, outer: str, inner: str, *, transposed: bool
         fits = left.shape[1] == middle.shape[0] and right.shape[0] == middle.shape[1]
     if not fits:
         raise change.wrong(core, f"does not fit between {change.keys[outer]} and {change.keys[inner]}; it is damaged.")
-    return torch.einsum("pqhw,op,qi->oihw", middle, left, right)
+    return torch.einsum("pqhw,op,qi->oihw", middle, left, right).contiguous()
 
 
 def _scale(change: Change, rank: int) -> Tensor | float:

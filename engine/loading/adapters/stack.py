@@ -19,10 +19,11 @@ from engine.errors import InvalidValue
 from engine.loading.adapters.files import AdapterFile, Placed, Unplaced, read_adapter
 from engine.loading.adapters.forms import bias_change, weight_change
 from engine.loading.adapters.names import UNET, Names, collect_names
+from engine.loading.quantised import QuantisedLinear
 
 PARTS = ("unet", "text_encoder", "text_encoder_2")
-# Module, name of the parameter -> the original.
-Originals = dict[tuple[nn.Module, str], nn.Parameter]
+# A module and the name of what was changed in it (a parameter, or a packed layer) -> the original.
+Originals = dict[tuple[nn.Module, str], nn.Parameter | QuantisedLinear]
 
 
 @dataclass(frozen=True)
@@ -106,11 +107,8 @@ class AdapterStack:
         """Put the very original weights back."""
         for part in self._parts.values():
             originals = _originals(part)
-            for (module, name), original in originals.items():
-                merged = cast("nn.Parameter", getattr(module, name))
-                if (merged.device, merged.dtype) != (original.device, original.dtype):
-                    # The pipeline was moved while the adapter was on.
-                    original.data = original.data.to(device=merged.device, dtype=merged.dtype)
+            for (module, name), original in reversed(originals.items()):
+                _follow(original, getattr(module, name))
                 setattr(module, name, original)
             originals.clear()
             _note(part, (), _Applied())
@@ -138,12 +136,15 @@ class AdapterStack:
         for (part_name, module_name), changes in by_module.items():
             part = self._parts[part_name]
             module = part.get_submodule(module_name)
+            if isinstance(module, QuantisedLinear):
+                module = _unpack(part, module_name, module)
             _change_parameter(part, module, "weight", changes)
             _change_parameter(part, module, "bias", changes)
 
 
 def _weight_names(part: nn.Module) -> list[str]:
-    return [name for name, _ in part.named_parameters() if name.endswith(".weight")]
+    plain = [name for name, _ in part.named_parameters() if name.endswith(".weight")]
+    return plain + [f"{name}.weight" for name, module in part.named_modules() if isinstance(module, QuantisedLinear)]
 
 
 def _note(part: nn.Module, key: tuple[Any, ...], applied: _Applied) -> None:
@@ -166,6 +167,27 @@ def _stamp(path: Path) -> tuple[Path, int, int]:
     except OSError:
         return path, 0, 0  # reading it gives the error
     return path.resolve(), status.st_mtime_ns, status.st_size
+
+
+def _unpack(part: nn.Module, name: str, packed: QuantisedLinear) -> nn.Linear:
+    """Put a plain layer in the place of a packed one, whose few bits cannot hold a small change."""
+    weight = packed.weight
+    layer = nn.Linear(1, 1, bias=False, device="meta")
+    layer.in_features, layer.out_features = packed.in_features, packed.out_features
+    layer.weight, layer.bias = nn.Parameter(weight, requires_grad=False), packed.bias  # pyright: ignore[reportAttributeAccessIssue]
+    parent, _, last = name.rpartition(".")
+    owner = part.get_submodule(parent)
+    _originals(part)[owner, last] = packed
+    setattr(owner, last, layer)
+    return layer
+
+
+def _follow(original: nn.Parameter | QuantisedLinear, merged: Any) -> None:
+    """Bring `original` to where the pipeline was moved while an adapter was on."""
+    if isinstance(original, QuantisedLinear):
+        original.to(merged.weight.device)
+    elif (merged.device, merged.dtype) != (original.device, original.dtype):
+        original.data = original.data.to(device=merged.device, dtype=merged.dtype)
 
 
 def _change_parameter(part: nn.Module, module: nn.Module, name: str, changes: Sequence[tuple[Placed, float]]) -> None:

@@ -1,0 +1,300 @@
+"""Adapters come and go without a trace, in every way of writing their keys; what does not fit is named."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+import torch
+from torch import Tensor
+
+from engine.errors import BadFile, MissingFile, WeightsMismatch
+from engine.loading.adapters import AdapterStack, AdapterUse, find_adapters, find_files
+from tests.engine.loading.adapters.tiny import pointers, snapshot, stable_diffusion, stable_diffusion_xl, write
+
+DOWN, UP = torch.full((2, 32), 0.5), torch.ones(32, 2)
+CHANGE = torch.ones(32, 32)
+
+
+def pair(prefix: str, down: Tensor = DOWN, up: Tensor = UP, style: str = "kohya") -> dict[str, Tensor]:
+    """The two factors of a LoRA for one module, in one way of writing."""
+    ends = {
+        "kohya": ("lora_down.weight", "lora_up.weight"),
+        "peft": ("lora_A.weight", "lora_B.weight"),
+        "peft, named": ("lora_A.default.weight", "lora_B.default.weight"),
+        "diffusers": ("lora.down.weight", "lora.up.weight"),
+        "diffusers, layers": ("lora_linear_layer.down.weight", "lora_linear_layer.up.weight"),
+    }[style]
+    return {f"{prefix}.{ends[0]}": down, f"{prefix}.{ends[1]}": up}
+
+
+def small(prefix: str, style: str = "kohya") -> dict[str, Tensor]:
+    """The same for a module of 16 to 16."""
+    return pair(prefix, DOWN[:, :16], UP[:16], style)
+
+
+BLOCK = "down_blocks.1.attentions.1.transformer_blocks.1.attn1.to_out.0"
+FLAT, ORIGINAL = BLOCK.replace(".", "_"), "input_blocks_5_1_transformer_blocks_1_attn1_to_out_0"
+TEXT = "text_model.encoder.layers.1.self_attn.q_proj"
+FLAT_TEXT = TEXT.replace(".", "_")
+# A way of writing, and the module that it means.
+STYLES: list[tuple[dict[str, Tensor], str]] = [
+    (pair(f"lora_unet_{FLAT}"), f"unet.{BLOCK}"),
+    (pair(f"lora_unet_{ORIGINAL}"), f"unet.{BLOCK}"),
+    (pair(f"lycoris_{FLAT}"), f"unet.{BLOCK}"),
+    (pair(f"lycoris_unet_{FLAT}"), f"unet.{BLOCK}"),
+    (pair(f"unet.{BLOCK}", style="peft"), f"unet.{BLOCK}"),
+    (pair(f"unet.{BLOCK}", style="peft, named"), f"unet.{BLOCK}"),
+    (pair(f"unet.{BLOCK}", style="diffusers"), f"unet.{BLOCK}"),
+    (pair(f"base_model.model.{BLOCK}", style="peft"), f"unet.{BLOCK}"),
+    (pair("diffusion_model.input_blocks.5.1.transformer_blocks.1.attn1.to_out.0"), f"unet.{BLOCK}"),
+    (pair("model.diffusion_model.input_blocks.5.1.transformer_blocks.1.attn1.to_out.0"), f"unet.{BLOCK}"),
+    (
+        {
+            f"unet.{BLOCK.removesuffix('.to_out.0')}.processor.to_out_lora.{end}.weight": factor
+            for end, factor in (("down", DOWN), ("up", UP))
+        },
+        f"unet.{BLOCK}",
+    ),
+    (
+        {
+            f"{BLOCK.removesuffix('.to_out.0')}.processor.to_k_lora.{end}.weight": factor
+            for end, factor in (("down", DOWN), ("up", UP))
+        },
+        f"unet.{BLOCK.removesuffix('to_out.0')}to_k",
+    ),
+    (pair("lora_unet_middle_block_1_proj_in"), "unet.mid_block.attentions.0.proj_in"),
+    (pair("lora_unet_output_blocks_0_1_proj_out"), "unet.up_blocks.0.attentions.0.proj_out"),
+    (
+        {"lora_unet_input_blocks_3_0_op.diff": torch.ones(16, 16, 3, 3)},
+        "unet.down_blocks.0.downsamplers.0.conv",
+    ),
+    ({"lora_unet_label_emb_0_2.diff": torch.ones(64, 64)}, "unet.add_embedding.linear_2"),
+    (small(f"lora_te1_{FLAT_TEXT}"), f"text_encoder.{TEXT}"),
+    (small(f"lora_te_{FLAT_TEXT}"), f"text_encoder.{TEXT}"),
+    (small(f"lora_te2_{FLAT_TEXT}"), f"text_encoder_2.{TEXT}"),
+    (small(f"text_encoder.{TEXT}", "peft"), f"text_encoder.{TEXT}"),
+    (small(f"text_encoder_2.{TEXT}", "peft"), f"text_encoder_2.{TEXT}"),
+    (small(f"text_encoder_2.{TEXT}", "diffusers, layers"), f"text_encoder_2.{TEXT}"),
+    (small(f"text_encoder.{TEXT.removeprefix('text_model.')}", "peft"), f"text_encoder.{TEXT}"),
+    (small(f"clip_g.transformer.{TEXT}"), f"text_encoder_2.{TEXT}"),
+    (small("lora_te2_text_projection"), "text_encoder_2.text_projection"),
+    (
+        {
+            f"text_encoder.{TEXT.removesuffix('q_proj')}to_q_lora.{end}.weight": factor
+            for end, factor in (("down", DOWN[:, :16]), ("up", UP[:16]))
+        },
+        f"text_encoder.{TEXT}",
+    ),
+]
+
+
+@pytest.fixture(scope="module")
+def xl() -> SimpleNamespace:
+    """Parts like SDXL's."""
+    return stable_diffusion_xl()
+
+
+@pytest.mark.parametrize(("tensors", "module"), STYLES, ids=[next(iter(tensors)) for tensors, _ in STYLES])
+def test_every_way_of_writing_finds_its_module(
+    tensors: dict[str, Tensor], module: str, xl: SimpleNamespace, tmp_path: Path
+) -> None:
+    before = snapshot(xl)
+    stack = AdapterStack(xl)
+    stack.set([AdapterUse(write(tmp_path, tensors))])
+    after = snapshot(xl)
+    assert stack.report == ()
+    assert [key for key in after if not torch.equal(after[key], before[key])] == [f"{module}.weight"]
+    torch.testing.assert_close(
+        after[f"{module}.weight"] - before[f"{module}.weight"], torch.ones_like(after[f"{module}.weight"])
+    )
+    stack.clear()
+
+
+def both(tmp_path: Path, name: str = "both.safetensors") -> Path:
+    """An adapter of the UNet and both text encoders."""
+    return write(
+        tmp_path, pair(f"lora_unet_{FLAT}") | small(f"lora_te1_{FLAT_TEXT}") | small(f"lora_te2_{FLAT_TEXT}"), name
+    )
+
+
+def changes(pipeline: SimpleNamespace, before: dict[str, Tensor]) -> list[float]:
+    """How much the three weights changed, in the mean."""
+    after = snapshot(pipeline)
+    keys = (f"unet.{BLOCK}.weight", f"text_encoder.{TEXT}.weight", f"text_encoder_2.{TEXT}.weight")
+    return [round(float((after[key] - before[key]).mean()), 4) for key in keys]
+
+
+def test_strengths_are_separate_and_adapters_add_up(xl: SimpleNamespace, tmp_path: Path) -> None:
+    before = snapshot(xl)
+    first, second = both(tmp_path), both(tmp_path, "second.safetensors")
+    stack = AdapterStack(xl)
+    stack.set([AdapterUse(first, unet=0.5, text_encoder=0.25)])
+    assert changes(xl, before) == [0.5, 0.25, 0.25]
+    stack.set([AdapterUse(first, 0.5, 0), AdapterUse(second, 1, -1)])
+    assert changes(xl, before) == [1.5, -1, -1]
+    assert [use.path for use in stack.uses] == [first, second]
+    stack.set([AdapterUse(second, 1, -1), AdapterUse(first, 0.5, 0)])
+    assert changes(xl, before) == [1.5, -1, -1]
+    stack.set([])
+    assert changes(xl, before) == [0, 0, 0]
+
+
+def test_a_hundred_times_on_and_off_leaves_no_trace(tmp_path: Path) -> None:
+    pipeline = stable_diffusion()
+    layer = "down_blocks_0_resnets_0_conv1"
+    tensors = {
+        f"lora_unet_{layer}.hada_w1_a": torch.randn(16, 2),
+        f"lora_unet_{layer}.hada_w1_b": torch.randn(2, 144),
+        f"lora_unet_{layer}.hada_w2_a": torch.randn(16, 2),
+        f"lora_unet_{layer}.hada_w2_b": torch.randn(2, 144),
+        "lora_unet_conv_in.diff": torch.randn(16, 4, 3, 3),
+        "lora_unet_conv_in.diff_b": torch.randn(16),
+        "lora_unet_conv_out.oft_blocks": torch.randn(2, 2, 2),
+    }
+    first, second = write(tmp_path, tensors), write(tmp_path, small(f"lora_te_{FLAT_TEXT}"), "second.safetensors")
+    before, places = snapshot(pipeline), pointers(pipeline)
+    stack = AdapterStack(pipeline)
+    for number in range(100):
+        stack.set([AdapterUse(first, 0.3 + number / 10, 1)] + [AdapterUse(second, 1, 0.7)] * (number % 2))
+        if number % 3:
+            stack.clear()
+    stack.clear()
+    after = snapshot(pipeline)
+    assert all(torch.equal(after[key], before[key]) for key in before)
+    assert pointers(pipeline) == places, "the originals themselves are back, not copies of them"
+
+
+def test_stacks_of_one_pipeline_agree(xl: SimpleNamespace, tmp_path: Path) -> None:
+    before = snapshot(xl)
+    AdapterStack(xl).set([AdapterUse(both(tmp_path), 0.5, 0.5)])
+    other = AdapterStack(SimpleNamespace(unet=xl.unet))
+    assert len(other.uses) == 1
+    AdapterStack(xl).set([AdapterUse(both(tmp_path, "again.safetensors"), 0.25, 0.5)])
+    assert changes(xl, before) == [0.25, 0.5, 0.5]
+    AdapterStack(xl).clear()
+    assert changes(xl, before) == [0, 0, 0]
+
+
+def test_originals_follow_a_pipeline_that_moved(tmp_path: Path) -> None:
+    pipeline = stable_diffusion_xl()
+    stack = AdapterStack(pipeline)
+    stack.set([AdapterUse(both(tmp_path))])
+    pipeline.unet.to(torch.float16)
+    stack.clear()
+    assert {parameter.dtype for parameter in pipeline.unet.parameters()} == {torch.float16}
+
+
+def test_half_precision_is_rounded_once(tmp_path: Path) -> None:
+    pipeline = stable_diffusion_xl()
+    pipeline.unet.to(torch.float16)
+    layer = pipeline.unet.get_submodule(BLOCK)
+    original = layer.weight.detach().clone()
+    factors = torch.randn(2, 32, generator=torch.Generator().manual_seed(2))
+    AdapterStack(pipeline).set([AdapterUse(write(tmp_path, pair(f"lora_unet_{FLAT}", down=factors)), 0.3)])
+    exact = original.double() + 0.3 * (UP.double() @ factors.double())
+    assert torch.equal(layer.weight.detach(), exact.half())
+
+
+def test_keys_without_a_place_are_reported(xl: SimpleNamespace, tmp_path: Path) -> None:
+    path = write(
+        tmp_path,
+        pair(f"lora_unet_{FLAT}")
+        | {
+            "lora_unet_nowhere.lora_down.weight": DOWN,
+            "lora_unet_conv_in.strange": DOWN,
+            "lora_te1_text_model_encoder_layers_0_mlp_fc1.lora_down.weight": DOWN,
+            f"lora_unet_{FLAT.removesuffix('to_out_0')}to_q.diff_b": torch.ones(32),
+            f"unet.{BLOCK}.lora_A.weight": DOWN,
+        },
+    )
+    stack = AdapterStack(xl)
+    stack.set([AdapterUse(path)])
+    assert {entry.key: entry.reason for entry in stack.report} == {
+        "lora_unet_nowhere.lora_down.weight": "this model has no such module",
+        "lora_unet_conv_in.strange": "its end is of no known form",
+        "lora_te1_text_model_encoder_layers_0_mlp_fc1.lora_down.weight": "it needs up, which the file lacks",
+        f"lora_unet_{FLAT.removesuffix('to_out_0')}to_q.diff_b": "this model's module has no bias",
+        f"unet.{BLOCK}.lora_A.weight": f"lora_unet_{FLAT}.lora_down.weight says the same",
+    }
+    assert {entry.path for entry in stack.report} == {path}
+    stack.clear()
+    assert stack.report == ()
+
+
+def _text(path: Path) -> Path:
+    path.write_text("no weights")
+    return path
+
+
+@pytest.mark.parametrize(
+    ("make", "error", "message"),
+    [
+        (
+            lambda f: write(f, pair(f"lora_unet_{FLAT}", down=torch.ones(2, 8))),
+            WeightsMismatch,
+            r"\[32, 8\].*\[32, 32\]",
+        ),
+        (
+            lambda f: write(f, pair(f"lora_unet_{FLAT}", up=torch.ones(32, 3))),
+            WeightsMismatch,
+            "cannot be multiplied by",
+        ),
+        (
+            lambda f: write(f, {f"lora_unet_{FLAT}.oft_blocks": torch.ones(2, 4, 4)}),
+            WeightsMismatch,
+            "oft_blocks .* turns 8 outputs",
+        ),
+        (
+            lambda f: write(f, pair(f"lora_unet_{FLAT}") | {f"lora_unet_{FLAT}.dora_scale": torch.ones(5, 1)}),
+            WeightsMismatch,
+            "dora_scale .* no number for each row",
+        ),
+        (lambda f: write(f, {"some.weight": torch.ones(2)}), BadFile, "is no adapter"),
+        (lambda f: f / "gone.safetensors", MissingFile, "gone.safetensors"),
+        (lambda f: _text(f / "bad.safetensors"), BadFile, "bad.safetensors"),
+    ],
+)
+def test_what_does_not_fit_is_one_error_that_names_it(
+    make: Callable[[Path], Path], error: type[Exception], message: str, xl: SimpleNamespace, tmp_path: Path
+) -> None:
+    before = snapshot(xl)
+    path, good = make(tmp_path), both(tmp_path)
+    stack = AdapterStack(xl)
+    with pytest.raises(error, match=message) as caught:
+        stack.set([AdapterUse(good), AdapterUse(path)])
+    assert str(path) in str(caught.value)
+    assert stack.uses == ()
+    after = snapshot(xl)
+    assert all(torch.equal(after[key], before[key]) for key in before)
+
+
+def test_pickled_adapters_are_read(xl: SimpleNamespace, tmp_path: Path) -> None:
+    path = tmp_path / "old.pt"
+    torch.save(pair(f"lora_unet_{FLAT}"), path)
+    before = snapshot(xl)
+    stack = AdapterStack(xl)
+    stack.set([AdapterUse(path)])
+    assert changes(xl, before) == [1, 0, 0]
+    stack.clear()
+
+
+def test_files_are_found_by_name(tmp_path: Path) -> None:
+    (tmp_path / "styles").mkdir()
+    ink, oil = tmp_path / "styles" / "Ink v1.2.safetensors", tmp_path / "oil.pt"
+    for path in (ink, oil, tmp_path / "readme.txt"):
+        path.touch()
+    assert find_adapters(["Ink v1.2", "styles/Ink v1.2", "ink V1.2", "oil", "oil.pt"], [tmp_path]) == [
+        ink,
+        ink,
+        ink,
+        oil,
+        oil,
+    ]
+    assert set(find_files([tmp_path, tmp_path / "none"])) == {"Ink v1.2", "styles/Ink v1.2", "oil"}
+    with pytest.raises(MissingFile, match="'oli' is not in .*; did you mean oil"):
+        find_adapters(["oli"], [tmp_path])
+    with pytest.raises(MissingFile, match="none is set"):
+        find_adapters(["oil"], [])
