@@ -259,6 +259,7 @@ class Card:
     name: str
     title: str
     source: str
+    kind: str
     family: str
     licence: str
     size: int

@@ -1,4 +1,4 @@
-"""The engine's command line: `generate`, `info`, `schedulers`, `train`."""
+"""The engine's command line: `generate`, `info`, `models`, `schedulers`, `train`."""
 
 from __future__ import annotations
 

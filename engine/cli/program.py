@@ -12,6 +12,7 @@ import typer
 
 from engine.cli.generate import generate
 from engine.cli.info import info
+from engine.cli.models import program as models
 from engine.cli.schedulers import schedulers
 from engine.cli.train import text_to_image
 from engine.errors import KnownError, OutOfMemory
@@ -34,6 +35,7 @@ def run(argv: Sequence[str]) -> int:
     # A callback keeps `train` a group of commands, which one command alone would not be.
     train.callback()(_train)
     program.add_typer(train)
+    program.add_typer(models())
     try:
         code = program(args=list(argv), prog_name="sfumato", standalone_mode=False)
     except typer.TyperException as error:
