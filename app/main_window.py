@@ -87,9 +87,11 @@ class MainWindow(QMainWindow):
         side = [self._dock(name, title, panel, RIGHT) for name, title, panel in panels]
         for first, second in zip(side, side[1:], strict=False):
             self.tabifyDockWidget(first, second)
-        if side:
-            side[0].raise_()
-            self.resizeDocks([side[0]], [SIDE_WIDTH], Qt.Orientation.Horizontal)
+        recipe = self._dock("recipe", self.tr("Recipe"), self._program.recipe_panel(self), RIGHT)
+        self.splitDockWidget(side[0], recipe, Qt.Orientation.Vertical)
+        side[0].raise_()
+        self.resizeDocks([side[0], recipe], [440, 280], Qt.Orientation.Vertical)
+        self.resizeDocks([side[0]], [SIDE_WIDTH], Qt.Orientation.Horizontal)
 
     def _dock(self, name: str, title: str, panel: QWidget, area: Qt.DockWidgetArea) -> QDockWidget:
         dock = QDockWidget(title, self)

@@ -41,6 +41,18 @@ class Field(Generic[T]):
         state.set(self.name, value)
 
 
+class _Follower(QObject):
+    """Shows a value as long as its owner lives: a plain function would outlive the widgets it fills."""
+
+    def __init__(self, state: GenerationState, name: str, show: Callable[[Any], None], owner: QObject) -> None:
+        super().__init__(owner)
+        self._state, self._name, self._show = state, name, show
+
+    def follow(self, changed: str) -> None:
+        if changed == self._name:
+            self._show(getattr(self._state, changed))
+
+
 class GenerationState(QObject):
     """The values of the next request.
 
@@ -123,14 +135,8 @@ class GenerationState(QObject):
     def bind(self, name: str, owner: QObject, show: Callable[[Any], None]) -> None:
         """Call `show` with the value of `name` now and whenever it changes, as long as `owner` lives."""
 
-        def follow(changed: str) -> None:
-            if changed == name:
-                show(getattr(self, name))
-
         show(getattr(self, name))
-        connection = self.changed.connect(follow)
-        # A function of Python's has no life that Qt knows of; without this it would outlive the widgets it fills.
-        owner.destroyed.connect(lambda: self.changed.disconnect(connection))
+        self.changed.connect(_Follower(self, name, show, owner).follow)
 
     # ------------------------------------------------------------------------------------------------ model
 
