@@ -73,14 +73,25 @@ _NEEDED: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("bias", ("diff_b",)),
 )
 _USED: Mapping[str, frozenset[str]] = {
-    "lora": frozenset({"down", "up", "mid", "alpha", "scalar", "magnitude", "up_bias", "diff_b"}),
+    "lora": frozenset({"down", "up", "mid", "alpha", "scalar", "magnitude", "row_magnitude", "up_bias", "diff_b"}),
     "loha": frozenset(
-        {"hada_w1_a", "hada_w1_b", "hada_w2_a", "hada_w2_b", "hada_t1", "hada_t2", "alpha", "scalar", "magnitude"}
+        {
+            "hada_w1_a",
+            "hada_w1_b",
+            "hada_w2_a",
+            "hada_w2_b",
+            "hada_t1",
+            "hada_t2",
+            "alpha",
+            "scalar",
+            "magnitude",
+            "row_magnitude",
+        }
         | {"diff_b"}
     ),
     "lokr": frozenset(
         {"lokr_w1", "lokr_w1_a", "lokr_w1_b", "lokr_w2", "lokr_w2_a", "lokr_w2_b", "lokr_t2", "alpha", "scalar"}
-        | {"magnitude", "diff_b"}
+        | {"magnitude", "row_magnitude", "diff_b"}
     ),
     "oft": frozenset({"oft_blocks", "alpha", "rescale", "diff_b"}),
     "diff": frozenset({"diff", "diff_b", "alpha"}),
@@ -111,7 +122,11 @@ def weight_change(change: Change, form: str, weight: Tensor) -> Tensor | None:
     if change.has("scalar"):
         added = added * change["scalar"]
     added = _fitted(change, role, added, weight)
-    return _dora(change, added, weight) if change.has("magnitude") else added
+    # PEFT's lengths are those of rows; others say by their shape whether they are of rows or columns.
+    for lengths in ("row_magnitude", "magnitude"):
+        if change.has(lengths):
+            return _dora(change, lengths, added, weight)
+    return added
 
 
 def bias_change(change: Change, bias: Tensor) -> Tensor | None:
@@ -215,15 +230,11 @@ def _fitted(change: Change, role: str, added: Tensor, weight: Tensor) -> Tensor:
     )
 
 
-def _dora(change: Change, added: Tensor, weight: Tensor) -> Tensor:
-    magnitude, changed = change["magnitude"], weight + added
-    columns = weight.shape[1] if weight.ndim > 1 else 1
-    by_rows = magnitude.numel() == weight.shape[0] and (magnitude.ndim == 1 or magnitude.shape[0] == weight.shape[0])
-    if magnitude.ndim == 4 and magnitude.shape[0] == 1 and magnitude.shape[1] == weight.shape[0] != columns:
-        by_rows = True  # PEFT's magnitudes of a convolution are (1, out, 1, 1)
-    if not by_rows and magnitude.numel() != columns:
-        raise change.wrong("magnitude", f"has no number for each row or column of {list(weight.shape)}; it is damaged.")
-    kept = 0 if by_rows else 1
+def _dora(change: Change, role: str, added: Tensor, weight: Tensor) -> Tensor:
+    magnitude, changed = change[role], weight + added
+    kept = 0 if role == "row_magnitude" or magnitude.shape[0] == weight.shape[0] else 1
+    if weight.ndim <= kept or magnitude.numel() != weight.shape[kept]:
+        raise change.wrong(role, f"has no number for each row or column of {list(weight.shape)}; it is damaged.")
     others = [dim for dim in range(weight.ndim) if dim != kept]
     norm = changed.square().sum(dim=others, keepdim=True).sqrt()
     shape = [weight.shape[dim] if dim == kept else 1 for dim in range(weight.ndim)]

@@ -79,7 +79,7 @@ _ENDS: tuple[tuple[str, str], ...] = (
     (r"\.lora(?:_linear_layer|_conv2d_layer)?\.up\.weight", "up"),
     (r"\.lora_embedding_A(?:\.[^.]+)?", "embedding_down"),
     (r"\.lora_embedding_B(?:\.[^.]+)?", "embedding_up"),
-    (r"\.lora_magnitude_vector(?:\.[^.]+)?(?:\.weight)?", "magnitude"),
+    (r"\.lora_magnitude_vector(?:\.[^.]+)?(?:\.weight)?", "row_magnitude"),
     (r"\.dora_scale", "magnitude"),
     (r"\.alpha", "alpha"),
     (r"\.scalar", "scalar"),

@@ -235,7 +235,7 @@ def pipeline() -> SimpleNamespace:
     return stable_diffusion()
 
 
-@pytest.mark.parametrize("strength", [1.0, 0.6, -0.5])
+@pytest.mark.parametrize("strength", [1.0, -0.6])
 @pytest.mark.parametrize("case", CASES)
 def test_the_weights_are_those_of_the_formula(
     case: str, strength: float, pipeline: SimpleNamespace, tmp_path: Path
