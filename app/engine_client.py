@@ -31,6 +31,8 @@ from engine.messages import (
 
 if TYPE_CHECKING:
     from engine.catalog import ModelInfo
+    from engine.library import LibraryService
+    from engine.library_messages import LibraryEvent
     from engine.memory import MemoryEstimate
     from engine.queries import Schedule, TokenCount
 
@@ -78,14 +80,16 @@ class EngineClient(QObject):
     engine_ready = Signal()
     busy_changed = Signal(bool)
 
+    # Without arguments: Python objects that travel in a signal from another thread have crashed PySide 6.11.
     _arrived = Signal()
-    _answered = Signal(object)
+    _answered = Signal()
 
     def __init__(self, engine: EnginePort, parent: QObject | None = None) -> None:
         super().__init__(parent)
         self._engine = engine
         self._lock = threading.Lock()
         self._outbox: deque[Event] = deque()
+        self._answers: deque[Callable[[], None]] = deque()
         self._jobs: set[str] = set()
         self._cancelled: set[str] = set()
         self._ready = False
@@ -97,7 +101,7 @@ class EngineClient(QObject):
         self._timer.setSingleShot(True)
         self._timer.timeout.connect(self._deliver)
         self._arrived.connect(self._look, Qt.ConnectionType.QueuedConnection)
-        self._answered.connect(_call, Qt.ConnectionType.QueuedConnection)
+        self._answered.connect(self._call, Qt.ConnectionType.QueuedConnection)
         self.background = Background(self._answer)
         engine.start(self._receive)
 
@@ -214,6 +218,20 @@ class EngineClient(QObject):
 
         self.query("wildcards", read, done, failed or _nothing)
 
+    def open_library(
+        self,
+        database: Path,
+        models: Path,
+        *,
+        tell: Callable[[LibraryEvent], None],
+        changed: Callable[[], None],
+        network_off: Callable[[], bool],
+    ) -> LibraryService:
+        """The model library; its methods are work for `query`, `tell` and `changed` are called in other threads."""
+        from engine.library import LibraryService
+
+        return LibraryService(database, models, tell=tell, changed=changed, network_off=network_off)
+
     def devices(self, done: Callable[[list[tuple[str, str]]], None], failed: Failed = None) -> None:
         """Find the devices that can make pictures: what requests call them, and what users do."""
 
@@ -228,7 +246,11 @@ class EngineClient(QObject):
 
     def _answer(self, call: Callable[[], None]) -> None:
         if not self._closed:
-            self._answered.emit(call)
+            self._answers.append(call)
+            self._answered.emit()
+
+    def _call(self) -> None:
+        self._answers.popleft()()
 
     def _receive(self, event: Event) -> None:
         """Take an event, in the engine's thread."""
@@ -318,10 +340,6 @@ def engine_thread() -> EnginePort:
     from engine.worker import EngineThread
 
     return EngineThread()
-
-
-def _call(call: Callable[[], None]) -> None:
-    call()
 
 
 def _nothing(_error: Exception) -> None:
