@@ -68,6 +68,11 @@ class ModelEntry:
         """The ten digits by which A1111 and model sites name the file; empty until the hash is computed."""
         return self.sha256[:10]
 
+    @property
+    def location(self) -> str:
+        """What a request names the model by."""
+        return self.path
+
     def to_json(self) -> dict[str, Any]:
         """The entry as JSON values."""
         content = {field.name: getattr(self, field.name) for field in fields(self)}
