@@ -22,7 +22,6 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from app.panels.gallery_delegate import PictureDelegate
 from app.panels.gallery_export import ExportDialog
 from app.panels.gallery_filters import FilterForm, search_icon_button
 from app.panels.gallery_model import GalleryModel
@@ -57,7 +56,6 @@ class GalleryPanel(QWidget):
         self.view = GridView()
         self.model = GalleryModel(gallery)
         self.view.setModel(self.model)
-        self.view.setItemDelegate(PictureDelegate(self.view))
         self.view.setAccessibleName(self.tr("Pictures"))
         self.recipe = RecipePanel(gallery, generation, queue)
         self.status = QLabel()

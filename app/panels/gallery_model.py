@@ -3,24 +3,27 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
-from PySide6.QtCore import QAbstractListModel, QMimeData, QModelIndex, QPersistentModelIndex, Qt, QTimer, QUrl
-from PySide6.QtGui import QImage, QPixmap
+from PySide6.QtCore import QAbstractListModel, QMimeData, QModelIndex, QPersistentModelIndex, QRectF, Qt, QTimer, QUrl
+from PySide6.QtGui import QImage, QPainter, QPainterPath, QPixmap
 
 from app.services.gallery_records import Picture
 from app.state.gallery import GalleryState
 from engine.messages import Bitmap
 
 Index = QModelIndex | QPersistentModelIndex
-PictureRole, PixmapRole, TroubleRole = (Qt.ItemDataRole.UserRole + number for number in range(3))
 _PICTURES_KEPT = 4000
 _PIXELS_KEPT = 24 * 2**20
+_AT_ONCE = 2
+# Of the corners. Pictures smaller than this are not blown up.
+ROUND, _SMALLEST = 4.0, 64
 
 
 class GalleryModel(QAbstractListModel):
-    """The pictures of a `GalleryState`. `PictureRole` and `PixmapRole` are None until they were fetched."""
+    """The pictures of a `GalleryState`; `picture` and `pixmap` give None until they were fetched, and ask for it."""
 
     def __init__(self, gallery: GalleryState) -> None:
         super().__init__(gallery)
@@ -30,10 +33,11 @@ class GalleryModel(QAbstractListModel):
         self._pixmaps: OrderedDict[str, QPixmap] = OrderedDict()
         self._pixels = 0
         self._troubles: dict[str, str] = {}
-        self._side = 128
+        self._side, self._ratio = 128, 1.0
         self._asked: set[str] = set()
         self._asked_rows: set[int] = set()
         self._wanted: dict[int, None] = {}
+        self._wishes: dict[str, Picture] = {}
         self._fetch = QTimer(self, singleShot=True, interval=0)
         self._fetch.timeout.connect(self._fetch_wanted)
         gallery.reset.connect(self._reset)
@@ -54,14 +58,8 @@ class GalleryModel(QAbstractListModel):
         if not index.isValid() or index.row() >= self._count:
             return None
         picture = self.picture(index.row())
-        if role == PictureRole:
-            return picture
         if picture is None:
             return None
-        if role == PixmapRole:
-            return self.pixmap(picture)
-        if role == TroubleRole:
-            return self._troubles.get(picture.fingerprint)
         if role in {Qt.ItemDataRole.DisplayRole, Qt.ItemDataRole.AccessibleTextRole}:
             return picture.prompt or picture.name
         if role == Qt.ItemDataRole.AccessibleDescriptionRole:
@@ -101,46 +99,55 @@ class GalleryModel(QAbstractListModel):
     def pixmap(self, picture: Picture) -> QPixmap | None:
         """The small form of a picture; None until it was fetched, which this asks for."""
         key = picture.fingerprint
-        if (pixmap := self._pixmaps.get(key)) is not None:
+        pixmap = self._pixmaps.get(key)
+        if pixmap is not None:
             self._pixmaps.move_to_end(key)
-        elif key not in self._asked and key not in self._troubles:
-            self._wanted[picture.id] = None
+        elif key not in self._troubles:
+            self._wishes[key] = picture
             if not self._fetch.isActive():
                 self._fetch.start()
         return pixmap
 
-    def set_side(self, side: int) -> None:
-        """How large the small forms are drawn, in pixels of the screen; smaller ones take less memory."""
-        if side != self._side:
-            self._side = side
+    def trouble(self, picture: Picture) -> str:
+        """Why there is no small form of a picture; "" where there is or will be one."""
+        return self._troubles.get(picture.fingerprint, "")
+
+    def set_side(self, side: int, ratio: float) -> None:
+        """How large the small forms are drawn, in pixels of the screen, of which `ratio` make one of the window."""
+        if (side, ratio) != (self._side, self._ratio):
+            self._side, self._ratio = side, ratio
             self._pixmaps.clear()
             self._pixels = 0
 
     def forget_wishes(self) -> None:
-        """What was asked for is out of sight; what is still seen asks again."""
-        self._gallery.drop_thumbnails()
-        self._asked.clear()
+        """What was asked for is out of sight; what is still seen asks again as it is painted."""
+        self._wanted.clear()
+        self._wishes.clear()
 
     # ------------------------------------------------------------------------------------------------ fetching
 
     def _fetch_wanted(self) -> None:
-        wanted, self._wanted = list(self._wanted), {}
-        unknown = [id for id in wanted if id not in self._pictures and id not in self._asked_rows]
+        unknown = [id for id in self._wanted if id not in self._asked_rows]
+        self._wanted.clear()
         if unknown:
             self._asked_rows.update(unknown)
             self._gallery.load(unknown, lambda pictures: self._rows_known(unknown, pictures))
-        # The last one asked for comes first, so the first on the screen is asked for last.
-        for id in reversed(wanted):
-            if (picture := self._pictures.get(id)) is not None and picture.fingerprint not in self._asked:
-                self._ask_for_pixmap(picture)
+        self._ask_for_pixmaps()
 
-    def _ask_for_pixmap(self, picture: Picture) -> None:
-        self._asked.add(picture.fingerprint)
-        self._gallery.load_thumbnail(
-            picture,
-            lambda bitmap: self._pixmap_known(picture, bitmap),
-            lambda message: self._pixmap_failed(picture, message),
-        )
+    def _ask_for_pixmaps(self) -> None:
+        # Two at a time, so that what came into sight last never waits for what has left it.
+        while self._wishes and len(self._asked) < _AT_ONCE:
+            key = next(iter(self._wishes))
+            picture = self._wishes.pop(key)
+            if key not in self._asked and key not in self._pixmaps:
+                self._asked.add(key)
+                self._gallery.load_thumbnail(picture, self._known(picture), self._failed(picture))
+
+    def _known(self, picture: Picture) -> Callable[[Bitmap], None]:
+        return lambda bitmap: self._pixmap_known(picture, bitmap)
+
+    def _failed(self, picture: Picture) -> Callable[[str], None]:
+        return lambda message: self._pixmap_failed(picture, message)
 
     def _rows_known(self, asked: list[int], pictures: list[Picture]) -> None:
         self._asked_rows.difference_update(asked)
@@ -152,28 +159,21 @@ class GalleryModel(QAbstractListModel):
 
     def _pixmap_known(self, picture: Picture, bitmap: Bitmap) -> None:
         self._asked.discard(picture.fingerprint)
-        row = 3 * bitmap.width
-        image = QImage(bitmap.pixels, bitmap.width, bitmap.height, row, QImage.Format.Format_RGB888)
-        if max(bitmap.width, bitmap.height) > self._side:
-            image = image.scaled(
-                self._side,
-                self._side,
-                Qt.AspectRatioMode.KeepAspectRatio,
-                Qt.TransformationMode.SmoothTransformation,
-            )
-        pixmap = QPixmap.fromImage(image)
+        pixmap = _rounded(bitmap, self._side, self._ratio)
         self._pixmaps[picture.fingerprint] = pixmap
         self._pixels += pixmap.width() * pixmap.height()
         while self._pixels > _PIXELS_KEPT and len(self._pixmaps) > 1:
             _, old = self._pixmaps.popitem(last=False)
             self._pixels -= old.width() * old.height()
+        self._ask_for_pixmaps()
         self._redraw([picture.id])
 
     def _pixmap_failed(self, picture: Picture, message: str) -> None:
         self._asked.discard(picture.fingerprint)
         self._troubles[picture.fingerprint] = message
-        if picture.width and "not there any more" in message:
+        if picture.width and not Path(picture.path).exists():
             self._gallery.note_missing(picture)
+        self._ask_for_pixmaps()
         self._redraw([picture.id])
 
     def _redraw(self, ids: Sequence[int]) -> None:
@@ -203,3 +203,22 @@ class GalleryModel(QAbstractListModel):
         for id in ids:
             self._pictures.pop(id, None)
         self._redraw(ids)
+
+
+def _rounded(bitmap: Bitmap, side: int, ratio: float) -> QPixmap:
+    """The picture as it is painted, at most `side` pixels of the screen wide and high, with its corners cut."""
+    image = QImage(bitmap.pixels, bitmap.width, bitmap.height, 3 * bitmap.width, QImage.Format.Format_RGB888)
+    if max(bitmap.width, bitmap.height) > side or max(bitmap.width, bitmap.height) > _SMALLEST * ratio:
+        keep, smooth = Qt.AspectRatioMode.KeepAspectRatio, Qt.TransformationMode.SmoothTransformation
+        image = image.scaled(side, side, keep, smooth)
+    pixmap = QPixmap(image.size())
+    pixmap.fill(Qt.GlobalColor.transparent)
+    painter = QPainter(pixmap)
+    painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+    path = QPainterPath()
+    path.addRoundedRect(QRectF(pixmap.rect()), ROUND * ratio, ROUND * ratio)
+    painter.setClipPath(path)
+    painter.drawImage(0, 0, image)
+    painter.end()
+    pixmap.setDevicePixelRatio(ratio)
+    return pixmap

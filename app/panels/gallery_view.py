@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import Any
 
 from PySide6.QtCore import (
+    QEvent,
     QItemSelection,
     QItemSelectionModel,
     QModelIndex,
@@ -19,8 +20,9 @@ from PySide6.QtCore import (
     Qt,
 )
 from PySide6.QtGui import QKeyEvent, QMouseEvent, QPainter, QPaintEvent, QRegion, QResizeEvent, QWheelEvent
-from PySide6.QtWidgets import QAbstractItemView, QListView, QStyle, QStyleOptionViewItem, QWidget
+from PySide6.QtWidgets import QAbstractItemView, QListView, QWidget
 
+from app.panels.gallery_cell import CellBrush, Look
 from app.panels.gallery_model import GalleryModel, Index
 from app.theme import SPACE
 
@@ -34,6 +36,7 @@ class GridView(QListView):
         super().__init__(parent)
         self._size = 112
         self._anchor = 0
+        self._hovered = -1
         self._target: QModelIndex | None = None
         self.setSelectionMode(QAbstractItemView.SelectionMode.ExtendedSelection)
         self.setVerticalScrollMode(QAbstractItemView.ScrollMode.ScrollPerPixel)
@@ -139,7 +142,8 @@ class GridView(QListView):
         bar.setPageStep(self.viewport().height())
         bar.setSingleStep(step // 2)
         if isinstance(model := self.model(), GalleryModel):
-            model.set_side(round(self.cell * self.devicePixelRatioF()))
+            ratio = self.devicePixelRatioF()
+            model.set_side(round(self.cell * ratio), ratio)
 
     def rowsInserted(self, parent: Index, start: int, end: int) -> None:  # noqa: N802, ARG002
         # Looking at older pictures is not disturbed by a new one at the front.
@@ -160,28 +164,35 @@ class GridView(QListView):
     # ------------------------------------------------------------------------------------------------ painting
 
     def paintEvent(self, event: QPaintEvent) -> None:  # noqa: N802
-        model, selection = self.model(), self.selectionModel()
+        model = self.model()
+        if not isinstance(model, GalleryModel):
+            return
         painter = QPainter(self.viewport())
-        option = QStyleOptionViewItem()
-        self.initViewItemOption(option)
-        delegate, current = self.itemDelegate(), self.currentIndex()
-        hovered = (
-            self.indexAt(self.viewport().mapFromGlobal(self.cursor().pos())) if self.underMouse() else QModelIndex()
-        )
-        flag = QStyle.StateFlag
-        plain = option.state & ~(flag.State_Selected | flag.State_HasFocus | flag.State_MouseOver)
+        painter.setRenderHint(QPainter.RenderHint.SmoothPixmapTransform)
+        brush = CellBrush(painter, self.isRightToLeft())
+        chosen = set(self._chosen_of(self.visible_rows()))
+        focused = self.currentIndex().row() if self.hasFocus() else -1
+        area, step, columns, cell = event.rect(), self.cell + SPACE, self.columns, self.cell
+        offset, width, mirrored = self.verticalOffset(), self.viewport().width(), self.isRightToLeft()
         for row in self.visible_rows():
-            rect = self._rect(row)
-            if not rect.intersects(event.rect()):
-                continue
-            index = model.index(row, 0)
-            state = plain | (flag.State_Selected if selection.isSelected(index) else flag.State_None)
-            if index == current and self.hasFocus():
-                state |= flag.State_HasFocus
-            if index == hovered:
-                state |= flag.State_MouseOver
-            option.state, option.rect = state, rect  # pyright: ignore[reportAttributeAccessIssue]
-            delegate.paint(painter, option, index)
+            line, column = divmod(row, columns)
+            left, top = SPACE + column * step, SPACE + line * step - offset
+            rect = QRect(width - left - cell if mirrored else left, top, cell, cell)
+            if top <= area.bottom() and top + cell >= area.top():
+                picture = model.picture(row)
+                pixmap = None if picture is None else model.pixmap(picture)
+                trouble = picture is not None and pixmap is None and bool(model.trouble(picture))
+                look = Look(row in chosen, row == focused, row == self._hovered, trouble)
+                brush.draw(rect, picture.stars if picture is not None else 0, pixmap, look)
+        painter.end()
+
+    def _chosen_of(self, rows: range) -> list[int]:
+        """Which of these rows are selected: few ranges are looked at, not every row."""
+        selection: Any = self.selectionModel().selection()
+        found: list[int] = []
+        for part in selection:
+            found += range(max(part.top(), rows.start), min(part.bottom() + 1, rows.stop))
+        return found
 
     def _scrolled(self) -> None:
         if isinstance(model := self.model(), GalleryModel):
@@ -205,6 +216,21 @@ class GridView(QListView):
         self.set_cell_size(SIZES[min(max(nearest + steps, 0), len(SIZES) - 1)])
 
     # ------------------------------------------------------------------------------------------------ choosing
+
+    def mouseMoveEvent(self, event: QMouseEvent) -> None:  # noqa: N802
+        super().mouseMoveEvent(event)
+        self._hover(self.indexAt(event.position().toPoint()).row())
+
+    def leaveEvent(self, event: QEvent) -> None:  # noqa: N802
+        super().leaveEvent(event)
+        self._hover(-1)
+
+    def _hover(self, row: int) -> None:
+        if row != self._hovered:
+            for changed in (row, self._hovered):
+                if changed >= 0:
+                    self.viewport().update(self._rect(changed))
+            self._hovered = row
 
     def mousePressEvent(self, event: QMouseEvent) -> None:  # noqa: N802
         self._target = self.indexAt(event.position().toPoint())

@@ -89,7 +89,7 @@ class GalleryStore:
         if not words:
             return self._ids("FROM pictures p WHERE 1", [], wanted, before, limit)
         found = self._matching("words", beginnings(words), wanted, before, limit)
-        if not found and (query := anywhere(words)) and not self._any("words", beginnings(words), wanted):
+        if not found and (query := anywhere(words)) and not self._any(beginnings(words)):
             found = self._matching("pieces", query, wanted, before, limit)
         return found
 
@@ -166,8 +166,9 @@ class GalleryStore:
         others = replace(wanted, words="")
         return not others.empty and len(self._ids("FROM pictures p WHERE 1", [], others, None, _FEW + 1)) <= _FEW
 
-    def _any(self, table: str, query: str, wanted: GalleryFilter) -> bool:
-        return bool(self._matching(table, query, wanted, None, 1))
+    def _any(self, query: str) -> bool:
+        """Whether any prompt at all has words that begin so."""
+        return self._db.execute("SELECT 1 FROM words WHERE words MATCH ? LIMIT 1", (query,)).fetchone() is not None
 
     def _ids(
         self, source: str, values: list[Any], wanted: GalleryFilter, before: int | None, limit: int, key: str = "p.id"

@@ -238,13 +238,9 @@ class GalleryState(QObject):
         self._read(lambda store: store.pictures(wanted), done, first=True)
 
     def load_thumbnail(self, picture: Picture, done: Callable[[Bitmap], None], failed: Callable[[str], None]) -> None:
-        """Give `done` the small form of a picture; the last one asked for comes first."""
+        """Give `done` the small form of a picture."""
         path, key = Path(picture.path), picture.fingerprint
-        self._small.do(lambda cache: cache.get(path, key), done, failed, kind="thumbnail", first=True)
-
-    def drop_thumbnails(self) -> None:
-        """Leave the thumbnails that were asked for and are not begun; what is still seen is asked for again."""
-        self._small.drop("thumbnail")
+        self._small.do(lambda cache: cache.get(path, key), done, failed, first=True)
 
     def recipe(self, id: int, done: Callable[[Recipe | None], None]) -> None:
         """Give `done` what made the picture."""
