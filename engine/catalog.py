@@ -114,21 +114,86 @@ _ALIASES = {
 
 @dataclass(frozen=True, slots=True)
 class Family:
-    """A kind of model: the pipeline class that its folder names, and what its pictures' sides must be multiples of."""
+    """A kind of model.
+
+    `pipeline` is the class that its folders usually name, `others` those that they may name too; `tasks` are those of
+    `engine.pipelines.auto` that a model of its can do. `steps` and `guidance_scale` are what suits most of them.
+    """
 
     name: str
     label: str
     pipeline: str
+    others: tuple[str, ...] = ()
+    tasks: tuple[str, ...] = ("text-to-image", "image-to-image", "inpaint")
+    steps: int = 30
+    guidance_scale: float = 7.5
 
 
-FAMILIES: tuple[Family, ...] = (Family("stable-diffusion", "Stable Diffusion", "StableDiffusionPipeline"),)
+_SD = "StableDiffusion"
+_OTHERS = tuple(f"{_SD}{name}Pipeline" for name in ("Img2Img", "Inpaint", "InstructPix2Pix", "Depth2Img"))
+_OTHERS_XL = tuple(f"{_SD}XL{name}Pipeline" for name in ("Img2Img", "Inpaint"))
+FAMILIES: tuple[Family, ...] = (
+    Family("stable-diffusion", "Stable Diffusion", f"{_SD}Pipeline", _OTHERS),
+    Family("stable-diffusion-2", "Stable Diffusion 2", f"{_SD}Pipeline", _OTHERS),
+    Family("stable-diffusion-xl", "Stable Diffusion XL", f"{_SD}XLPipeline", _OTHERS_XL, guidance_scale=6.0),
+    Family(
+        "stable-diffusion-xl-refiner",
+        "Stable Diffusion XL refiner",
+        f"{_SD}XLImg2ImgPipeline",
+        tasks=("image-to-image",),
+        guidance_scale=6.0,
+    ),
+    Family(
+        "lcm",
+        "Latent consistency model",
+        "LatentConsistencyModelPipeline",
+        ("LatentConsistencyModelImg2ImgPipeline",),
+        ("text-to-image", "image-to-image"),
+        steps=4,
+        guidance_scale=8.5,
+    ),
+    Family(
+        "stable-diffusion-x4-upscaler",
+        "Stable Diffusion upscaler, four times",
+        f"{_SD}UpscalePipeline",
+        tasks=("upscale",),
+        steps=50,
+        guidance_scale=9.0,
+    ),
+    Family(
+        "stable-diffusion-latent-upscaler",
+        "Stable Diffusion upscaler, twice",
+        f"{_SD}LatentUpscalePipeline",
+        tasks=("upscale",),
+        steps=20,
+        guidance_scale=1.0,
+    ),
+)
+_FAMILY = {family.name: family for family in FAMILIES}
+
+# What a UNet was trained for besides its family's tasks, by its input channels beyond those of the latents.
+_VARIANTS: Mapping[int, str] = {4: "edit", 5: "inpaint", 1: "depth"}
+_VARIANT_TASKS: Mapping[str, tuple[str, ...]] = {
+    "edit": ("edit",),
+    "inpaint": ("inpaint",),
+    "depth": ("image-to-image",),
+}
+# Models that were distilled to few steps: a word in their name, then steps and guidance.
+_FAST: Mapping[str, tuple[int, float]] = {
+    "lcm": (6, 1.0),
+    "lightning": (8, 1.0),
+    "hyper": (8, 1.0),
+    "turbo": (4, 1.0),
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModelInfo:
     """What a model's folder says about itself: its family, and the settings it does best with.
 
-    `prediction` is what the model predicts, in words of `PREDICTIONS`.
+    `prediction` is what the model predicts, in words of `PREDICTIONS`. `variant` is what it was trained for ("base",
+    "inpaint", "edit", "depth", "upscale" or "refiner"), `tasks` what it can do; `fast` names the way it was distilled
+    to few steps ("turbo", "lightning", "lcm" or "hyper"), if it was.
     """
 
     folder: Path
@@ -143,6 +208,9 @@ class ModelInfo:
     steps: int
     guidance_scale: float
     guidance_rescale: float
+    variant: str = "base"
+    tasks: tuple[str, ...] = ("text-to-image", "image-to-image", "inpaint")
+    fast: str = ""
 
     @property
     def location(self) -> str:
@@ -203,21 +271,19 @@ def read_model(folder: Path) -> ModelInfo:
     if not folder.is_dir():
         raise MissingFile(f"The model folder {folder} does not exist; check the path given with --model.")
     index = read_json(folder / "model_index.json")
-    family = next((family for family in FAMILIES if family.pipeline == index.get("_class_name")), None)
-    if family is None:
-        known = ", ".join(family.pipeline for family in FAMILIES)
-        raise UnknownName(
-            f"The model in {folder} is of the kind {index.get('_class_name')!r}; choose one of a known kind: {known}."
-        )
+    class_name = index.get("_class_name")
+    if not any(class_name in (family.pipeline, *family.others) for family in FAMILIES):
+        known = ", ".join(dict.fromkeys(name for family in FAMILIES for name in (family.pipeline, *family.others)))
+        raise UnknownName(f"The model in {folder} is of the kind {class_name!r}; choose one of a known kind: {known}.")
     card_path = folder / "sfumato.json"
     card = read_json(card_path) if card_path.exists() else {}
     try:
-        return _model_info(folder.resolve(), family, card)
+        return _model_info(folder.resolve(), index, card)
     except InvalidValue as error:
         raise ConfigError(f"{card_path} has a wrong value: {error}") from error
 
 
-def _model_info(folder: Path, family: Family, card: dict[str, Any]) -> ModelInfo:
+def _model_info(folder: Path, index: dict[str, Any], card: dict[str, Any]) -> ModelInfo:
     vae = read_json(folder / "vae" / "config.json")
     unet = read_json(folder / "unet" / "config.json")
     multiple = 2 ** (len(vae.get("block_out_channels", ())) - 1) if vae.get("block_out_channels") else 8
@@ -225,6 +291,10 @@ def _model_info(folder: Path, family: Family, card: dict[str, Any]) -> ModelInfo
     sides = sample_size if isinstance(sample_size, list) else [sample_size, sample_size]
     height, width = (int(side) * multiple for side in sides)
     scheduler_config = read_json(folder / "scheduler" / "scheduler_config.json")
+    family, variant = family_of(str(index.get("_class_name")), index, unet, int(vae.get("latent_channels", 4)))
+    fast = fast_kind(str(card.get("name", folder.name)), scheduler_config) if family.name != "lcm" else ""
+    steps, guidance = _FAST.get(fast, (family.steps, family.guidance_scale))
+    zero_snr = bool(scheduler_config.get("rescale_betas_zero_snr"))
     scheduler, sigma_schedule = _own_scheduler(scheduler_config)
     if "scheduler" in card:
         entry, sigma_schedule = find_scheduler(str(card["scheduler"]))
@@ -239,15 +309,54 @@ def _model_info(folder: Path, family: Family, card: dict[str, Any]) -> ModelInfo
         prediction=_PREDICTION_TYPES.get(scheduler_config.get("prediction_type", "epsilon"), "epsilon"),
         scheduler=scheduler,
         sigma_schedule=str(card.get("sigma_schedule", sigma_schedule)),
-        steps=card.get("steps", 30),
-        guidance_scale=card.get("guidance", 7.5),
-        guidance_rescale=card.get("guidance_rescale", 0.0),
+        steps=card.get("steps", steps),
+        guidance_scale=card.get("guidance", guidance),
+        # https://arxiv.org/abs/2305.08891, section 3.4: what models that start without any signal need.
+        guidance_rescale=card.get("guidance_rescale", 0.7 if zero_snr and not fast else 0.0),
+        variant=variant,
+        tasks=_VARIANT_TASKS.get(variant, family.tasks),
+        fast=fast,
     )
     for key in ("steps", "guidance_scale", "guidance_rescale"):
         LIMITS[key].check(getattr(info, key))
     info.check_size(info.width, info.height)
     info.check_scheduler(info.scheduler, info.sigma_schedule)
     return info
+
+
+def family_of(
+    class_name: str, index: Mapping[str, Any], unet: Mapping[str, Any], latent_channels: int = 4
+) -> tuple[Family, str]:
+    """The family and variant of a folder that names `class_name`, by what `index` and the UNet's configuration say."""
+    if class_name.startswith("LatentConsistency"):
+        return _FAMILY["lcm"], "base"
+    if class_name in (_FAMILY["stable-diffusion-x4-upscaler"].pipeline, f"{_SD}LatentUpscalePipeline"):
+        four = class_name == _FAMILY["stable-diffusion-x4-upscaler"].pipeline
+        return _FAMILY["stable-diffusion-x4-upscaler" if four else "stable-diffusion-latent-upscaler"], "upscale"
+    variant = _VARIANTS.get(int(unet.get("in_channels", latent_channels)) - latent_channels, "base")
+    if class_name.startswith(f"{_SD}XL"):
+        if index.get("requires_aesthetics_score"):
+            return _FAMILY["stable-diffusion-xl-refiner"], "refiner"
+        return _FAMILY["stable-diffusion-xl"], variant
+    # The second version has another text encoder, 1024 wide.
+    second = unet.get("cross_attention_dim") == 1024
+    return _FAMILY["stable-diffusion-2" if second else "stable-diffusion"], variant
+
+
+def fast_kind(name: str, scheduler: Mapping[str, Any]) -> str:
+    """How the model `name`, which brings the configuration of `scheduler`, was distilled to few steps; "" if not."""
+    for kind in _FAST:
+        if re.search(rf"(?<![a-z]){kind}(?![a-z])", name.lower()):
+            return kind
+    class_name = str(scheduler.get("_class_name"))
+    if class_name == "LCMScheduler":
+        return "lcm"
+    if class_name == "TCDScheduler":
+        return "hyper"
+    # Turbo models are published with an Euler scheduler that starts at the very last timestep.
+    euler = class_name in ("EulerDiscreteScheduler", "EulerAncestralDiscreteScheduler")
+    trailing = scheduler.get("timestep_spacing") == "trailing" and not scheduler.get("rescale_betas_zero_snr")
+    return "turbo" if euler and trailing and scheduler.get("prediction_type", "epsilon") == "epsilon" else ""
 
 
 # `prediction_type` in words of `PREDICTIONS`; a model of the clean sample is sampled like one of the noise.

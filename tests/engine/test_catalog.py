@@ -226,3 +226,81 @@ def test_what_a_window_needs_first_imports_no_torch() -> None:
     )
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert found.stdout.strip() == "[]"
+
+
+SD1 = {"sample_size": 64, "in_channels": 4, "cross_attention_dim": 768}
+TURBO = {"_class_name": "EulerAncestralDiscreteScheduler", "timestep_spacing": "trailing"}
+ZERO_SNR = {"_class_name": "DDIMScheduler", "prediction_type": "v_prediction", "rescale_betas_zero_snr": True}
+IMAGE_TASKS = ("text-to-image", "image-to-image", "inpaint")
+
+
+@pytest.mark.parametrize(
+    ("kind", "unet", "extra", "expected"),
+    [
+        ("StableDiffusionPipeline", {}, {}, ("stable-diffusion", "base", IMAGE_TASKS, "", 30, 7.5, 0.0)),
+        ("StableDiffusionPipeline", {"cross_attention_dim": 1024}, {}, ("stable-diffusion-2", "base", IMAGE_TASKS)),
+        ("StableDiffusionInpaintPipeline", {"in_channels": 9}, {}, ("stable-diffusion", "inpaint", ("inpaint",))),
+        ("StableDiffusionInpaintPipeline", {}, {}, ("stable-diffusion", "base", IMAGE_TASKS)),
+        ("StableDiffusionInstructPix2PixPipeline", {"in_channels": 8}, {}, ("stable-diffusion", "edit", ("edit",))),
+        (
+            "StableDiffusionDepth2ImgPipeline",
+            {"in_channels": 5, "cross_attention_dim": 1024},
+            {},
+            ("stable-diffusion-2", "depth", ("image-to-image",)),
+        ),
+        ("StableDiffusionUpscalePipeline", {"in_channels": 7}, {}, ("stable-diffusion-x4-upscaler", "upscale")),
+        ("StableDiffusionLatentUpscalePipeline", {"in_channels": 8}, {}, ("stable-diffusion-latent-upscaler",)),
+        (
+            "LatentConsistencyModelPipeline",
+            {},
+            {"scheduler": {"_class_name": "LCMScheduler"}},
+            ("lcm", "base", ("text-to-image", "image-to-image"), "", 4, 8.5),
+        ),
+        (
+            "StableDiffusionXLPipeline",
+            {},
+            {},
+            ("stable-diffusion-xl", "base", IMAGE_TASKS, "", 30, 6.0, 0.0),
+        ),
+        (
+            "StableDiffusionXLImg2ImgPipeline",
+            {},
+            {"index": {"requires_aesthetics_score": True}},
+            ("stable-diffusion-xl-refiner", "refiner", ("image-to-image",)),
+        ),
+        (
+            "StableDiffusionXLPipeline",
+            {},
+            {"scheduler": TURBO},
+            ("stable-diffusion-xl", "base", IMAGE_TASKS, "turbo", 4, 1.0, 0.0),
+        ),
+        (
+            "StableDiffusionXLPipeline",
+            {},
+            {"scheduler": ZERO_SNR},
+            ("stable-diffusion-xl", "base", IMAGE_TASKS, "", 30, 6.0, 0.7),
+        ),
+        (
+            "StableDiffusionXLPipeline",
+            {},
+            {"folder": "sdxl_lightning_8step"},
+            ("stable-diffusion-xl", "base", IMAGE_TASKS, "lightning", 8, 1.0, 0.0),
+        ),
+        (
+            "StableDiffusionPipeline",
+            {},
+            {"scheduler": {"_class_name": "TCDScheduler"}},
+            ("stable-diffusion", "base", IMAGE_TASKS, "hyper", 8, 1.0, 0.0),
+        ),
+    ],
+)
+def test_families_and_what_their_models_are_for(
+    tmp_path: Path, kind: str, unet: dict[str, object], extra: dict[str, object], expected: tuple[object, ...]
+) -> None:
+    folder = write_model(tmp_path / str(extra.get("folder", "model")), kind=kind, scheduler=extra.get("scheduler"))
+    (folder / "unet" / "config.json").write_text(json.dumps(SD1 | unet))
+    index = {"_class_name": kind} | dict(extra.get("index", {}))  # pyright: ignore[reportCallIssue, reportArgumentType]
+    (folder / "model_index.json").write_text(json.dumps(index))
+    info = read_model(folder)
+    told = (info.family.name, info.variant, info.tasks, info.fast, info.steps, info.guidance_scale)
+    assert (*told, info.guidance_rescale)[: len(expected)] == expected
