@@ -165,7 +165,7 @@ class Application(QObject):
         self.prompts.problem.connect(lambda text: self.say_banner(text, "warning"))
         self.gallery.problem.connect(lambda text: self.say_banner(text, "warning"))
         self.queue.picture_ready.connect(self._picture_ready)
-        self.gallery.said.connect(lambda text: self.window.status.say(text))
+        self.gallery.said.connect(self.say)
         self.gallery.opened.connect(self.run.show)
         self._failed.connect(self._show_crash)
         hints = QGuiApplication.styleHints()
@@ -387,6 +387,10 @@ class Application(QObject):
     def say_banner(self, text: str, kind: Kind = "error", buttons: Sequence[Remedy] = ()) -> None:
         """Show a sentence above the canvas, with remedies as buttons."""
         self.window.banner.show_message(text, kind, buttons)
+
+    def say(self, text: str) -> None:
+        """Show a sentence in the status bar for a while."""
+        self.window.status.say(text)
 
     def open_folder(self) -> None:
         """Open the folder of the pictures in the system's file manager."""
