@@ -33,7 +33,8 @@ if TYPE_CHECKING:
     from app.canvas.images import Pyramid
     from app.canvas.mask import Mask
 
-# From this many screen pixels for each of the picture's on, each is shown as a square of its own.
+# From this many screen pixels for each of the picture's on, each is shown as a square of its own, unless the picture
+# only fills the window.
 SQUARES_FROM = 3.0
 GRID_FROM = 12.0
 PAN_STEP = 48
@@ -240,7 +241,7 @@ class CanvasView(QWidget):
                 painter.setOpacity(0.5)
                 painter.drawImage(target, self._mask.image, QRectF(self._mask.image.rect()))
                 painter.setOpacity(1.0)
-            if self._viewport.scale >= GRID_FROM and self._preview is None:
+            if self._viewport.scale >= GRID_FROM and not self._viewport.fitted and self._preview is None:
                 self._paint_grid(painter, target, event)
             if self._tool and self._pointer is not None:
                 self._paint_brush(painter)
@@ -270,7 +271,8 @@ class CanvasView(QWidget):
         # Over the width, so that a "before" of another size is laid over the same place.
         scale = target.width() * self._viewport.ratio / picture.width
         image = picture.level_for(scale)
-        painter.setRenderHint(QPainter.RenderHint.SmoothPixmapTransform, scale < SQUARES_FROM and scale != 1.0)
+        smooth = scale != 1.0 and (scale < SQUARES_FROM or self._viewport.fitted)
+        painter.setRenderHint(QPainter.RenderHint.SmoothPixmapTransform, smooth)
         painter.drawImage(target, image, QRectF(image.rect()))
 
     def _paint_before(self, painter: QPainter, target: QRectF) -> None:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import uuid
+from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from PySide6.QtCore import QObject, Signal, Slot
+from PySide6.QtCore import QObject, Qt, Signal, Slot
 
 from app.services.queue_store import UNFINISHED, Job, JobStatus, QueueStore, SavedQueue
 from app.services.queue_writer import QueueWriter
@@ -81,7 +82,8 @@ class QueueState(QObject):
     problem = Signal(str)
     restored = Signal()
     drained = Signal(int)
-    _answer = Signal(object)
+    # Without arguments: Python objects that travel in a signal from another thread have crashed PySide 6.11.
+    _answered = Signal()
 
     def __init__(
         self, client: Engine, file: Path | None, gallery: Gallery | None = None, parent: QObject | None = None
@@ -104,8 +106,8 @@ class QueueState(QObject):
         self._unsaved: set[str] = set()
         self._told = ""
         self._pictures = 0
-        # Emitted in the writer's thread, handled in this object's.
-        self._answer.connect(self._take)
+        self._answers: deque[Callable[[], None]] = deque()
+        self._answered.connect(self._take, Qt.ConnectionType.QueuedConnection)
         self._writer = None if file is None else QueueWriter(file)
         self._connect()
         if self._writer is not None:
@@ -462,14 +464,18 @@ class QueueState(QObject):
             if not self._closed:
                 done(None)
             return
-        answer = self._answer.emit
+
+        def answer(call: Callable[[], None]) -> None:
+            self._answers.append(call)
+            self._answered.emit()
+
         self._writer.do(
             work, lambda result: answer(lambda: done(result)), lambda message: answer(lambda: failed(message))
         )
 
-    @Slot(object)
-    def _take(self, answer: Callable[[], None]) -> None:
-        answer()
+    @Slot()
+    def _take(self) -> None:
+        self._answers.popleft()()
 
     def _tell(self, message: str) -> None:
         """Say a thing once, not at every write until it is mended."""

@@ -6,68 +6,17 @@ It prints a line for each promise: `restored ID STATUS`, `stored ID`, `ended ID 
 from __future__ import annotations
 
 import sys
-import threading
 from pathlib import Path
-from queue import SimpleQueue
 
-from PySide6.QtCore import QCoreApplication, QObject, QTimer, Signal
+from PySide6.QtCore import QCoreApplication, QTimer
 
+from app.engine_client import EngineClient, engine_thread
 from app.state.gallery import GalleryState
 from app.state.queue import QueueState
-from engine.messages import (
-    GenerateRequest,
-    ImageDone,
-    JobCancelled,
-    JobDone,
-    JobFailed,
-    JobStarted,
-    ModelLoaded,
-    ModelLoading,
-    StepDone,
-)
-from engine.resources_path import resource
-from engine.runner import Runner
+from engine.catalog import EMBEDDED_MODEL
 from tests.app.scripted import make_request
 
 WAITING = 5
-
-
-class RunnerClient(QObject):
-    """The real engine in a thread, with the signals of the client that the queue listens to."""
-
-    job_started = Signal(object)
-    job_loading = Signal(object)
-    job_loaded = Signal(object)
-    step_done = Signal(object)
-    image_done = Signal(object)
-    job_done = Signal(object)
-    job_cancelled = Signal(object)
-    job_failed = Signal(object)
-    notice = Signal(object)
-
-    def __init__(self) -> None:
-        super().__init__()
-        self._inbox: SimpleQueue[GenerateRequest] = SimpleQueue()
-        self._signals = {
-            JobStarted: self.job_started,
-            ModelLoading: self.job_loading,
-            ModelLoaded: self.job_loaded,
-            StepDone: self.step_done,
-            ImageDone: self.image_done,
-            JobDone: self.job_done,
-            JobCancelled: self.job_cancelled,
-            JobFailed: self.job_failed,
-        }
-        threading.Thread(target=self._run, daemon=True).start()
-
-    def submit(self, request: GenerateRequest) -> None:
-        self._inbox.put(request)
-
-    def _run(self) -> None:
-        runner = Runner()
-        while True:
-            for event in runner.run(self._inbox.get()):
-                self._signals[type(event)].emit(event)
 
 
 def say(*words: str) -> None:
@@ -78,16 +27,15 @@ def main(data: Path, pictures: Path) -> None:
     """Keep a queue busy until the process is killed."""
     app = QCoreApplication([])
     gallery = GalleryState(data / "gallery.sqlite3", pictures, data / "thumbnails", watch=False)
-    client = RunnerClient()
-    queue = QueueState(client, data / "queue.sqlite3", gallery)  # type: ignore[arg-type]
-    model = str(resource("models", "sfumato-icons"))
+    client = EngineClient(engine_thread())
+    queue = QueueState(client, data / "queue.sqlite3", gallery)
     seeds = iter(range(sum(1 for _ in pictures.iterdir()) * 100, 2**31))
 
     def fill() -> None:
         if len(queue.with_status("waiting")) < WAITING:
             seed = next(seeds)
             queue.add(make_request(f"icon {seed}", seed=seed, steps=2, width=128, height=128, count=1 + seed % 3,
-                                   folder=str(pictures), record=False, model=model))  # fmt: skip
+                                   folder=str(pictures), record=False, model=EMBEDDED_MODEL))  # fmt: skip
 
     def restored() -> None:
         for job in queue.jobs:

@@ -1,19 +1,19 @@
-"""An engine that does what a test tells it: the signals of the client, emitted by hand, in any order and number."""
+"""An engine that does what a test tells it, event by event, behind the real client."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from PIL import Image
-from PySide6.QtCore import QObject, QTimer, Signal
 
+from app.engine_client import EngineClient
 from engine.messages import (
     Bitmap,
+    Event,
     GenerateRequest,
     ImageDone,
-    JobCancelled,
     JobDone,
     JobFailed,
     JobStarted,
@@ -21,6 +21,7 @@ from engine.messages import (
     StepDone,
 )
 from engine.metadata import encode_png
+from tests.app.fake_engine import FakeEngine
 
 
 def make_request(prompt: str = "a red apple", **changes: Any) -> GenerateRequest:
@@ -40,58 +41,39 @@ def make_request(prompt: str = "a red apple", **changes: Any) -> GenerateRequest
     return GenerateRequest(**(values | changes))
 
 
-class HandDrivenClient(QObject):
-    """Stands where the engine's client stands; `started`, `step`, `picture`, `done` and the like say what happens."""
+class HandDrivenClient(EngineClient):
+    """The engine's client on an engine that does nothing by itself; `started`, `step`, `picture` and so on drive it.
 
-    job_started = Signal(object)
-    job_loading = Signal(object)
-    job_loaded = Signal(object)
-    step_done = Signal(object)
-    image_done = Signal(object)
-    job_done = Signal(object)
-    job_cancelled = Signal(object)
-    job_failed = Signal(object)
-    notice = Signal(object)
+    What is said has arrived when the method returns.
+    """
 
     def __init__(self) -> None:
-        super().__init__()
-        self.submitted: list[GenerateRequest] = []
+        self.engine = FakeEngine(lambda _request: (), automatic=False)
+        super().__init__(self.engine)
+
+    @property
+    def submitted(self) -> list[GenerateRequest]:
+        """The requests, in their order."""
+        return self.engine.submitted
 
     @property
     def job(self) -> str:
         """The id of the job submitted last."""
         return self.submitted[-1].job_id
 
-    def submit(self, request: GenerateRequest) -> None:
-        self.submitted.append(request)
-
-    def cancel(self, job_id: str) -> None:
-        self.job_cancelled.emit(JobCancelled(job_id=job_id))
-
-    def query(
-        self,
-        _kind: str,
-        work: Callable[[], Any],
-        done: Callable[[Any], None],
-        failed: Callable[[Exception], None] | None = None,
-    ) -> None:
-        try:
-            result = work()
-        except Exception as error:  # noqa: BLE001 - as the pool does
-            if failed is not None:
-                problem = error
-                QTimer.singleShot(0, lambda: failed(problem))
-        else:
-            QTimer.singleShot(0, lambda: done(result))
+    def say(self, event: Event) -> None:
+        """Let the engine say `event`, and take it in at once instead of with the next batch."""
+        self.engine.say(event)
+        self._deliver()
 
     def started(self) -> None:
         request = self.submitted[-1]
-        self.job_started.emit(JobStarted(job_id=request.job_id, count=request.count, steps=request.steps))
+        self.say(JobStarted(job_id=request.job_id, count=request.count, steps=request.steps))
 
     def step(self, index: int, image: int = 0, seconds: float = 0.25) -> None:
         request = self.submitted[-1]
         shade = 255 * (index + 1) // request.steps
-        self.step_done.emit(
+        self.say(
             StepDone(
                 job_id=request.job_id,
                 image=image,
@@ -108,7 +90,7 @@ class HandDrivenClient(QObject):
         request = self.submitted[-1]
         recipe = Recipe(prompt=request.prompt, seed=request.seed + image, steps=request.steps)
         path.write_bytes(encode_png(Image.new("RGB", (request.width, request.height), "#208040"), recipe))
-        self.image_done.emit(
+        self.say(
             ImageDone(
                 job_id=request.job_id,
                 image=image,
@@ -120,10 +102,10 @@ class HandDrivenClient(QObject):
         )
 
     def done(self) -> None:
-        self.job_done.emit(JobDone(job_id=self.job, seconds=1.0))
+        self.say(JobDone(job_id=self.job, seconds=1.0))
 
     def failed(self, message: str = "There is not enough memory; choose a smaller size.") -> None:
-        self.job_failed.emit(JobFailed(job_id=self.job, kind="OutOfMemory", message=message))
+        self.say(JobFailed(job_id=self.job, kind="OutOfMemory", message=message))
 
     def whole_job(self, folder: Path) -> Iterator[Path]:
         """Play the submitted job to its end; yields each picture's path."""

@@ -106,7 +106,7 @@ def campaign(root: Path, tmp_path: Path, moments: int) -> Promises:
     promises = Promises()
     for number in range(moments):
         # By what was promised, so that a slow machine is killed as late as a fast one; then anywhere within a picture.
-        moment = (rng.randrange(40) if number else 20, rng.uniform(0.0, 0.3))
+        moment = (rng.randrange(40 if moments > 3 else 12) if number else 10, rng.uniform(0.0, 0.3))
         expected = expected_next(data)
         run_and_kill(root, data, pictures, moment, promises)
         check(data, promises)
