@@ -31,6 +31,7 @@ from engine.prompts.segments import Clause, Encodable, Segment
 
 # Name of a word -> name of the text encoder -> its vectors (vectors, channels).
 Words = Mapping[str, Mapping[str, Tensor]]
+MEAN_LIMIT = 1e-5
 EMPTY = Encodable((Clause((Segment(""),)),))
 
 
@@ -232,7 +233,11 @@ def _scaled(encoder: TextEncoder, chunk: Chunk) -> tuple[Tensor, Tensor | None]:
     if all(weight == 1.0 for weight in weights):
         return states, pooled
     scaled = states * torch.tensor(weights, device=states.device, dtype=states.dtype)[None, :, None]
-    return scaled * (states.mean() / scaled.mean()), pooled
+    before, after = states.float().mean(), scaled.float().mean()
+    # An untrained encoder's states have the mean 0, which nothing brings back: the quotient would be noise.
+    if after.abs() < MEAN_LIMIT * scaled.float().abs().mean():
+        return scaled, pooled
+    return scaled * (before / after).to(scaled.dtype), pooled
 
 
 def _lerped(encoder: TextEncoder, chunk: Chunk) -> tuple[Tensor, Tensor | None]:
