@@ -15,7 +15,6 @@ from PySide6.QtWidgets import (
     QLineEdit,
     QMenu,
     QPushButton,
-    QSplitter,
     QStackedWidget,
     QToolButton,
     QVBoxLayout,
@@ -26,8 +25,8 @@ from app.panels.gallery_export import ExportDialog
 from app.panels.gallery_filters import FilterForm, search_icon_button
 from app.panels.gallery_model import GalleryModel
 from app.panels.gallery_view import GridView
-from app.panels.recipe import RecipePanel
-from app.services.gallery_records import ANY_BOARD, NO_BOARD, PICTURE_ENDINGS, GalleryFilter, Picture
+from app.panels.recipe import pictures_in
+from app.services.gallery_records import ANY_BOARD, NO_BOARD, GalleryFilter, Picture
 from app.state.gallery import UNDO_SECONDS, Deleted, GalleryState
 from app.state.generation import GenerationState
 from app.state.queue import QueueState
@@ -40,7 +39,11 @@ class GalleryPanel(QWidget):
     """Shows a `GalleryState`; what is done to pictures is asked of it, what a recipe is used for of `generation`."""
 
     def __init__(
-        self, gallery: GalleryState, generation: GenerationState, queue: QueueState, parent: QWidget | None = None
+        self,
+        gallery: GalleryState,
+        generation: GenerationState,
+        queue: QueueState | None = None,  # noqa: ARG002 - all panels are made alike
+        parent: QWidget | None = None,
     ) -> None:
         super().__init__(parent)
         self._gallery = gallery
@@ -54,15 +57,16 @@ class GalleryPanel(QWidget):
         self.filters = FilterForm(gallery)
         self.filters.hide()
         self.view = GridView()
-        self.model = GalleryModel(gallery)
+        self.model = GalleryModel(gallery, self)
         self.view.setModel(self.model)
         self.view.setAccessibleName(self.tr("Pictures"))
-        self.recipe = RecipePanel(gallery, generation, queue)
         self.status = QLabel()
         set_role(self.status, "hint")
         self.undo_bar, self.undo_text, self.undo_button = self._make_undo_bar()
         self._undo_timer = QTimer(self, singleShot=True, interval=UNDO_SECONDS * 1000)
         self._undo_timer.timeout.connect(self.undo_bar.hide)
+        self._late = QTimer(self, singleShot=True, interval=0)
+        self._late.timeout.connect(self._refresh)
         self._typing = QTimer(self, singleShot=True, interval=60)
         self._typing.timeout.connect(self._search_now)
         self._bulk = self._make_bulk_bar()
@@ -199,36 +203,23 @@ class GalleryPanel(QWidget):
         foot.setSpacing(SPACE)
         foot.addWidget(self.undo_bar)
         foot.addWidget(self._bulk)
-        grid = QWidget()
-        layout = QVBoxLayout(grid)
+        layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(GAP)
         layout.addLayout(head)
         layout.addWidget(self._stack, 1)
         layout.addLayout(foot)
-        splitter = QSplitter(Qt.Orientation.Vertical)
-        splitter.setChildrenCollapsible(False)
-        splitter.setHandleWidth(1)
-        splitter.addWidget(grid)
-        splitter.addWidget(self.recipe)
-        splitter.setStretchFactor(0, 3)
-        splitter.setStretchFactor(1, 1)
-        splitter.setSizes([480, 280])
-        whole = QVBoxLayout(self)
-        whole.setContentsMargins(0, 0, 0, 0)
-        whole.addWidget(splitter)
-        self.splitter = splitter
 
     def _connect(self) -> None:
         gallery = self._gallery
         self.search.textChanged.connect(lambda _text: self._typing.start())
         self.funnel.toggled.connect(self.filters.setVisible)
         for signal in (gallery.reset, gallery.inserted, gallery.removed, gallery.complete, gallery.problem):
-            signal.connect(lambda *_: self._refresh())
+            signal.connect(self._refresh_soon)
         gallery.filter_changed.connect(self._filter_changed)
         gallery.boards_changed.connect(self._boards_changed)
         gallery.deleted.connect(self._deleted)
-        gallery.undo_changed.connect(lambda can: None if can else self.undo_bar.hide())
+        gallery.undo_changed.connect(self._undo_changed)
         self.view.selectionModel().selectionChanged.connect(self._selection_changed)
         self.view.selectionModel().currentChanged.connect(lambda *_: self._choose_current())
         self.model.dataChanged.connect(lambda *_: self._choose_current())
@@ -237,7 +228,14 @@ class GalleryPanel(QWidget):
         self.view.setContextMenuPolicy(Qt.ContextMenuPolicy.CustomContextMenu)
         self.view.customContextMenuRequested.connect(self._show_menu)
 
+    def _undo_changed(self, can: bool) -> None:
+        if not can:
+            self.undo_bar.hide()
+
     # ------------------------------------------------------------------------------------------------ what is shown
+
+    def _refresh_soon(self) -> None:
+        self._late.start()
 
     def _search_now(self) -> None:
         self._gallery.refine(words=" ".join(self.search.text().split()))
@@ -432,16 +430,16 @@ class GalleryPanel(QWidget):
     # ------------------------------------------------------------------------------------------------ Qt events
 
     def dragEnterEvent(self, event: QDragEnterEvent) -> None:  # noqa: N802
-        if event.source() is not self.view and _pictures_in(event):
+        if event.source() is not self.view and pictures_in(event.mimeData()):
             event.acceptProposedAction()
 
     def dropEvent(self, event: QDropEvent) -> None:  # noqa: N802
         """Show the recipe of a picture from another program."""
-        paths = _pictures_in(event)
+        paths = pictures_in(event.mimeData())
         if paths:
             event.acceptProposedAction()
             self.view.selectionModel().clearSelection()
-            self.recipe.show_file(paths[0])
+            self._gallery.show_file(paths[0])
 
     def changeEvent(self, event: QEvent) -> None:  # noqa: N802
         super().changeEvent(event)
@@ -449,8 +447,3 @@ class GalleryPanel(QWidget):
             self.view.viewport().update()
             if hasattr(self, "empty_icon") and not self._gallery.ids:
                 self._show_empty()
-
-
-def _pictures_in(event: QDropEvent) -> list[Path]:
-    paths = [Path(url.toLocalFile()) for url in event.mimeData().urls() if url.isLocalFile()]
-    return [path for path in paths if path.suffix.lower() in PICTURE_ENDINGS]

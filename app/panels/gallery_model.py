@@ -7,8 +7,19 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from PySide6.QtCore import QAbstractListModel, QMimeData, QModelIndex, QPersistentModelIndex, QRectF, Qt, QTimer, QUrl
+from PySide6.QtCore import (
+    QAbstractListModel,
+    QMimeData,
+    QModelIndex,
+    QObject,
+    QPersistentModelIndex,
+    QRectF,
+    Qt,
+    QTimer,
+    QUrl,
+)
 from PySide6.QtGui import QImage, QPainter, QPainterPath, QPixmap
+from shiboken6 import isValid
 
 from app.services.gallery_records import Picture
 from app.state.gallery import GalleryState
@@ -25,8 +36,8 @@ ROUND, _SMALLEST = 4.0, 64
 class GalleryModel(QAbstractListModel):
     """The pictures of a `GalleryState`; `picture` and `pixmap` give None until they were fetched, and ask for it."""
 
-    def __init__(self, gallery: GalleryState) -> None:
-        super().__init__(gallery)
+    def __init__(self, gallery: GalleryState, parent: QObject | None = None) -> None:
+        super().__init__(parent)
         self._gallery = gallery
         self._count = len(gallery.ids)
         self._pictures: OrderedDict[int, Picture] = OrderedDict()
@@ -149,7 +160,11 @@ class GalleryModel(QAbstractListModel):
     def _failed(self, picture: Picture) -> Callable[[str], None]:
         return lambda message: self._pixmap_failed(picture, message)
 
+    # The window may be made anew, in another language, while answers are on their way.
+
     def _rows_known(self, asked: list[int], pictures: list[Picture]) -> None:
+        if not isValid(self):
+            return
         self._asked_rows.difference_update(asked)
         for picture in pictures:
             self._pictures[picture.id] = picture
@@ -158,6 +173,8 @@ class GalleryModel(QAbstractListModel):
         self._redraw([picture.id for picture in pictures])
 
     def _pixmap_known(self, picture: Picture, bitmap: Bitmap) -> None:
+        if not isValid(self):
+            return
         self._asked.discard(picture.fingerprint)
         pixmap = _rounded(bitmap, self._side, self._ratio)
         self._pixmaps[picture.fingerprint] = pixmap
@@ -169,6 +186,8 @@ class GalleryModel(QAbstractListModel):
         self._redraw([picture.id])
 
     def _pixmap_failed(self, picture: Picture, message: str) -> None:
+        if not isValid(self):
+            return
         self._asked.discard(picture.fingerprint)
         self._troubles[picture.fingerprint] = message
         if picture.width and not Path(picture.path).exists():

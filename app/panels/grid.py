@@ -126,7 +126,7 @@ class GridPanel(QWidget):
     def __init__(self, generation: GenerationState, queue: QueueState, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._generation = generation
-        self.grid = GridState(queue, self)
+        self.grid = GridState.of(queue)
         self.across = AxisEditor(self.tr("Across"), "seed", generation)
         self.down = AxisEditor(self.tr("Down"), "guidance", generation)
         self.message = QLabel()
@@ -146,14 +146,13 @@ class GridPanel(QWidget):
         self._checking = QTimer(self, singleShot=True, interval=0)
         self._checking.timeout.connect(self._check)
         for signal in (self.across.changed, self.down.changed, generation.changed):
-            signal.connect(lambda *_: self._checking.start())
+            signal.connect(self._check_soon)
         self.make.clicked.connect(self._pressed)
         self.swap.clicked.connect(self._swap)
         self.last.clicked.connect(lambda: self.show_wanted.emit(self._sheet))
         self.grid.changed.connect(self._progressed)
         self.grid.finished.connect(self._finished)
         self.grid.failed.connect(self._failed)
-        self.destroyed.connect(self.grid.close)
         self._progressed()
         self._check()
 
@@ -189,6 +188,9 @@ class GridPanel(QWidget):
         first.values.setText(second.values.text())
         second.setting.setCurrentIndex(kept[0])
         second.values.setText(kept[1])
+
+    def _check_soon(self, _name: str = "") -> None:
+        self._checking.start()
 
     def _check(self) -> None:
         """Say how many pictures there would be, or what is wrong with the values."""

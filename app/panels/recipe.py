@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from PySide6.QtCore import QEvent, Qt
+from PySide6.QtCore import QEvent, QMimeData, Qt
+from PySide6.QtGui import QDragEnterEvent, QDropEvent
 from PySide6.QtWidgets import (
     QFormLayout,
     QFrame,
@@ -18,8 +19,9 @@ from PySide6.QtWidgets import (
     QVBoxLayout,
     QWidget,
 )
+from shiboken6 import isValid
 
-from app.services.gallery_records import Picture
+from app.services.gallery_records import PICTURE_ENDINGS, Picture
 from app.state.gallery import GalleryState
 from app.state.gallery_replay import Comparison, Replay
 from app.state.generation import GenerationState, What
@@ -43,7 +45,7 @@ class RecipePanel(QWidget):
         self._generation = generation
         self._recipe: Recipe | None = None
         self._path: Path | None = None
-        self.replay = Replay(gallery, queue, gallery.replays, self)
+        self.replay = Replay.of(gallery, queue)
         self.title = self._text("title", wrap=False)
         self.prompt = self._text("")
         self.negative_label = self._text("section")
@@ -56,6 +58,8 @@ class RecipePanel(QWidget):
         self.use, self.prompt_only, self.seed_only, self.replay_button = self._make_buttons()
         self._arrange()
         gallery.current_changed.connect(self._chosen)
+        gallery.file_shown.connect(self._file_shown)
+        self.setAcceptDrops(True)
         self.replay.changed.connect(self._replaying)
         self.replay.finished.connect(self._replayed)
         self.replay.failed.connect(self._say)
@@ -149,9 +153,22 @@ class RecipePanel(QWidget):
 
     def show_file(self, path: Path) -> None:
         """Show the recipe in a picture file of any program."""
-        self._gallery.choose(None)
         self._path = path
         self._gallery.read_file(path, lambda recipe: self._show(path, recipe), lambda text: self._trouble(path, text))
+
+    def _file_shown(self, path: str) -> None:
+        self.show_file(Path(path))
+
+    def dragEnterEvent(self, event: QDragEnterEvent) -> None:  # noqa: N802
+        if pictures_in(event.mimeData()):
+            event.acceptProposedAction()
+
+    def dropEvent(self, event: QDropEvent) -> None:  # noqa: N802
+        """Show the recipe of a picture from another program."""
+        paths = pictures_in(event.mimeData())
+        if paths:
+            event.acceptProposedAction()
+            self._gallery.show_file(paths[0])
 
     def _chosen(self, picture: Picture | None) -> None:
         if picture is None:
@@ -170,7 +187,7 @@ class RecipePanel(QWidget):
         self._gallery.recipe(picture.id, lambda recipe: self._show(path, recipe))
 
     def _show(self, path: Path, recipe: Recipe | None) -> None:
-        if path != self._path:
+        if not isValid(self) or path != self._path:
             return
         self._recipe = recipe
         self.title.setText(path.name)
@@ -199,7 +216,7 @@ class RecipePanel(QWidget):
         self._refresh()
 
     def _trouble(self, path: Path, message: str) -> None:
-        if path != self._path:
+        if not isValid(self) or path != self._path:
             return
         self._show_nothing()
         self._path = path
@@ -290,6 +307,12 @@ class RecipePanel(QWidget):
             said = self.tr("{name}: not one of {pixels} pixels differs.")
         self.result.setText(said.format(name=name, count=f"{comparison.differing:,}", pixels=f"{comparison.pixels:,}"))
         self._refresh()
+
+
+def pictures_in(data: QMimeData) -> list[Path]:
+    """The picture files that are dragged."""
+    paths = [Path(url.toLocalFile()) for url in data.urls() if url.isLocalFile()]
+    return [path for path in paths if path.suffix.lower() in PICTURE_ENDINGS]
 
 
 def _shortened(text: str) -> str:

@@ -5,12 +5,13 @@ from __future__ import annotations
 import threading
 from array import array
 from bisect import bisect_left
+from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
-from PySide6.QtCore import QFileSystemWatcher, QObject, QTimer, Signal
+from PySide6.QtCore import QFileSystemWatcher, QObject, Qt, QTimer, Signal
 
 from app.services.gallery_export import Export, export
 from app.services.gallery_records import ANY_BOARD, Board, GalleryFilter, Picture
@@ -68,6 +69,7 @@ class GalleryState(QObject):
         complete(): the last page of `ids` is there. filter_changed(): the filter is another one.
         scanned(ScanResult): files and rows were compared.
         opened(str, Recipe): the picture at this path is wanted large.
+        file_shown(str): the recipe of the file at this path, from any program, is wanted.
     """
 
     reset = Signal()
@@ -85,8 +87,9 @@ class GalleryState(QObject):
     scanned = Signal(object)
     complete = Signal()
     opened = Signal(str, object)
+    file_shown = Signal(str)
     filter_changed = Signal()
-    _answer = Signal(object)
+    _answered = Signal()
 
     def __init__(
         self, file: Path, folder: Path, thumbnails: Path, parent: QObject | None = None, *, watch: bool = True
@@ -111,9 +114,11 @@ class GalleryState(QObject):
         self._ignored: set[str] = set()
         self._leaving: frozenset[int] = frozenset()
         self._opened = threading.Event()
-        # Emitted from the workers' threads, handled in this object's.
-        self._answer.connect(lambda call: None if self._closed else call())
-        answer = self._answer.emit
+        # Called in the workers' threads, handled in this object's: the signal only says that there is something, since
+        # Python objects that travel in a signal between threads have crashed PySide 6.11.
+        self._answers: deque[Callable[[], None]] = deque()
+        self._answered.connect(self._take_answer, Qt.ConnectionType.QueuedConnection)
+        answer = self._answer
         self._writer = Worker("gallery-writer", self._open_first, answer)
         self._reader = Worker("gallery-reader", self._open_second, answer)
         self._small = Worker("gallery-thumbnails", lambda: Thumbnails(thumbnails), answer)
@@ -128,9 +133,18 @@ class GalleryState(QObject):
         if watch:
             self.scan()
 
+    def _answer(self, call: Callable[[], None]) -> None:
+        self._answers.append(call)
+        self._answered.emit()
+
+    def _take_answer(self) -> None:
+        call = self._answers.popleft()
+        if not self._closed:
+            call()
+
     def _open_first(self) -> GalleryStore:
         try:
-            return GalleryStore(self._file, notice=lambda text: self._answer.emit(lambda: self._tell(text)))
+            return GalleryStore(self._file, notice=lambda text: self._answer(lambda: self._tell(text)))
         finally:
             self._opened.set()
 
@@ -249,6 +263,11 @@ class GalleryState(QObject):
     def read_file(self, path: Path, done: Callable[[Recipe | None], None], failed: Callable[[str], None]) -> None:
         """Give `done` the recipe in any picture file, of this program or another."""
         self._files.do(lambda _none: read_recipe(path), done, failed, kind="file", newest=True, first=True)
+
+    def show_file(self, path: Path) -> None:
+        """Ask for the recipe of any picture file to be shown; `file_shown` answers."""
+        self.choose(None)
+        self.file_shown.emit(str(path))
 
     def open(self, picture: Picture) -> None:
         """Ask for a picture to be shown large; `opened` answers."""

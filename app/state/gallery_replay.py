@@ -48,7 +48,13 @@ class Replay(QObject):
         self._path = Path()
         queue.picture_ready.connect(self._made)
         queue.job_changed.connect(self._job_changed)
-        queue.jobs_changed.connect(lambda: self._job_changed(self._job))
+        queue.jobs_changed.connect(self._jobs_changed)
+
+    @classmethod
+    def of(cls, gallery: GalleryState, queue: QueueState) -> Replay:
+        """The one that goes with `gallery`: a replay outlives the window, which another language makes anew."""
+        found = (child for child in gallery.children() if isinstance(child, cls))
+        return next(found, None) or cls(gallery, queue, gallery.replays, gallery)
 
     @property
     def running(self) -> bool:
@@ -89,6 +95,9 @@ class Replay(QObject):
     def _compared(self, comparison: Comparison) -> None:
         self._end()
         self.finished.emit(str(self._path), comparison)
+
+    def _jobs_changed(self) -> None:
+        self._job_changed(self._job)
 
     def _job_changed(self, job_id: str) -> None:
         if not self._job or job_id != self._job:

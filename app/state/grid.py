@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from PySide6.QtCore import QObject, Signal
+from PySide6.QtCore import QObject, Qt, Signal
 
 from app.services.gallery_worker import Worker
 from app.services.grid_axes import Cell
@@ -41,18 +42,24 @@ class GridState(QObject):
     changed = Signal()
     finished = Signal(str)
     failed = Signal(str)
-    _answer = Signal(object)
+    _answered = Signal()
 
     def __init__(self, queue: QueueState, parent: QObject | None = None) -> None:
         super().__init__(parent)
         self._queue = queue
         self._grid: _Grid | None = None
         self._drawing = False
-        self._answer.connect(lambda call: call())
+        self._answers: deque[Callable[[], None]] = deque()
+        self._answered.connect(self._take_answer, Qt.ConnectionType.QueuedConnection)
         self._worker: Worker[None] | None = None
         queue.picture_ready.connect(self._made)
         queue.job_changed.connect(self._job_changed)
         queue.jobs_changed.connect(self._jobs_changed)
+
+    @classmethod
+    def of(cls, queue: QueueState) -> GridState:
+        """The one that goes with `queue`: a grid under way outlives the window, which another language makes anew."""
+        return next((child for child in queue.children() if isinstance(child, cls)), None) or cls(queue, queue)
 
     @property
     def running(self) -> bool:
@@ -119,8 +126,16 @@ class GridState(QObject):
 
     def _work(self, work: Callable[[], str], done: Callable[[str], None], failed: Callable[[str], None]) -> None:
         if self._worker is None:
-            self._worker = Worker("grid-sheet", lambda: None, self._answer.emit)
+            self._worker = Worker("grid-sheet", lambda: None, self._answer)
         self._worker.do(lambda _none: work(), done, failed)
+
+    def _take_answer(self) -> None:
+        self._answers.popleft()()
+
+    def _answer(self, call: Callable[[], None]) -> None:
+        # No Python object travels in the signal from the other thread: PySide 6.11 has crashed at that.
+        self._answers.append(call)
+        self._answered.emit()
 
     def _drawn(self, path: str) -> None:
         self._end()
