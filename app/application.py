@@ -63,6 +63,7 @@ class Application(QObject):
         theme.load_fonts(qt)
         theme.apply(qt, self.settings["theme"])
         self.client = EngineClient(engine if engine is not None else engine_thread(), self)
+        self._make_folder()
         self.generation = GenerationState(self)
         self.prompts = PromptsState(paths, self, self.client.query)
         self.gallery = GalleryState(paths.gallery, self.settings.pictures_folder, paths.thumbnails, self)
@@ -123,6 +124,15 @@ class Application(QObject):
         self._first.close()
         self._put_hooks_back()
         end_log(self.log)
+
+    def _make_folder(self) -> None:
+        """Make the program's own folder of pictures; one that the user chose may be on a drive that is missing."""
+        if self.settings["pictures_folder"]:
+            return
+        try:
+            self.paths.pictures.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            log.warning("the pictures folder cannot be made: %s", error)
 
     def _begin(self) -> None:
         self._rebuilding = False
@@ -189,12 +199,6 @@ class Application(QObject):
             ("grid", self.tr("Grid"), grid),
         ]
 
-    def recipe_panel(self, window: MainWindow) -> QWidget:
-        """What the chosen picture of the gallery was made of."""
-        from app.panels.recipe import RecipePanel
-
-        return RecipePanel(self.gallery, self.generation, self.queue, window)
-
     def _generation_changed(self, name: str) -> None:
         if name == "model":
             self._ask_for_info()
@@ -248,10 +252,12 @@ class Application(QObject):
     def rebuild_window(self) -> None:
         """Make the window anew in the language of the settings; states and the running job know nothing of it."""
         self.languages.use(self.settings["language"])
+        theme.apply(self.qt, self.settings["theme"])  # parts of it follow the direction
         old = self.window
         old.save_places()
         self._rebuilding = True
         self.window = MainWindow(self)
+        self.window.resize(old.size())
         self.window.setVisible(old.isVisible())
         old.close()
         old.deleteLater()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import base64
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from PySide6.QtCore import QByteArray, QSize, Qt, QTimer
 from PySide6.QtGui import QCloseEvent, QDragEnterEvent, QDropEvent
@@ -22,8 +22,12 @@ if TYPE_CHECKING:
     from app.application import Application
 
 LAYOUT_VERSION = 1
+Side = Literal["leading", "trailing"]
 SIDE_WIDTH = 316
+# Of the docks of prompt, model and scheduler.
+HEIGHTS = [216, 136, 420]
 LEFT, RIGHT = Qt.DockWidgetArea.LeftDockWidgetArea, Qt.DockWidgetArea.RightDockWidgetArea
+BOTH_SIDES = LEFT | RIGHT
 
 
 class MainWindow(QMainWindow):
@@ -33,6 +37,7 @@ class MainWindow(QMainWindow):
         super().__init__()
         self._program = program
         self._docks: dict[str, QDockWidget] = {}
+        self._mirrored = program.qt.layoutDirection() == Qt.LayoutDirection.RightToLeft
         self.setObjectName("main")
         self.setWindowTitle("Sfumato")
         self.setAcceptDrops(True)
@@ -76,28 +81,25 @@ class MainWindow(QMainWindow):
         return central
 
     def _make_docks(self) -> None:
-        prompt = self._dock("prompt", self.tr("Prompt"), self.prompt, LEFT)
-        model = self._dock("model", self.tr("Model"), self.model, LEFT)
-        scheduler = self._dock("scheduler", self.tr("Settings of the picture"), self.scheduler, LEFT)
+        prompt = self._dock("prompt", self.tr("Prompt"), self.prompt, "leading")
+        model = self._dock("model", self.tr("Model"), self.model, "leading")
+        scheduler = self._dock("scheduler", self.tr("Settings of the picture"), self.scheduler, "leading")
         self.splitDockWidget(prompt, model, Qt.Orientation.Vertical)
         self.splitDockWidget(model, scheduler, Qt.Orientation.Vertical)
-        self.resizeDocks([prompt, model, scheduler], [236, 100, 400], Qt.Orientation.Vertical)
+        self.resizeDocks([prompt, model, scheduler], HEIGHTS, Qt.Orientation.Vertical)
         self.resizeDocks([prompt], [SIDE_WIDTH], Qt.Orientation.Horizontal)
         panels = self._program.side_panels(self)
-        side = [self._dock(name, title, panel, RIGHT) for name, title, panel in panels]
+        side = [self._dock(name, title, panel, "trailing") for name, title, panel in panels]
         for first, second in zip(side, side[1:], strict=False):
             self.tabifyDockWidget(first, second)
-        recipe = self._dock("recipe", self.tr("Recipe"), self._program.recipe_panel(self), RIGHT)
-        self.splitDockWidget(side[0], recipe, Qt.Orientation.Vertical)
         side[0].raise_()
-        self.resizeDocks([side[0], recipe], [440, 280], Qt.Orientation.Vertical)
         self.resizeDocks([side[0]], [SIDE_WIDTH], Qt.Orientation.Horizontal)
 
-    def _dock(self, name: str, title: str, panel: QWidget, area: Qt.DockWidgetArea) -> QDockWidget:
+    def _dock(self, name: str, title: str, panel: QWidget, side: Side) -> QDockWidget:
         dock = QDockWidget(title, self)
         dock.setObjectName(f"dock.{name}")
-        dock.setAllowedAreas(LEFT | RIGHT)
-        if area == LEFT:
+        dock.setAllowedAreas(BOTH_SIDES)
+        if side == "leading":
             scroll = QScrollArea(dock)
             scroll.setWidgetResizable(True)
             scroll.setFrameShape(QFrame.Shape.NoFrame)
@@ -109,7 +111,8 @@ class MainWindow(QMainWindow):
             dock.setWidget(scroll)
         else:
             dock.setWidget(panel)
-        self.addDockWidget(area, dock)
+        # Qt mirrors layouts, but not the sides of docks.
+        self.addDockWidget(LEFT if (side == "leading") != self._mirrored else RIGHT, dock)
         self._docks[name] = dock
         return dock
 
@@ -235,28 +238,31 @@ class MainWindow(QMainWindow):
 
     def _even_out(self) -> None:
         docks = [self._docks[name] for name in ("prompt", "model", "scheduler")]
-        self.resizeDocks(docks, [236, 100, 400], Qt.Orientation.Vertical)
+        self.resizeDocks(docks, HEIGHTS, Qt.Orientation.Vertical)
 
     def _restore(self) -> None:
         self._first_state = self.saveState(LAYOUT_VERSION)
         saved = self._program.settings["window"]
         space = self.screen().availableGeometry().size()
         self.resize(self.sizeHint().boundedTo(space))
-        for key, restore in (("geometry", self.restoreGeometry), ("state", self._restore_state)):
+        for key, restore in (("geometry", self.restoreGeometry), (self._state_key, self._restore_state)):
             text = saved.get(key)
             if isinstance(text, str):
                 restore(QByteArray(base64.b64decode(text)))
+
+    @property
+    def _state_key(self) -> str:
+        """Each direction has places of its own: sides of docks do not mirror."""
+        return "state mirrored" if self._mirrored else "state"
 
     def _restore_state(self, state: QByteArray) -> bool:
         return self.restoreState(state, LAYOUT_VERSION)
 
     def save_places(self) -> None:
         """Remember where everything is for the next start."""
-        state, geometry = self.saveState(LAYOUT_VERSION), self.saveGeometry()
-        self._program.settings.set(
-            "window",
-            {"state": base64.b64encode(state.data()).decode(), "geometry": base64.b64encode(geometry.data()).decode()},
-        )
+        places = {self._state_key: self.saveState(LAYOUT_VERSION), "geometry": self.saveGeometry()}
+        texts = {key: base64.b64encode(value.data()).decode() for key, value in places.items()}
+        self._program.settings.set("window", self._program.settings["window"] | texts)
 
     def closeEvent(self, event: QCloseEvent) -> None:  # noqa: N802
         self.save_places()

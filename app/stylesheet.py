@@ -108,24 +108,25 @@ QToolButton[role="chip"]:hover, QPushButton[role="chip"]:hover { background: $pr
 QToolButton[role="chip"]:checked, QPushButton[role="chip"]:checked { background: $selection; color: $on_selection; }
 QToolButton[role="chip"]:focus, QPushButton[role="chip"]:focus { border: 1px solid $focus; }
 
-QLineEdit, QPlainTextEdit, QTextEdit, QSpinBox, QDoubleSpinBox, QComboBox, QDateEdit, QKeySequenceEdit {
+QLineEdit, QPlainTextEdit, QTextEdit, QAbstractSpinBox, QComboBox, QKeySequenceEdit {
     background: $field; color: $text; border: 1px solid $border_strong; border-radius: 6px; padding: 3px 6px;
     selection-background-color: $selection; selection-color: $on_selection;
 }
-QLineEdit, QSpinBox, QDoubleSpinBox, QComboBox, QDateEdit { min-height: 20px; }
-QLineEdit:focus, QPlainTextEdit:focus, QTextEdit:focus, QSpinBox:focus, QDoubleSpinBox:focus, QComboBox:focus,
-QDateEdit:focus, QComboBox:on { border: 1px solid $focus; }
-QLineEdit:disabled, QSpinBox:disabled, QDoubleSpinBox:disabled, QComboBox:disabled, QPlainTextEdit:disabled {
+QLineEdit, QAbstractSpinBox, QComboBox { min-height: 20px; }
+QAbstractSpinBox > QLineEdit { border: none; background: transparent; padding: 0; }
+QLineEdit:focus, QPlainTextEdit:focus, QTextEdit:focus, QAbstractSpinBox:focus, QComboBox:focus,
+QComboBox:on { border: 1px solid $focus; }
+QLineEdit:disabled, QAbstractSpinBox:disabled, QComboBox:disabled, QPlainTextEdit:disabled {
     color: $disabled; border-color: $border; background: $panel;
 }
-QLineEdit[invalid="true"], QPlainTextEdit[invalid="true"], QSpinBox[invalid="true"] { border: 1px solid $danger; }
-QSpinBox::up-button, QDoubleSpinBox::up-button, QSpinBox::down-button, QDoubleSpinBox::down-button {
+QLineEdit[invalid="true"], QPlainTextEdit[invalid="true"], QAbstractSpinBox[invalid="true"] {
+    border: 1px solid $danger; }
+QAbstractSpinBox::up-button, QAbstractSpinBox::down-button {
     border: none; width: 16px; background: transparent; border-radius: 3px;
 }
-QSpinBox::up-button:hover, QDoubleSpinBox::up-button:hover, QSpinBox::down-button:hover,
-QDoubleSpinBox::down-button:hover { background: $hover; }
-QSpinBox::up-arrow, QDoubleSpinBox::up-arrow { image: url(theme:chevron-up.svg); width: 10px; height: 10px; }
-QSpinBox::down-arrow, QDoubleSpinBox::down-arrow { image: url(theme:chevron-down.svg); width: 10px; height: 10px; }
+QAbstractSpinBox::up-button:hover, QAbstractSpinBox::down-button:hover { background: $hover; }
+QAbstractSpinBox::up-arrow { image: url(theme:chevron-up.svg); width: 10px; height: 10px; }
+QAbstractSpinBox::down-arrow { image: url(theme:chevron-down.svg); width: 10px; height: 10px; }
 QComboBox::drop-down, QDateEdit::drop-down { border: none; width: 20px; }
 QComboBox::down-arrow, QDateEdit::down-arrow { image: url(theme:chevron-down.svg); width: 12px; height: 12px; }
 QComboBox QAbstractItemView, QListView[role="popup"] {
@@ -135,7 +136,7 @@ QComboBox QAbstractItemView, QListView[role="popup"] {
 
 QSlider { min-height: 20px; }
 QSlider::groove:horizontal { height: 4px; background: $border; border-radius: 2px; }
-QSlider::sub-page:horizontal { background: $border_strong; border-radius: 2px; height: 4px; }
+QSlider::${filled}-page:horizontal { background: $border_strong; border-radius: 2px; height: 4px; }
 QSlider::handle:horizontal {
     background: $text; border: 2px solid $card; width: 10px; height: 10px; margin: -5px 0; border-radius: 7px;
 }
@@ -184,6 +185,6 @@ QWidget#canvas { background: $canvas; }
 """)
 
 
-def stylesheet(theme: Theme) -> str:
-    """The stylesheet of the whole program in the colours of `theme`."""
-    return _SHEET.substitute(theme.colours())
+def stylesheet(theme: Theme, *, mirrored: bool = False) -> str:
+    """The stylesheet of the whole program in the colours of `theme`; `mirrored` for right to left."""
+    return _SHEET.substitute(theme.colours(), filled="add" if mirrored else "sub")

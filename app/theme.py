@@ -226,7 +226,8 @@ def apply(app: QApplication, theme: Theme | str) -> None:
     if app.style().objectName() != "fusion":
         app.setStyle("fusion")
     app.setPalette(palette(chosen))
-    app.setStyleSheet(stylesheet(chosen))
+    mirrored = app.layoutDirection() == Qt.LayoutDirection.RightToLeft
+    app.setStyleSheet(stylesheet(chosen, mirrored=mirrored))
 
 
 def palette(theme: Theme) -> QPalette:

@@ -60,14 +60,14 @@ class NoiseCurve(QWidget):
         area = QRectF(self.rect()).adjusted(0.5, 0.5, -0.5, -0.5)
         if not self._sigmas:
             flags = Qt.AlignmentFlag.AlignCenter | Qt.TextFlag.TextWordWrap
-            painter.drawText(area, int(flags), self._words)
+            painter.drawText(area, flags.value, self._words)
             painter.end()
             return
         top, bottom = area.top() + SPACE, area.bottom() - SMALL - GAP
-        painter.drawText(area.adjusted(0, 0, -SPACE, 0), int(_TOP_RIGHT), f"σ {self._sigmas[0]:.3g}")
+        painter.drawText(area.adjusted(0, 0, -SPACE, 0), _TOP_RIGHT.value, f"σ {self._sigmas[0]:.3g}")
         count = self.tr("%n step(s)", "", len(self._sigmas))
-        painter.drawText(area, int(_BOTTOM_LEFT), count)
-        painter.drawText(area.adjusted(0, 0, -SPACE, 0), int(_BOTTOM_RIGHT), f"{self._sigmas[-1]:.3g}")
+        painter.drawText(area, _BOTTOM_LEFT.value, count)
+        painter.drawText(area.adjusted(0, 0, -SPACE, 0), _BOTTOM_RIGHT.value, f"{self._sigmas[-1]:.3g}")
         painter.setPen(QPen(QColor(theme.border), 1))
         painter.drawLine(QPointF(area.left(), bottom), QPointF(area.right(), bottom))
         self._draw_curve(painter, QRectF(area.left() + SPACE, top, area.width() - 2 * SPACE, bottom - top))
@@ -90,6 +90,7 @@ class NoiseCurve(QWidget):
                 painter.drawEllipse(point, 2, 2)
 
 
-_TOP_RIGHT = Qt.AlignmentFlag.AlignTop | Qt.AlignmentFlag.AlignRight
-_BOTTOM_LEFT = Qt.AlignmentFlag.AlignBottom | Qt.AlignmentFlag.AlignLeft
-_BOTTOM_RIGHT = Qt.AlignmentFlag.AlignBottom | Qt.AlignmentFlag.AlignRight
+_ABSOLUTE = Qt.AlignmentFlag.AlignAbsolute
+_TOP_RIGHT = Qt.AlignmentFlag.AlignTop | Qt.AlignmentFlag.AlignRight | _ABSOLUTE
+_BOTTOM_LEFT = Qt.AlignmentFlag.AlignBottom | Qt.AlignmentFlag.AlignLeft | _ABSOLUTE
+_BOTTOM_RIGHT = Qt.AlignmentFlag.AlignBottom | Qt.AlignmentFlag.AlignRight | _ABSOLUTE
