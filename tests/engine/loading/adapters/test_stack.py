@@ -10,8 +10,12 @@ import pytest
 import torch
 from torch import Tensor
 
+from engine import UNet2DConditionModel
 from engine.errors import BadFile, MissingFile, WeightsMismatch
 from engine.loading.adapters import AdapterStack, AdapterUse, find_adapters, find_files
+from engine.loading.adapters.names import collect_names
+from engine.loading.quantised import QuantisedLinear
+from engine.weights import Entry
 from tests.engine.loading.adapters.tiny import pointers, snapshot, stable_diffusion, stable_diffusion_xl, write
 
 DOWN, UP = torch.full((2, 32), 0.5), torch.ones(32, 2)
@@ -298,3 +302,64 @@ def test_files_are_found_by_name(tmp_path: Path) -> None:
         find_adapters(["oli"], [tmp_path])
     with pytest.raises(MissingFile, match="none is set"):
         find_adapters(["oil"], [])
+
+
+# Names from files that kohya's scripts trained for SDXL, and the modules of Diffusers that they are.
+SDXL_NAMES = {
+    "input_blocks_0_0": "conv_in",
+    "time_embed_0": "time_embedding.linear_1",
+    "label_emb_0_0": "add_embedding.linear_1",
+    "input_blocks_3_0_op": "down_blocks.0.downsamplers.0.conv",
+    "input_blocks_4_1_proj_in": "down_blocks.1.attentions.0.proj_in",
+    "input_blocks_8_1_transformer_blocks_9_ff_net_2": "down_blocks.2.attentions.1.transformer_blocks.9.ff.net.2",
+    "middle_block_0_in_layers_2": "mid_block.resnets.0.conv1",
+    "middle_block_1_transformer_blocks_9_attn2_to_v": "mid_block.attentions.0.transformer_blocks.9.attn2.to_v",
+    "output_blocks_0_0_skip_connection": "up_blocks.0.resnets.0.conv_shortcut",
+    "output_blocks_2_1_proj_out": "up_blocks.0.attentions.2.proj_out",
+    "output_blocks_2_2_conv": "up_blocks.0.upsamplers.0.conv",
+    "output_blocks_5_1_transformer_blocks_1_ff_net_2": "up_blocks.1.attentions.2.transformer_blocks.1.ff.net.2",
+    "output_blocks_8_0_emb_layers_1": "up_blocks.2.resnets.2.time_emb_proj",
+    "out_2": "conv_out",
+}
+
+
+def test_names_of_a_whole_sdxl() -> None:
+    with torch.device("meta"):
+        unet = UNet2DConditionModel(
+            down_block_types=("DownBlock2D", "CrossAttnDownBlock2D", "CrossAttnDownBlock2D"),
+            up_block_types=("CrossAttnUpBlock2D", "CrossAttnUpBlock2D", "UpBlock2D"),
+            block_out_channels=(320, 640, 1280),
+            cross_attention_dim=2048,
+            transformer_layers_per_block=(1, 2, 10),
+            attention_head_dim=(5, 10, 20),
+            use_linear_projection=True,
+            addition_embed_type="text_time",
+            addition_time_embed_dim=256,
+            projection_class_embeddings_input_dim=2816,
+        )
+    weights = [name for name, _ in unet.named_parameters() if name.endswith(".weight")]
+    names = collect_names({"unet": weights})
+    for original, module in SDXL_NAMES.items():
+        for key in (f"lora_unet_{original}", f"lora_unet_{module.replace('.', '_')}"):
+            assert names.find(key) == ("unet", module), key
+    assert {names.find(f"unet.{weight.removesuffix('.weight')}") for weight in weights} == {
+        ("unet", weight.removesuffix(".weight")) for weight in weights
+    }
+
+
+def test_packed_layers_are_unpacked_and_come_back(tmp_path: Path) -> None:
+    pipeline = stable_diffusion_xl()
+    parent, _, last = BLOCK.rpartition(".")
+    plain = pipeline.unet.get_submodule(BLOCK)
+    packed_weight = plain.weight.detach().to(torch.float8_e4m3fn)
+    entry = Entry(tmp_path, "weight", torch.float8_e4m3fn, tuple(packed_weight.shape))
+    packed = QuantisedLinear(packed_weight, entry, torch.tensor(0.5), plain.bias)
+    setattr(pipeline.unet.get_submodule(parent), last, packed)
+    stack = AdapterStack(pipeline)
+    stack.set([AdapterUse(both(tmp_path), 0.25, 0)])
+    merged = pipeline.unet.get_submodule(BLOCK)
+    torch.testing.assert_close(merged.weight, 0.5 * packed_weight.float() + 0.25)
+    torch.testing.assert_close(merged(torch.ones(1, 32)), torch.ones(1, 32) @ merged.weight.T + plain.bias)
+    stack.clear()
+    assert pipeline.unet.get_submodule(BLOCK) is packed
+    assert torch.equal(packed.packed.view(torch.uint8), packed_weight.view(torch.uint8))
