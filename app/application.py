@@ -26,13 +26,14 @@ from app.services.settings import Settings
 from app.single_instance import FirstInstance
 from app.state.gallery import GalleryState
 from app.state.generation import GenerationState
+from app.state.library import LibraryState
 from app.state.prompts import PromptsState
 from app.state.queue import QueueState
 from app.state.run import RunState
 from app.state.settings import SettingsState
 from app.widgets.banner import Kind, Remedy
 from engine.errors import BugError, KnownError
-from engine.messages import EngineSettings, ImageDone, JobFailed, Recipe
+from engine.messages import EngineSettings, GenerateRequest, ImageDone, JobFailed, Recipe
 
 log = logging.getLogger(__name__)
 
@@ -70,7 +71,14 @@ class Application(QObject):
         self.queue = QueueState(self.client, paths.queue, self.gallery, self)
         self.run = RunState(self.client, self.queue, self, folder=paths.data / "canvas")
         self.attention = Attention(self.queue, self)
-        self.library: Any = None
+        self.library = LibraryState(
+            self.client,
+            paths.library,
+            paths.models,
+            self,
+            folders=lambda: self.settings.model_folders[1:],
+            network_off=lambda: bool(self.settings["offline"]),
+        )
         self._closing = False
         self._connect()
         self._apply_settings()
@@ -136,6 +144,7 @@ class Application(QObject):
 
     def _begin(self) -> None:
         self._rebuilding = False
+        self._wildcards: list[str] = []
         self._crash: Any = None
         self._first = FirstInstance(self.paths.data, self)
         self._first.called.connect(self._called)
@@ -152,7 +161,26 @@ class Application(QObject):
             self.say_banner(problem, "warning")
         if not self.settings["welcome_seen"] and not self.settings.problems:
             self._welcome()
-        self.client.warm_up(self.generation.model)
+        self.client.warm_up(self.generation.model, self.generation.device, self.generation.dtype)
+        self.library.scan()
+        self._ask_for_wildcards()
+
+    def _ask_for_wildcards(self) -> None:
+        self.client.wildcards(self.paths.wildcards, self._wildcards_known)
+
+    def _wildcards_known(self, names: list[str]) -> None:
+        self._wildcards = names
+        self._offer_names()
+
+    def _offer_names(self) -> None:
+        """Let the prompt complete what the library and the folder of wildcards hold."""
+        self.window.prompt.set_names(
+            {
+                "lora": sorted(Path(entry.path).stem for entry in self.library.loras),
+                "embedding": sorted(Path(entry.path).stem for entry in self.library.embeddings),
+                "wildcard": self._wildcards,
+            }
+        )
 
     def _called(self, files: list[str]) -> None:
         self.window.come_forward()
@@ -171,6 +199,8 @@ class Application(QObject):
         self.client.job_failed.connect(self._job_failed)
         self.client.notice.connect(lambda event: self.say_banner(event.message, "info"))
         self.queue.problem.connect(lambda text: self.say_banner(text, "warning"))
+        self.library.models_changed.connect(self._offer_names)
+        self.library.failed.connect(lambda text: self.say_banner(text, "warning"))
         self.run.problem.connect(lambda text: self.say_banner(text, "warning"))
         self.prompts.problem.connect(lambda text: self.say_banner(text, "warning"))
         self.gallery.problem.connect(lambda text: self.say_banner(text, "warning"))
@@ -185,6 +215,7 @@ class Application(QObject):
         """Name, title and widget of each panel that lies on the trailing side."""
         from app.panels.gallery import GalleryPanel
         from app.panels.grid import GridPanel
+        from app.panels.library import LibraryPanel
         from app.panels.queue import QueuePanel
 
         gallery = GalleryPanel(self.gallery, self.generation, self.queue, window)
@@ -193,10 +224,13 @@ class Application(QObject):
         queue.show_wanted.connect(self.run.show)
         queue.generate_wanted.connect(self.generate)
         grid.show_wanted.connect(self.run.show)
+        library = LibraryPanel(self.library, self.generation, window)
+        library.folder_wanted.connect(lambda: self.open_settings("folders"))
         return [
             ("gallery", self.tr("Gallery"), gallery),
             ("queue", self.tr("Queue"), queue),
             ("grid", self.tr("Grid"), grid),
+            ("library", self.tr("Models"), library),
         ]
 
     def _generation_changed(self, name: str) -> None:
@@ -237,7 +271,9 @@ class Application(QObject):
 
     def _setting_changed(self, name: str) -> None:
         self._apply_settings()
-        if name == "pictures_folder":
+        if name == "model_folders":
+            self.library.scan()
+        elif name == "pictures_folder":
             self.gallery.set_folder(self.settings.pictures_folder)
         elif name == "theme":
             theme.apply(self.qt, self.settings["theme"])
@@ -261,20 +297,38 @@ class Application(QObject):
         self.window.setVisible(old.isVisible())
         old.close()
         old.deleteLater()
+        self._offer_names()
+        if self.run.picture is not None:
+            self.run.show(self.run.picture.path, self.run.picture.recipe)
         self._rebuilding = False
 
     # ------------------------------------------------------------------------------------------------ making pictures
 
     def generate(self) -> None:
         """Put a job with the values of the panels into the queue."""
+        if (request := self._pressed()) is not None:
+            self.queue.add(request)
+
+    def generate_forever(self) -> None:
+        """The same, again and again with the next seeds, until the job is cancelled."""
+        if (request := self._pressed()) is not None:
+            self.queue.add(request, forever=True)
+
+    def generate_each(self) -> None:
+        """Put a job into the queue for each choice that the prompt's wildcards offer."""
+        if (request := self._pressed()) is not None:
+            self.queue.add_each(request, self.paths.wildcards)
+
+    def _pressed(self) -> GenerateRequest | None:
+        """The job of a press on Generate; None, and a sentence, where a value cannot be."""
         try:
             request = self.generation.press()
         except KnownError as error:
             self.say_banner(str(error), "error", remedies.for_values(self))
-            return
+            return None
         self.window.banner.clear()
         self.prompts.remember(self.generation.prompt, self.generation.negative_prompt)
-        self.queue.add(request)
+        return request
 
     def toggle_pause(self) -> None:
         """Pause the queue, or go on."""

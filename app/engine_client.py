@@ -218,6 +218,18 @@ class EngineClient(QObject):
 
         self.query("wildcards", read, done, failed or _nothing)
 
+    def every_prompt(
+        self, template: str, folder: Path, limit: int, done: Callable[[list[str]], None], failed: Failed = None
+    ) -> None:
+        """List all texts that a prompt with choices and wildcards can give, `limit` of them at most."""
+
+        def read() -> list[str]:
+            from engine.prompts import expand_all
+
+            return expand_all(template, folder, limit)
+
+        self.query("every_prompt", read, done, failed or _nothing)
+
     def open_library(
         self,
         database: Path,

@@ -25,7 +25,7 @@ LAYOUT_VERSION = 1
 Side = Literal["leading", "trailing"]
 SIDE_WIDTH = 316
 # Of the docks of prompt, model and scheduler.
-HEIGHTS = [216, 136, 420]
+HEIGHTS = [238, 148, 400]
 LEFT, RIGHT = Qt.DockWidgetArea.LeftDockWidgetArea, Qt.DockWidgetArea.RightDockWidgetArea
 BOTH_SIDES = LEFT | RIGHT
 
@@ -127,6 +127,20 @@ class MainWindow(QMainWindow):
             picture="sparkles",
             everywhere=True,
         )
+        add(
+            "generate-forever",
+            self.tr("Generate for ever"),
+            program.generate_forever,
+            "Ctrl+Shift+Return",
+            picture="infinity",
+        )
+        add(
+            "generate-each",
+            self.tr("Generate one for each wildcard"),
+            program.generate_each,
+            "Ctrl+Alt+Return",
+            picture="list-plus",
+        )
         add("cancel", self.tr("Cancel the running job"), program.run.cancel, "Esc", picture="x")
         add("open", self.tr("Open a picture or recipe …"), program.ask_for_file, "Ctrl+O", picture="folder-open")
         add("save", self.tr("Save the picture as …"), self.canvas.ask_where_to_save, "Ctrl+S", picture="save")
@@ -170,7 +184,17 @@ class MainWindow(QMainWindow):
             view.addAction(dock.toggleViewAction())
         view.addSeparator()
         self._menu(view, "reset-layout", "full-screen")
-        self._menu(bar.addMenu(self.tr("&Queue")), "generate", "cancel", "", "pause", "cancel-all", "undo-queue")
+        self._menu(
+            bar.addMenu(self.tr("&Queue")),
+            "generate",
+            "generate-forever",
+            "generate-each",
+            "",
+            "cancel",
+            "pause",
+            "cancel-all",
+            "undo-queue",
+        )
         self._menu(bar.addMenu(self.tr("&Models")), "release")
         self._menu(bar.addMenu(self.tr("&Help")), "shortcuts", "log", "", "about")
 

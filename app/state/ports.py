@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
 from engine.messages import GenerateRequest, ImageDone
@@ -30,6 +31,15 @@ class Engine(Protocol):
         kind: str,
         work: Callable[[], T],
         done: Callable[[T], None],
+        failed: Callable[[Exception], None] | None = None,
+    ) -> Any: ...
+
+    def every_prompt(
+        self,
+        template: str,
+        folder: Path,
+        limit: int,
+        done: Callable[[list[str]], None],
         failed: Callable[[Exception], None] | None = None,
     ) -> Any: ...
 

@@ -29,6 +29,7 @@ from engine.messages import (
 # Ended jobs stay in the list until the program is left; more than these would only make it slow.
 ENDED_KEPT = 200
 UNDO_KEPT = 20
+EACH_LIMIT = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,6 +168,28 @@ class QueueState(QObject):
         self.jobs_changed.emit()
         self._advance()
         return [job.id for job in jobs]
+
+    def add_each(self, request: GenerateRequest, wildcards: Path) -> None:
+        """Put a job into the queue for each text that the prompt's choices and wildcards can give.
+
+        The texts are found in the pool; `EACH_LIMIT` of them at most, which is said where there are more.
+        """
+
+        def found(prompts: list[str]) -> None:
+            if len(prompts) > EACH_LIMIT:
+                self.problem.emit(
+                    self.tr(
+                        "The prompt has more than %n choices; the first ones were put into the queue.", "", EACH_LIMIT
+                    )
+                )
+            # Curly brackets that were meant as such stay so when the engine reads the prompt again.
+            texts = [text.replace("{", "\\{").replace("}", "\\}") for text in prompts[:EACH_LIMIT]]
+            self.add_all([replace(request, prompt=text) for text in texts])
+
+        def failed(error: Exception) -> None:
+            self.problem.emit(str(error))
+
+        self._client.every_prompt(request.prompt, wildcards, EACH_LIMIT + 1, found, failed)
 
     def pause(self) -> None:
         """Start no further job; the running one is finished."""

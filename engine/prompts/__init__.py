@@ -15,7 +15,7 @@ from engine.prompts.tags import AdapterTag
 if TYPE_CHECKING:
     from engine.prompts.cache import PromptCache
     from engine.prompts.encoding import encode
-    from engine.prompts.templates import expand, wildcard_names
+    from engine.prompts.templates import expand, expand_all, wildcard_names
 
 __all__ = [
     "AdapterTag",
@@ -25,6 +25,7 @@ __all__ = [
     "chunk_ends",
     "encode",
     "expand",
+    "expand_all",
     "plan",
     "spans",
     "token_count",
@@ -32,7 +33,13 @@ __all__ = [
 ]
 
 # What imports torch or a library of its own comes on first use.
-_LATER = {"encode": "encoding", "expand": "templates", "wildcard_names": "templates", "PromptCache": "cache"}
+_LATER = {
+    "encode": "encoding",
+    "expand": "templates",
+    "expand_all": "templates",
+    "wildcard_names": "templates",
+    "PromptCache": "cache",
+}
 
 
 def __getattr__(name: str) -> Any:

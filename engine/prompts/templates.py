@@ -44,7 +44,22 @@ def expand(template: str, seed: int, wildcard_folder: Path | None = None) -> str
     text = _hide(text, template)
     if not any(mark in text for mark in ("{", "__")):
         return text.translate(_FROM_HIDDEN)
-    return _sample(text, seed, _manager(wildcard_folder, template)).translate(_FROM_HIDDEN)
+    return _samples(text, seed, _manager(wildcard_folder, template))[0].translate(_FROM_HIDDEN)
+
+
+def expand_all(template: str, wildcard_folder: Path | None = None, limit: int = 1000) -> list[str]:
+    """Return every text that `template` can give, each once, in the order of its choices, `limit` of them at most.
+
+    Raises `InvalidValue` as `expand` does.
+    """
+    text = without_comments(template)
+    if _SYNTAX.search(text) is None and "${" not in text:
+        return [text]
+    text = _hide(text, template)
+    if not any(mark in text for mark in ("{", "__")):
+        return [text.translate(_FROM_HIDDEN)]
+    found = _samples(text, 0, _manager(wildcard_folder, template), limit, every=True)
+    return list(dict.fromkeys(sample.translate(_FROM_HIDDEN) for sample in found))
 
 
 def without_comments(template: str) -> str:
@@ -57,19 +72,20 @@ def wildcard_names(folder: Path | None) -> list[str]:
     return sorted(_manager(folder, "").get_collection_names())
 
 
-def _sample(text: str, seed: int, wildcards: WildcardManager) -> str:
+def _samples(text: str, seed: int, wildcards: WildcardManager, count: int = 1, *, every: bool = False) -> list[str]:
+    """Make the choices of `text` by chance, or with `every` all of them in turn; at least one, at most `count`."""
     from dynamicprompts.enums import SamplingMethod
     from dynamicprompts.sampling_context import SamplingContext
     from pyparsing import ParseBaseException
 
     _build_parser()
     context = SamplingContext(
-        default_sampling_method=SamplingMethod.RANDOM,
+        default_sampling_method=SamplingMethod.COMBINATORIAL if every else SamplingMethod.RANDOM,
         wildcard_manager=wildcards,
         rand=Random(seed),  # noqa: S311 - no secret
     )
     try:
-        return str(next(iter(context.sample_prompts(text, 1))))
+        found = [str(sample) for sample in context.sample_prompts(text, count)]
     except ParseBaseException as error:
         read = error.pstr.translate(_FROM_HIDDEN)
         raise InvalidValue(
@@ -82,6 +98,9 @@ def _sample(text: str, seed: int, wildcards: WildcardManager) -> str:
     except (ValueError, KeyError, StopIteration) as error:
         reason = str(error).translate(_FROM_HIDDEN) or "nothing is left to choose"
         raise InvalidValue(f"The choices of the prompt cannot be made ({reason}); check its braces.") from error
+    if not found:
+        raise InvalidValue("The choices of the prompt cannot be made (nothing is left to choose); check its braces.")
+    return found
 
 
 def _build_parser() -> None:

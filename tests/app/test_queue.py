@@ -381,3 +381,17 @@ def test_ten_thousand_jobs_are_no_burden(qtbot: Any) -> None:
     assert queue.jobs[1].request.prompt == "9999"
     panel.view.scrollToBottom()
     assert panel.view.indexAt(QPoint(20, panel.view.viewport().height() - 20)).row() == 9999
+
+
+def test_one_job_for_each_wildcard(qtbot: Any, tmp_path: Path) -> None:
+    (tmp_path / "colour.txt").write_text("red\ngreen\n")
+    queue = QueueState(HandDrivenClient(), None)
+    problems: list[str] = []
+    queue.problem.connect(problems.append)
+    queue.add_each(make_request("a __colour__ {apple|pear}", seed=3), tmp_path)
+    qtbot.waitUntil(lambda: len(queue.jobs) == 4, timeout=20_000)
+    assert sorted(prompts(queue)) == ["a green apple", "a green pear", "a red apple", "a red pear"]
+    assert {job.request.seed for job in queue.jobs} == {3}
+    queue.add_each(make_request("a __nothing__"), tmp_path)
+    qtbot.waitUntil(lambda: bool(problems), timeout=20_000)
+    assert "nothing" in problems[0]

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from engine.errors import InvalidValue
-from engine.prompts import expand, wildcard_names
+from engine.prompts import expand, expand_all, wildcard_names
 
 
 @pytest.fixture(scope="module")
@@ -91,3 +91,13 @@ def test_missing_folders_are_named(tmp_path: Path) -> None:
 def test_names(folder: Path) -> None:
     assert wildcard_names(folder) == ["color", "loop", "lost", "open", "sub/deep"]
     assert wildcard_names(None) == []
+
+
+def test_every_text_of_a_template_comes_once(tmp_path: Path) -> None:
+    (tmp_path / "colour.txt").write_text("red\ngreen\n")
+    found = expand_all("a __colour__ {apple|pear|pear}, (x:1.2) #1", tmp_path)
+    assert sorted(found) == [f"a {c} {f}, (x:1.2) #1" for c in ("green", "red") for f in ("apple", "pear")]
+    assert expand_all("no choice") == ["no choice"]
+    assert len(expand_all("{a|b|c}{d|e|f}{g|h|i}", limit=5)) == 5
+    with pytest.raises(InvalidValue, match="unknown"):
+        expand_all("__nothing__", tmp_path)
