@@ -127,6 +127,7 @@ class Application(QObject):
         self.settings.set("generation", self.generation.to_json())
         self.queue.close()
         self.attention.close()
+        self.library.close()
         self.client.close()
         self.gallery.close()
         self._first.close()

@@ -137,7 +137,7 @@ class ModelPanel(QWidget):
             found.append((self.tr("Sfumato icons (embedded)"), EMBEDDED_MODEL))
         entries: Any = getattr(self._library, what, ())
         for entry in entries:
-            location = str(entry.location)
+            location = str(entry.path)
             if location not in [known for _, known in found]:
                 found.append((entry.name, location))
         return found
