@@ -18,7 +18,7 @@ is half of it, whatever the form.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
@@ -54,10 +54,14 @@ class Change:
         """The error for the tensor that plays `role`."""
         return WeightsMismatch(f"{self.path}: {self.keys[role]} {list(self[role].shape)} {reason}")
 
+    def with_tensor(self, role: str, tensor: Tensor) -> Change:
+        """Return it with another tensor for `role`."""
+        return replace(self, tensors={**self.tensors, role: tensor})
+
     def to(self, device: torch.device, dtype: torch.dtype) -> Change:
         """Return it with all tensors on `device` in precision `dtype`."""
         tensors = {role: tensor.to(device=device, dtype=dtype) for role, tensor in self.tensors.items()}
-        return Change(self.path, tensors, self.keys, self.scale)
+        return replace(self, tensors=tensors)
 
 
 # For each form the roles that it cannot do without; the first whose roles are all there counts.
@@ -143,10 +147,10 @@ def bias_change(change: Change, bias: Tensor) -> Tensor | None:
 
 def _lora(change: Change) -> tuple[Tensor, str]:
     up, down = change["up"], change["down"]
-    rank = down.shape[0]
-    if change.has("mid"):
-        return _core(change, "mid", "up", "down") * _scale(change, rank), "up"
-    return _product(change, "up", "down") * _scale(change, rank), "up" if up.ndim < down.ndim else "down"
+    # The scale goes to the small factor, not to the large product: one pass over the memory less.
+    scaled = change.with_tensor("up", up * _scale(change, down.shape[0]))
+    added = _core(scaled, "mid", "up", "down") if change.has("mid") else _product(scaled, "up", "down")
+    return added, "up" if up.ndim < down.ndim else "down"
 
 
 def _loha(change: Change) -> tuple[Tensor, str]:

@@ -197,17 +197,16 @@ def _change_parameter(part: nn.Module, module: nn.Module, name: str, changes: Se
         return
     working = _working_dtype(original)
     base = original.detach().to(working)
-    total: Tensor | None = None
+    merged: Tensor | None = None
     for placed, strength in changes:
         change = placed.change.to(original.device, working)
         added = weight_change(change, placed.form, base) if name == "weight" else bias_change(change, base)
         if added is not None:
-            total = strength * added if total is None else total.add_(added, alpha=strength)
-    if total is None:
+            merged = base.add(added, alpha=strength) if merged is None else merged.add_(added, alpha=strength)
+    if merged is None:
         return
-    merged = total.add_(base).to(original.dtype)
     _originals(part)[module, name] = original
-    setattr(module, name, nn.Parameter(merged, requires_grad=original.requires_grad))
+    setattr(module, name, nn.Parameter(merged.to(original.dtype), requires_grad=original.requires_grad))
 
 
 def _working_dtype(parameter: Tensor) -> torch.dtype:
