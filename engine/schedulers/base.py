@@ -334,6 +334,11 @@ def full_precision(sample: torch.Tensor) -> torch.Tensor:
     return sample.float() if sample.dtype in (torch.float16, torch.bfloat16) else sample
 
 
+def highest_precision(sample: torch.Tensor) -> torch.Tensor:
+    """Return `sample` as float64 (float32 on MPS, which has no other), for sums whose terms nearly cancel."""
+    return sample.float() if sample.device.type == "mps" else sample.double()
+
+
 def weighted_sum(weights: Iterable[float], tensors: Iterable[torch.Tensor]) -> torch.Tensor:
     """Return the sum of tensors of one shape and type, each times its weight, in one pass over the memory for each."""
     (weight, tensor), *others = zip(weights, tensors, strict=True)

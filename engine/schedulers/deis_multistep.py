@@ -100,11 +100,14 @@ class DEISMultistepScheduler(LogSnrScheduler):
         i = self._current_index(timestep)
         x = full_precision(sample)
         x_0 = self._clean_at(full_precision(model_output), x, i)
-        eps = predicted_noise("sample", x_0, x, float(self._alpha[i]), float(self._sigma[i]))
-        self.model_outputs = [*self.model_outputs[1:], eps]
+        alpha, sigma = float(self._alpha[i]), float(self._sigma[i])
+        self.model_outputs = [*self.model_outputs[1:], predicted_noise("sample", x_0, x, alpha, sigma)]
         order = self._order(i)
-        recent = [output for output in self.model_outputs[: -order - 1 : -1] if output is not None]
-        x_t = weighted_sum(self._weights(i, order), [x, *recent])
+        earlier = [output for output in self.model_outputs[-2 : -order - 1 : -1] if output is not None]
+        # With eps_0 = (x - alpha_s x_0) / sigma_s, since the terms of x and eps_0 nearly cancel where alpha_s is tiny.
+        of_x, of_eps, *of_earlier = self._weights(i, order)
+        weights = [of_x + of_eps / sigma, -of_eps * alpha / sigma, *of_earlier]
+        x_t = weighted_sum(weights, [x, x_0, *earlier])
         self.lower_order_nums = min(self.lower_order_nums + 1, self.config.solver_order)
         self._step_index = i + 1
         return self._output(x_t.to(model_output.dtype), x_0.to(model_output.dtype), return_dict)

@@ -13,7 +13,7 @@ import numpy.typing as npt
 import torch
 
 from engine.errors import InvalidValue
-from engine.schedulers.base import Device, Timestep
+from engine.schedulers.base import Device, Timestep, highest_precision
 from engine.schedulers.noise_schedules import (
     FloatArray,
     Prediction,
@@ -162,8 +162,12 @@ class LogSnrScheduler(SigmaScheduler):
     def _clean_at(self, model_output: torch.Tensor, x: torch.Tensor, i: int) -> torch.Tensor:
         """Return the predicted x_0 (thresholded if configured) for `x` at the place `i`."""
         prediction: Prediction = self.config.prediction_type
-        x_0 = clean_sample(prediction, model_output, x, float(self._alpha[i]), float(self._sigma[i]))
-        return self._bounded(x_0)
+        alpha, sigma = float(self._alpha[i]), float(self._sigma[i])
+        if not self.config.thresholding:
+            return clean_sample(prediction, model_output, x, alpha, sigma)
+        # Of a sample nearly all noise, what lies within the threshold is a difference far below float32's digits.
+        x_0 = clean_sample(prediction, highest_precision(model_output), highest_precision(x), alpha, sigma)
+        return self._bounded(x_0).to(x.dtype)
 
     def _noise_at(self, model_output: torch.Tensor, x: torch.Tensor, i: int) -> tuple[torch.Tensor, torch.Tensor]:
         """Return the predicted x_0 (thresholded if configured) and its eps, for `x` at the place `i`."""

@@ -12,7 +12,15 @@ import torch
 
 from engine.config import register_to_config
 from engine.errors import InvalidValue
-from engine.schedulers.base import Device, SchedulerMixin, StepResult, Timestep, full_precision, weighted_sum
+from engine.schedulers.base import (
+    Device,
+    SchedulerMixin,
+    StepResult,
+    Timestep,
+    full_precision,
+    highest_precision,
+    weighted_sum,
+)
 from engine.schedulers.log_snr_schedule import Float32s, LogSnrScheduler
 from engine.schedulers.noise_schedules import (
     BetaSchedule,
@@ -189,8 +197,10 @@ class UniPCMultistepScheduler(LogSnrScheduler):
         """
         self._require_timesteps()
         i = self._current_index(timestep)
-        x = full_precision(sample)
-        x_0, m = self._predictions(full_precision(model_output), x, i)
+        # Without `predict_x0` a step multiplies what was rounded by alpha_t / alpha_s, over the run by hundreds.
+        precise = full_precision if self.predict_x0 else highest_precision
+        x = precise(sample)
+        x_0, m = self._predictions(precise(model_output), x, i)
         if self.last_sample is not None and i > 0 and i - 1 not in self.disable_corrector:
             weights = self._weights(i - 1, self.this_order, corrects=True)
             x = weighted_sum(weights, [self.last_sample, *self._recent(self.this_order), m])
@@ -200,7 +210,7 @@ class UniPCMultistepScheduler(LogSnrScheduler):
         self.this_order = min(self.config.solver_order, self.lower_order_nums + 1, left)
         self.last_sample = x
         if self.solver_p is not None:
-            x_t = full_precision(self.solver_p.step(model_output, timestep, x.to(model_output.dtype)).prev_sample)
+            x_t = precise(self.solver_p.step(model_output, timestep, x.to(model_output.dtype)).prev_sample)
         elif self._sigma[i + 1] == 0:
             alpha, sigma = float(self._alpha[i]), float(self._sigma[i])
             x_t = m if self.predict_x0 else clean_sample("epsilon", m, x, alpha, sigma)

@@ -1,6 +1,6 @@
 """Noise is drawn as the reference draws it: the same numbers from the same seed, in every precision.
 
-The step by step comparisons give float64 runs the noise of float32 ones (`SingleNoise`); here each draws its own.
+The step by step comparisons give float64 runs the noise of float32 ones (`OneArithmetic`); here each draws its own.
 """
 
 from __future__ import annotations

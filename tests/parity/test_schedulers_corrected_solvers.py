@@ -336,6 +336,23 @@ def test_sa_solver_of_order_four_keeps_its_digits(algorithm_type: str) -> None:
     assert far[1] < 1e-9
 
 
+def test_sa_solver_adds_the_noise_of_its_own_levels() -> None:
+    """The reference adds that of the trained timestep which is nearest to a level of the grid."""
+    theirs, mine = pair("SASolverScheduler", 7, use_karras_sigmas=True)
+    clean, eps = noise(0), noise(1)
+    for place in range(7):
+        mine.set_begin_index(place)
+        sigma = float(mine.sigmas[place])
+        exact = (clean + sigma * eps) / (1 + sigma**2) ** 0.5
+        times = mine.timesteps[place : place + 1].repeat(len(clean))
+        assert (mine.add_noise(clean, eps, times) - exact).abs().max() < 1e-6
+    far = [
+        float((theirs.add_noise(clean, eps, t.repeat(len(clean))) - (clean + s * eps) / (1 + s**2) ** 0.5).abs().max())
+        for t, s in zip(mine.timesteps, mine.sigmas.tolist(), strict=False)
+    ]
+    assert max(far) > 1e-3
+
+
 def test_sa_solver_takes_a_predicted_variance_off_its_noise() -> None:
     """The reference draws noise for the variance too, and cannot add it."""
     theirs, mine = pair("SASolverScheduler", 5, variance_type="learned_range")
