@@ -87,9 +87,8 @@ class ActionBar(QWidget):
         there = picture is not None and full is not None
         for made in (self.start, self.copy, self.save, self.save_bare):
             made.setEnabled(there)
-        known = there and picture is not None and picture.request is not None
-        self.vary.setEnabled(known)
-        self.enlarge.setEnabled(known)
+        self.vary.setEnabled(there)
+        self.enlarge.setEnabled(there)
         self.handle.setEnabled(there and not working)
 
     def menu(self, parent: QWidget) -> QMenu:

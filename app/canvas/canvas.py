@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,10 +23,12 @@ from app.canvas.scrubber import StepScrubber
 from app.canvas.start_bar import StartBar
 from app.canvas.view import CanvasView
 from app.theme import GAP, MARGIN, SPACE
+from engine.errors import KnownError
 
 if TYPE_CHECKING:
     from app.state.generation import GenerationState
     from app.state.run import Picture, RunState
+    from engine.messages import GenerateRequest
 
 # Previews reach the screen at most this often; a newer one replaces one that was not shown yet.
 PREVIEW_MS = 33
@@ -165,6 +168,12 @@ class Canvas(QWidget):
         except (ValueError, LookupError) as error:
             self._run.tell(error)
 
+    def _go_on(self, act: Callable[[GenerateRequest], object]) -> None:
+        try:
+            act(self._generation.request())
+        except KnownError as error:
+            self._run.tell(error)
+
     # ------------------------------------------------------------------------------------------------ building
 
     def _arrange(self) -> None:
@@ -234,8 +243,8 @@ class Canvas(QWidget):
         bar.zoom_out.triggered.connect(view.zoom_out)
         bar.compare.toggled.connect(self.compare)
         bar.start.triggered.connect(lambda: self.use_as_start(self._picture.path if self._picture else ""))
-        bar.vary.triggered.connect(lambda _checked=False: run.vary())
-        bar.enlarge.triggered.connect(lambda _checked=False: run.enlarge())
+        bar.vary.triggered.connect(lambda _checked=False: self._go_on(run.vary))
+        bar.enlarge.triggered.connect(lambda _checked=False: self._go_on(run.enlarge))
         bar.copy.triggered.connect(self.copy)
         bar.save.triggered.connect(lambda _checked=False: self.ask_where_to_save())
         bar.save_bare.triggered.connect(lambda: self.ask_where_to_save(with_recipe=False))

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import errno
-import os
-import secrets
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QBuffer, QByteArray, QIODevice
 from PySide6.QtGui import QImage
 
-from engine.errors import InvalidValue, KnownError, MissingFile
+from app.services.whole_file import write_whole
+from engine.errors import InvalidValue, MissingFile
 from engine.metadata import encode_picture, read_recipe
 
 if TYPE_CHECKING:
@@ -73,27 +71,3 @@ def _digest(data: bytes) -> str:
     import hashlib
 
     return hashlib.blake2b(data, digest_size=12).hexdigest()
-
-
-def write_whole(path: Path, content: bytes) -> None:
-    """Write a file whole or not at all.
-
-    Raises:
-        KnownError: the disk is full, or the folder is gone or cannot be written to.
-    """
-    temporary = path.parent / f".{secrets.token_hex(8)}.tmp"
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            with temporary.open("xb") as file:
-                file.write(content)
-                file.flush()
-                os.fsync(file.fileno())
-            temporary.replace(path)
-        finally:
-            temporary.unlink(missing_ok=True)
-    except OSError as error:
-        if error.errno in {errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC)}:
-            raise KnownError(f"The disk that holds {path.parent} is full; free some space and save again.") from error
-        reason = error.strerror or str(error)
-        raise KnownError(f"The picture cannot be saved as {path} ({reason}); choose another folder.") from error

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from PySide6.QtCore import QObject, Signal
 
+from app.services.step_store import KeptSteps, StepStore
 from engine.errors import KnownError
 from engine.messages import (
     Bitmap,
@@ -121,6 +122,7 @@ class RunState(QObject):
         self._forming: list[FormedStep] = []
         self._every = 1
         self._records: dict[int, str] = {}
+        self._steps = None if folder is None else StepStore(folder / "steps")
         self._finished: dict[str, Picture] = {}
         self._formed: deque[str] = deque(maxlen=16)
         self._history: OrderedDict[str, Picture] = OrderedDict()
@@ -217,6 +219,9 @@ class RunState(QObject):
         """Put a picture file on the canvas, with its steps where they are still known."""
         known = self._history.get(path)
         self._set_picture(known or Picture(path, recipe or Recipe()))
+        store = self._steps
+        if known is None and store is not None:
+            self.in_background("steps of a picture", lambda: store.get(path), lambda kept: self._remembered(path, kept))
 
     def clear(self) -> None:
         """Empty the canvas."""
@@ -256,21 +261,26 @@ class RunState(QObject):
         start = BranchPoint(record=picture.records[index], step=index)
         return self.enqueue(replace(picture.request, **(changes | {"start": start, "job_id": ""})))
 
-    def vary(self, count: int = 4, strength: float = 0.4) -> str | None:
-        """Make `count` pictures that are like the shown one: image to image, each with another seed."""
-        picture = self._picture
-        if picture is None or picture.request is None:
-            return None
-        seed = (picture.request.seed + 1) % (2**63)
-        changes = {"init_image": picture.path, "mask_image": "", "strength": strength, "seed": seed, "count": count}
-        return self.enqueue(replace(picture.request, **changes, start=None))
+    def vary(self, like: GenerateRequest, count: int = 4, strength: float = 0.4) -> str | None:
+        """Make `count` pictures that are like the shown one: image to image, each with another seed.
 
-    def enlarge(self, scale: float = 2.0, strength: float = 0.5) -> str | None:
-        """Make the shown picture again with a second pass at a larger size."""
+        `like` says how, for a picture of which it is not known what made it.
+        """
         picture = self._picture
-        if picture is None or picture.request is None:
+        if picture is None:
             return None
-        return self.enqueue(replace(picture.request, hires_scale=scale, hires_strength=strength, start=None))
+        request = picture.request or _of_recipe(picture.recipe, like)
+        seed = (request.seed + 1) % (2**63)
+        changes = {"init_image": picture.path, "mask_image": "", "strength": strength, "seed": seed, "count": count}
+        return self.enqueue(replace(request, **changes, start=None))
+
+    def enlarge(self, like: GenerateRequest, scale: float = 2.0, strength: float = 0.5) -> str | None:
+        """Make the shown picture again with a second pass at a larger size; `like` as in `vary`."""
+        picture = self._picture
+        if picture is None:
+            return None
+        request = picture.request or _of_recipe(picture.recipe, like)
+        return self.enqueue(replace(request, hires_scale=scale, hires_strength=strength, start=None))
 
     # ------------------------------------------------------------------------------------------------ engine's events
 
@@ -353,8 +363,8 @@ class RunState(QObject):
         # The queue hears of the picture first, and announces it at once where there is no row to wait for.
         self._image_done(event)
         picture = self._finished.pop(event.path, None) or Picture(event.path, event.recipe, thumbnail=event.thumbnail)
-        self._history[event.path] = picture
-        self._trim()
+        self._remember(picture)
+        self._keep_steps(picture)
         self._set_picture(picture)
 
     def _ended(self, event: JobDone | JobCancelled | JobFailed) -> None:
@@ -368,6 +378,31 @@ class RunState(QObject):
         else:
             self._set_phase("done" if isinstance(event, JobDone) else "cancelled")
         self.progress_changed.emit()
+
+    def _keep_steps(self, picture: Picture) -> None:
+        """Put the steps on the disk, so that the picture can be scrubbed and branched from another day too."""
+        store, request = self._steps, picture.request
+        if store is None or request is None or not picture.steps:
+            return
+        previews = [(step.index, step.preview) for step in picture.steps]
+        kept = KeptSteps(request, previews, picture.records, picture.total)
+        self.in_background(f"keep steps of {picture.path}", lambda: store.put(picture.path, kept), lambda _none: None)
+
+    def _remembered(self, path: str, kept: KeptSteps | None) -> None:
+        """The steps of the shown picture came from the disk; they are another picture's if the seed is another one."""
+        shown = self._picture
+        if kept is None or shown is None or shown.path != path:
+            return
+        if shown.recipe.seed not in {None, kept.request.seed}:
+            return
+        steps = tuple(FormedStep(index, preview) for index, preview in kept.previews)
+        picture = replace(shown, request=kept.request, steps=steps, records=kept.records, total=kept.total)
+        self._remember(picture)
+        self._set_picture(picture)
+
+    def _remember(self, picture: Picture) -> None:
+        self._history[picture.path] = picture
+        self._trim()
 
     def _trim(self) -> None:
         used = sum(picture.size_in_memory for picture in self._history.values())
@@ -391,3 +426,15 @@ class RunState(QObject):
     def _set_picture(self, picture: Picture | None) -> None:
         self._picture = picture
         self.picture_changed.emit(picture)
+
+
+def _of_recipe(recipe: Recipe, like: GenerateRequest) -> GenerateRequest:
+    """`like` with what the recipe of a picture says, as far as it can be."""
+    names = ("prompt", "negative_prompt", "seed", "width", "height", "steps", "guidance_scale", "clip_skip")
+    values = {name: value for name in names if (value := getattr(recipe, name)) not in {None, ""}}
+    try:
+        return replace(like, **values, count=1)
+    except KnownError as error:
+        # Values of another program, of a kind that cannot be made here.
+        log.info("a recipe was not taken over: %s", error)
+        return like

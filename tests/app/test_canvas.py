@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from PIL import Image
 from PySide6.QtCore import QPoint, Qt
 from PySide6.QtGui import QGuiApplication
 from PySide6.QtTest import QTest
@@ -270,3 +271,39 @@ def test_every_button_has_a_name_a_sentence_and_can_be_reached_by_keys(bench: Be
         assert button.focusPolicy() & Qt.FocusPolicy.TabFocus
     assert bench.canvas.view.accessibleName()
     assert bench.canvas.scrubber.accessibleName()
+
+
+def test_steps_are_there_after_the_next_start(bench: Bench, qtbot: Any, tmp_path: Path) -> None:
+    path = bench.make(seed=5)
+    kept = tmp_path / "work" / "steps"
+    qtbot.waitUntil(lambda: bool(list(kept.glob("*.steps"))), timeout=5000)
+
+    later = Bench(qtbot, tmp_path)
+    later.canvas.show_file(str(path))
+    qtbot.waitUntil(lambda: later.run.picture is not None and later.run.picture.total == 4, timeout=5000)
+    qtbot.waitUntil(lambda: later.canvas.view.picture is not None, timeout=5000)
+    QTest.keyClick(later.canvas.scrubber, Qt.Key.Key_Home)
+    QTest.keyClick(later.canvas.scrubber, Qt.Key.Key_Right)
+    assert later.color() == "#3f2828"
+    later.canvas.branch()
+    assert later.client.submitted[-1].start == BranchPoint(f"{bench.client.job}/0", 0)
+    assert later.client.submitted[-1].seed == 5
+
+    for file in kept.glob("*.steps"):
+        file.write_bytes(file.read_bytes()[:50])
+    third = Bench(qtbot, tmp_path)
+    third.canvas.show_file(str(path))
+    qtbot.waitUntil(lambda: third.canvas.view.picture is not None, timeout=5000)
+    assert third.problems == []
+
+
+def test_a_picture_of_another_program_can_be_varied_too(bench: Bench, tmp_path: Path) -> None:
+    path = tmp_path / "photo.png"
+    Image.new("RGB", (64, 64), "#808080").save(path)
+    bench.generation.set("prompt", "a garden")
+    bench.generation.set("folder", str(tmp_path))
+    bench.canvas.show_file(str(path))
+    bench.qtbot.waitUntil(bench.canvas.actions_bar.vary.isEnabled, timeout=5000)
+    bench.canvas.actions_bar.vary.trigger()
+    request = bench.client.submitted[-1]
+    assert (request.prompt, request.init_image, request.count) == ("a garden", str(path), 4)
