@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from PySide6.QtCore import QItemSelectionModel, QModelIndex, QSize, Qt, QTimer, QUrl, Signal
+from PySide6.QtCore import QEvent, QItemSelectionModel, QModelIndex, QObject, QSize, Qt, QTimer, QUrl, Signal
 from PySide6.QtGui import QAction, QDesktopServices, QKeySequence
 from PySide6.QtWidgets import (
     QAbstractItemView,
@@ -25,7 +25,7 @@ from PySide6.QtWidgets import (
 from app.panels.library_details import LibraryDetails
 from app.panels.library_downloads import DownloadsPage
 from app.panels.library_model import CELL, EntryRole, LibraryDelegate, LibraryModel
-from app.panels.library_texts import family_label, kind_label
+from app.panels.library_texts import family_label, kind_label, lead
 from app.state.generation import GenerationState
 from app.state.library import LibraryState
 from app.theme import GAP, ICON_LARGE, MARGIN, SECTION, SPACE, icon, set_role
@@ -89,6 +89,8 @@ class LibraryPanel(QWidget):
         view.setFrameShape(QFrame.Shape.NoFrame)
         view.setAccessibleName(self.tr("Models"))
         view.setStyleSheet("QListView { padding: 0 8px; } QListView:focus { border: none; }")
+        view.setVerticalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOn)
+        view.viewport().installEventFilter(self)
         view.selectionModel().currentChanged.connect(self._current_changed)
         view.activated.connect(lambda _index: self.details.use_chosen())
         return view
@@ -128,7 +130,7 @@ class LibraryPanel(QWidget):
         return bar
 
     def _make_models_page(self) -> QWidget:
-        self.status = QLabel()
+        self.status = lead(QLabel())
         set_role(self.status, "hint")
         foot = QVBoxLayout()
         foot.setContentsMargins(MARGIN, 0, MARGIN, SPACE)
@@ -231,9 +233,25 @@ class LibraryPanel(QWidget):
         self.view.setViewMode(QListView.ViewMode.IconMode if grid else QListView.ViewMode.ListMode)
         self.view.setMovement(QListView.Movement.Static)
         self.view.setResizeMode(QListView.ResizeMode.Adjust)
-        self.view.setGridSize(CELL if grid else QSize())
         self.view.setWrapping(grid)
         self.view.setSpacing(0)
+        self._fit_cells()
+
+    def eventFilter(self, watched: QObject, event: QEvent) -> bool:  # noqa: N802
+        """Fit the cells of the grid when its width changes."""
+        if watched is self.view.viewport() and event.type() == QEvent.Type.Resize:
+            self._fit_cells()
+        return super().eventFilter(watched, event)
+
+    def _fit_cells(self) -> None:
+        """As many cells in a line as there is room for, and no gap at the end."""
+        # One pixel less: a line that is exactly full wraps.
+        width = self.view.viewport().width() - 1
+        columns = max(width // CELL.width(), 1)
+        cell = QSize(width // columns, CELL.height()) if self.delegate.grid else QSize()
+        self.delegate.cell = cell
+        if self.view.gridSize() != cell:
+            self.view.setGridSize(cell)
 
     def show_model(self, path: str) -> None:
         """Show the model at `path` among all others."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from PySide6.QtCore import QDateTime, QDir, QLocale, Qt, QTimer, QUrl, Signal
+from PySide6.QtCore import QDateTime, QDir, QLocale, QSize, Qt, QTimer, QUrl, Signal
 from PySide6.QtGui import QDesktopServices, QImage, QPixmap
 from PySide6.QtWidgets import (
     QFileDialog,
@@ -25,7 +25,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from app.panels.library_texts import family_label, kind_label, size_text
+from app.panels.library_texts import kind_and_family, kind_label, lead, size_text
 from app.state.generation import GenerationState
 from app.state.library import LibraryState
 from app.theme import GAP, MARGIN, SPACE, icon, set_role
@@ -84,7 +84,7 @@ class LibraryDetails(QScrollArea):
             set_role(label, role)
             label.setWordWrap(True)
             label.setTextFormat(Qt.TextFormat.PlainText)
-            label.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
+            lead(label)
             # Long names without a gap must not widen the panel.
             label.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
         texts = QVBoxLayout()
@@ -140,7 +140,7 @@ class LibraryDetails(QScrollArea):
         return menu
 
     def _words(self) -> None:
-        self.words_title = QLabel(self.tr("Trigger words; press one to put it into the prompt"))
+        self.words_title = lead(QLabel(self.tr("Trigger words; press one to put it into the prompt")))
         set_role(self.words_title, "label")
         self.words_title.setWordWrap(True)
         self.words = _Flow()
@@ -148,7 +148,7 @@ class LibraryDetails(QScrollArea):
         self._layout.addWidget(self.words)
 
     def _note_field(self) -> None:
-        label = QLabel(self.tr("Notes"))
+        label = lead(QLabel(self.tr("Notes")))
         set_role(label, "label")
         self.notes = QPlainTextEdit()
         self.notes.setAccessibleName(self.tr("Notes"))
@@ -214,11 +214,15 @@ class LibraryDetails(QScrollArea):
 
     def _show_picture(self, id: int, image: QImage) -> None:
         if id == self._shown and not image.isNull():
-            aspect, smooth = Qt.AspectRatioMode.KeepAspectRatio, Qt.TransformationMode.SmoothTransformation
-            self.picture.setPixmap(QPixmap.fromImage(image).scaled(self.picture.size(), aspect, smooth))
+            aspect, smooth = Qt.AspectRatioMode.KeepAspectRatioByExpanding, Qt.TransformationMode.SmoothTransformation
+            whole = QPixmap.fromImage(image).scaled(PICTURE_SIDE - 2, PICTURE_SIDE - 2, aspect, smooth)
+            place = whole.rect()
+            place.setSize(QSize(PICTURE_SIDE - 2, PICTURE_SIDE - 2))
+            place.moveCenter(whole.rect().center())
+            self.picture.setPixmap(whole.copy(place))
 
     def _facts(self, entry: ModelEntry) -> str:
-        parts = [kind_label(entry.kind), family_label(entry.family)]
+        parts = [kind_and_family(entry.kind, entry.family)]
         parts += [part for part in (entry.variant, entry.precision, size_text(entry.size)) if part]
         return " · ".join(parts)
 
@@ -253,7 +257,7 @@ class LibraryDetails(QScrollArea):
         )
         for name, value in facts:
             if value:
-                label, text = QLabel(name), QLabel(value[:LONGEST_VALUE])
+                label, text = lead(QLabel(name)), lead(QLabel(value[:LONGEST_VALUE]))
                 set_role(label, "label")
                 text.setWordWrap(True)
                 text.setTextFormat(Qt.TextFormat.PlainText)

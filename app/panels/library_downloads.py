@@ -17,7 +17,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from app.panels.library_texts import family_label, kind_label, left_text, size_text
+from app.panels.library_texts import family_label, kind_label, lead, left_text, size_text
 from app.state.library import LibraryState
 from app.theme import GAP, MARGIN, SPACE, icon, set_role
 from engine.library_messages import Card, DownloadItem, DownloadPlan
@@ -61,7 +61,7 @@ class DownloadsPage(QScrollArea):
         self.running = QVBoxLayout()
         self.running.setSpacing(GAP)
         layout.addLayout(self.running)
-        title = QLabel(self.tr("Models to begin with"))
+        title = lead(QLabel(self.tr("Models to begin with")))
         set_role(title, "section")
         layout.addSpacing(GAP)
         layout.addWidget(title)
@@ -350,4 +350,4 @@ def _wrapped(role: str) -> QLabel:
     label.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
     if role:
         set_role(label, role)
-    return label
+    return lead(label)

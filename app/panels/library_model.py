@@ -8,7 +8,7 @@ from PySide6.QtCore import QAbstractListModel, QModelIndex, QPersistentModelInde
 from PySide6.QtGui import QColor, QFont, QFontMetrics, QImage, QPainter, QPainterPath, QPen, QPixmap
 from PySide6.QtWidgets import QStyle, QStyledItemDelegate, QStyleOptionViewItem
 
-from app.panels.library_texts import family_label, kind_label, size_text
+from app.panels.library_texts import kind_and_family, size_text
 from app.state.library import LibraryState
 from app.theme import BODY, GAP, SMALL, SPACE, current, icon
 from engine.library_messages import ModelEntry
@@ -16,7 +16,7 @@ from engine.library_messages import ModelEntry
 Index = QModelIndex | QPersistentModelIndex
 _ROOT = QModelIndex()
 EntryRole, PixmapRole = Qt.ItemDataRole.UserRole, Qt.ItemDataRole.UserRole + 1
-CELL = QSize(128, 168)
+CELL = QSize(112, 156)
 ROW = 48
 _ROUND = 6.0
 KIND_ICONS = {
@@ -58,7 +58,7 @@ class LibraryModel(QAbstractListModel):
         if role == PixmapRole:
             return self._pixmap(entry)
         if role in {Qt.ItemDataRole.DisplayRole, Qt.ItemDataRole.AccessibleTextRole}:
-            return f"{entry.title or entry.name}, {kind_label(entry.kind)}, {family_label(entry.family)}"
+            return f"{entry.title or entry.name}, {kind_and_family(entry.kind, entry.family)}"
         if role == Qt.ItemDataRole.ToolTipRole:
             return entry.path
         return None
@@ -95,9 +95,10 @@ class LibraryDelegate(QStyledItemDelegate):
     def __init__(self, parent: Any = None) -> None:
         super().__init__(parent)
         self.grid = True
+        self.cell = CELL
 
     def sizeHint(self, option: QStyleOptionViewItem, index: Index) -> QSize:  # noqa: N802, ARG002
-        return CELL if self.grid else QSize(0, ROW)
+        return self.cell if self.grid else QSize(0, ROW)
 
     def paint(self, painter: QPainter, option: QStyleOptionViewItem, index: Index) -> None:
         entry: ModelEntry | None = index.data(EntryRole)
@@ -109,6 +110,8 @@ class LibraryDelegate(QStyledItemDelegate):
         painter.save()
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
         painter.setRenderHint(QPainter.RenderHint.SmoothPixmapTransform)
+        # The places are mirrored here; the painter shall not do it a second time.
+        painter.setLayoutDirection(Qt.LayoutDirection.LeftToRight)
         chosen = bool(state & QStyle.StateFlag.State_Selected)
         theme = current()
         fill = theme.selection if chosen else theme.hover if state & QStyle.StateFlag.State_MouseOver else theme.card
@@ -182,7 +185,7 @@ def _draw_texts(painter: QPainter, rect: QRect, entry: ModelEntry, chosen: bool,
     for line, (text, size, colour) in enumerate(
         (
             (entry.title or entry.name, BODY, theme.text),
-            (f"{kind_label(entry.kind)} · {family_label(entry.family)}", SMALL, theme.muted),
+            (kind_and_family(entry.kind, entry.family), SMALL, theme.muted),
         )
     ):
         font = _font(size)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import QCoreApplication, QLocale
+from PySide6.QtCore import QCoreApplication, QLocale, Qt
+from PySide6.QtGui import QGuiApplication
+from PySide6.QtWidgets import QLabel
 
 _FAMILIES = {
     "stable-diffusion": "SD 1",
@@ -35,11 +37,24 @@ def family_label(family: str) -> str:
     return _FAMILIES.get(family, family)
 
 
+def kind_and_family(kind: str, family: str) -> str:
+    """What a model is in a few words; the family only where it is known."""
+    return kind_label(kind) if family in {"", "unknown"} else f"{kind_label(kind)} · {family_label(family)}"
+
+
 def size_text(size: int) -> str:
     """Bytes as the language of the window writes them."""
     if size < 0:
         return QCoreApplication.translate("library", "unknown size")
-    return QLocale().formattedDataSize(size, 1, QLocale.DataSizeFormat.DataSizeSIFormat)
+    text = QLocale().formattedDataSize(size, 1, QLocale.DataSizeFormat.DataSizeSIFormat)
+    return f"\u2068{text}\u2069"  # isolated: number and unit keep their order among words of any direction
+
+
+def lead(label: QLabel) -> QLabel:
+    """Make `label` begin where the window's language begins, also with a Latin name in an Arabic window."""
+    if QGuiApplication.layoutDirection() == Qt.LayoutDirection.RightToLeft:
+        label.setAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignAbsolute | Qt.AlignmentFlag.AlignVCenter)
+    return label
 
 
 def left_text(seconds: float) -> str:
