@@ -31,6 +31,7 @@ from engine.models.unet_2d_blocks import (
     check_stage_lists,
 )
 from engine.models.unet_2d_condition_stages import down_stages, mid_stage, per_stage, up_stages
+from engine.models.unet_2d_k_blocks import KDownBlockType, KUpBlockType
 from engine.models.unet_conditioning import (
     ClassEmbedType,
     added_embedding,
@@ -68,14 +69,14 @@ class UNet2DConditionModel(GradientCheckpointing, ModelMixin):
         center_input_sample: bool = False,
         flip_sin_to_cos: bool = True,
         freq_shift: int = 0,
-        down_block_types: tuple[DownBlockType, ...] = (
+        down_block_types: tuple[DownBlockType | KDownBlockType, ...] = (
             "CrossAttnDownBlock2D",
             "CrossAttnDownBlock2D",
             "CrossAttnDownBlock2D",
             "DownBlock2D",
         ),
         mid_block_type: MidBlockType | None = "UNetMidBlock2DCrossAttn",
-        up_block_types: tuple[UpBlockType, ...] = (
+        up_block_types: tuple[UpBlockType | KUpBlockType, ...] = (
             "UpBlock2D",
             "CrossAttnUpBlock2D",
             "CrossAttnUpBlock2D",
@@ -88,7 +89,7 @@ class UNet2DConditionModel(GradientCheckpointing, ModelMixin):
         mid_block_scale_factor: float = 1,
         dropout: float = 0.0,
         act_fn: ActivationName = "silu",
-        norm_num_groups: int = 32,
+        norm_num_groups: int | None = 32,
         norm_eps: float = 1e-5,
         cross_attention_dim: int | tuple[int, ...] = 1280,
         transformer_layers_per_block: int | tuple[int | tuple[int, ...], ...] = 1,
@@ -126,6 +127,9 @@ class UNet2DConditionModel(GradientCheckpointing, ModelMixin):
         check_stage_lists(config)
         if class_embeddings_concat and class_embed_type is None and num_class_embeds is None:
             raise ConfigError("class_embeddings_concat is true; it needs class_embed_type or num_class_embeds.")
+        plain = [kind for kind in (*down_block_types, mid_block_type, *up_block_types) if kind and kind[0] != "K"]
+        if norm_num_groups is None and plain:
+            raise ConfigError(f"norm_num_groups is null, but {plain[0]} needs a number; only K blocks do not.")
         self.cross_attention_dims = per_stage(config, "cross_attention_dim")
         self.has_cross_attention = any("CrossAttn" in str(kind) for kind in (*down_block_types, mid_block_type))
 
@@ -143,7 +147,7 @@ class UNet2DConditionModel(GradientCheckpointing, ModelMixin):
         self.mid_block = mid_stage(config, temb_channels)
         self.up_blocks = up_stages(config, temb_channels)
 
-        self.conv_norm_out = nn.GroupNorm(norm_num_groups, width, eps=norm_eps)
+        self.conv_norm_out = None if norm_num_groups is None else nn.GroupNorm(norm_num_groups, width, eps=norm_eps)
         self.conv_act = get_activation(act_fn)
         self.conv_out = nn.Conv2d(width, out_channels, conv_out_kernel, padding=(conv_out_kernel - 1) // 2)
 
@@ -215,7 +219,9 @@ class UNet2DConditionModel(GradientCheckpointing, ModelMixin):
             sample = add_residual(sample, mid_block_additional_residual)
         sample = self._go_up(sample, skips, temb, context)
 
-        sample = self.conv_out(self.conv_act(self.conv_norm_out(sample)))
+        if self.conv_norm_out is not None:
+            sample = self.conv_act(self.conv_norm_out(sample))
+        sample = self.conv_out(sample)
         return UNet2DConditionOutput(sample) if return_dict else (sample,)
 
     def _check_inputs(

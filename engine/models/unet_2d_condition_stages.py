@@ -19,6 +19,7 @@ from engine.models.unet_2d_blocks import (
     UNetMidBlock2DCrossAttn,
     UpStage,
 )
+from engine.models.unet_2d_k_blocks import KDownStage, KUpStage
 
 
 def per_stage(config: Config, key: str) -> list[Any]:
@@ -38,6 +39,18 @@ def down_stages(config: Config, temb_channels: int) -> nn.ModuleList:
     only_cross = per_stage(config, "only_cross_attention")
     stages = nn.ModuleList()
     for i, kind in enumerate(config.down_block_types):
+        if kind.startswith("K"):
+            stages.append(
+                KDownStage(
+                    widths[max(i - 1, 0)],
+                    widths[i],
+                    layers[i],
+                    temb_channels,
+                    downsample=i < len(widths) - 1,
+                    **_k_settings(config, kind, i, i),
+                )
+            )
+            continue
         attention = _attention(config, kind, i, i, _per_layer(transformers[i], layers[i]), only_cross[i])
         stages.append(
             DownStage(
@@ -84,6 +97,18 @@ def up_stages(config: Config, temb_channels: int) -> nn.ModuleList:
     stages = nn.ModuleList()
     for i, (kind, transformers) in enumerate(zip(config.up_block_types, _transformers_up(config), strict=True)):
         level = last - i
+        if kind.startswith("K"):
+            stages.append(
+                KUpStage(
+                    widths[max(level - 1, 0)],
+                    widths[level],
+                    layers[level],
+                    temb_channels,
+                    upsample=i < last,
+                    **_k_settings(config, kind, level, i),
+                )
+            )
+            continue
         num_layers = layers[level] + 1
         attention = _attention(config, kind, level, i, _per_layer(transformers, num_layers), only_cross[level])
         stages.append(
@@ -98,6 +123,22 @@ def up_stages(config: Config, temb_channels: int) -> nn.ModuleList:
             )
         )
     return stages
+
+
+def _k_settings(config: Config, kind: str, level: int, position: int) -> dict[str, Any]:
+    """What the stages of `unet_2d_k_blocks` have in common."""
+    # By position, not by level: on the way up the reference does not reverse this list.
+    head_dim = per_stage(config, "attention_head_dim")[position] if "CrossAttn" in kind else None
+    if head_dim is not None and config.block_out_channels[level] % head_dim:
+        width = config.block_out_channels[level]
+        raise ConfigError(f"attention_head_dim {head_dim} does not divide a width of {width} channels.")
+    return {
+        "head_dim": head_dim,
+        "cross_attention_dim": per_stage(config, "cross_attention_dim")[level],
+        "eps": config.norm_eps,
+        "non_linearity": config.act_fn,
+        "dropout": config.dropout,
+    }
 
 
 def _transformers_up(config: Config) -> list[Any]:

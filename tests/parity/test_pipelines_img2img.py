@@ -345,15 +345,34 @@ def test_upscaling_says_what_is_wrong(upscale_pair: Pair) -> None:
         upscale_pair[1]("a cat")
 
 
-@pytest.fixture(scope="module")
-def latent_upscale_pair(tmp_path_factory: pytest.TempPathFactory) -> Pair:
+PLAIN_UNET: dict[str, Any] = {"time_cond_proj_dim": 128 + 16}
+# The layout of the published model.
+PUBLISHED_UNET: dict[str, Any] = {
+    "act_fn": "gelu",
+    "attention_head_dim": 8,
+    "norm_num_groups": None,
+    "block_out_channels": (32, 64, 64),
+    "conv_in_kernel": 1,
+    "conv_out_kernel": 1,
+    "down_block_types": ("KDownBlock2D", "KCrossAttnDownBlock2D", "KCrossAttnDownBlock2D"),
+    "up_block_types": ("KCrossAttnUpBlock2D", "KCrossAttnUpBlock2D", "KUpBlock2D"),
+    "mid_block_type": None,
+    "layers_per_block": 2,
+    "resnet_time_scale_shift": "scale_shift",
+    "time_cond_proj_dim": 128 + 16,
+    "timestep_post_act": "gelu",
+}
+
+
+@pytest.fixture(scope="module", params=["plain", "published"])
+def latent_upscale_pair(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Pair:
     theirs = families.stable_diffusion(
         "StableDiffusionLatentUpscalePipeline",
         in_channels=8,
         out_channels=5,
-        time_cond_proj_dim=128 + 16,
         time_embedding_type="fourier",
         flip_sin_to_cos=True,
+        **(PLAIN_UNET if request.param == "plain" else PUBLISHED_UNET),
     )
     theirs.scheduler = diffusers.EulerDiscreteScheduler(prediction_type="sample")
     # This pipeline takes the states before the norm; those of the loud encoder would make chaos of rounding errors.
@@ -385,3 +404,12 @@ def test_twice_larger(latent_upscale_pair: Pair, options: dict[str, Any]) -> Non
     ours, theirs = both(latent_upscale_pair, **given)
     assert ours.shape[1:3] == (64, 80)
     assert difference(ours, theirs) <= TOLERANCE
+
+
+def test_sizes_that_the_published_upscaler_cannot_halve(latent_upscale_pair: Pair) -> None:
+    ours = latent_upscale_pair[1]
+    if ours.unet.config.norm_num_groups is None:
+        with pytest.raises(InvalidValue, match="cannot be halved in every stage"):
+            ours("a cat", torch.zeros(1, 4, 9, 10), num_inference_steps=1)
+    with pytest.raises(InvalidValue, match="norm_num_groups is null, but DownBlock2D needs a number"):
+        engine.UNet2DConditionModel(norm_num_groups=None, down_block_types=("DownBlock2D",) * 4)
