@@ -110,4 +110,7 @@ def _a1111(prompt: str, negative: str, steps: int, first_steps: int) -> PromptPl
 
 
 def _schedule(text: str, steps: int, first_steps: int) -> Schedule:
-    return tuple((end, Encodable((Clause(parse_attention(part)),))) for end, part in schedule(text, steps, first_steps))
+    entries = schedule(text, steps, first_steps)
+    # Texts that take turns come up again and again.
+    read = {part: Encodable((Clause(parse_attention(part)),)) for part in dict.fromkeys(part for _, part in entries)}
+    return tuple((end, read[part]) for end, part in entries)

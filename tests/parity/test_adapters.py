@@ -67,13 +67,20 @@ def test_a_file_that_diffusers_saves(folder: Path, tmp_path: Path, alpha: int, u
 
 # transformers 5.23 calls itself by a name that it gave up.
 @pytest.mark.filterwarnings("ignore:`is_gradient_checkpointing`:FutureWarning")
-@pytest.mark.parametrize("kind", ["lora", "loha", "lokr"])
+@pytest.mark.parametrize("kind", ["lora", "loha", "lokr", "oft", "oft, shared", "oft, exact"])
 def test_a_folder_that_peft_saves(folder: Path, tmp_path: Path, kind: str) -> None:
     theirs = transformers.CLIPTextModel.from_pretrained(folder / "text_encoder")
     configs = {
         "lora": peft.LoraConfig(r=4, lora_alpha=2, target_modules=["q_proj", "fc1"], init_lora_weights=False),
         "loha": peft.LoHaConfig(r=4, alpha=2, target_modules=["q_proj", "fc1"], init_weights=False),
         "lokr": peft.LoKrConfig(r=2, alpha=6, target_modules=["q_proj", "fc1"], init_weights=False),
+        "oft": peft.OFTConfig(oft_block_size=4, target_modules=["q_proj", "fc1"], init_weights=False),
+        "oft, shared": peft.OFTConfig(
+            oft_block_size=8, block_share=True, target_modules=["q_proj", "fc1"], init_weights=False
+        ),
+        "oft, exact": peft.OFTConfig(
+            oft_block_size=4, use_cayley_neumann=False, target_modules=["q_proj", "fc1"], init_weights=False
+        ),
     }
     with reference.seeded(2):
         adapted = peft.get_peft_model(theirs, configs[kind])

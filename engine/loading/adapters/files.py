@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any, cast
@@ -107,7 +107,13 @@ def _place(
     if form in _RANK_OF and not change.has("alpha"):
         rank = next((change[role].shape[0] for role in _RANK_OF[form] if change.has(role)), None)
         change = Change(path, change.tensors, own, _scale_of(target, rank, settings))
+    if form == "oft of inputs":
+        change = replace(change, cayley_terms=_cayley_terms(settings.get(target.part, settings.get("", {}))))
     return Placed(target, form, change)
+
+
+def _cayley_terms(own: dict[str, Any]) -> int:
+    return int(own.get("num_cayley_neumann_terms", 5)) if own.get("use_cayley_neumann", True) else 0
 
 
 def _why_unused(role: str, keys: Mapping[str, str]) -> str:

@@ -11,12 +11,14 @@ is half of it, whatever the form.
   of rows or columns, after the shape of m.
 - OFT (https://arxiv.org/abs/2306.07280): R^T W - W, R block-diagonal of (I + Q) (I - Q)^-1 for skew-symmetric Q, whose
   norm is at most alpha times the number of outputs. BOFT (https://arxiv.org/abs/2311.06243): several such factors,
-  between which rows are shuffled.
+  between which rows are shuffled. PEFT and OneTrainer turn the inputs, W R^T - W, and keep the upper triangle of Q; R
+  is the beginning of a series, I + 2 Q + 2 Q^2 + 2 Q^3 + Q^4.
 - Full and norm differences are added as they are.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -36,12 +38,14 @@ class Change:
         tensors: by what they are (`engine.loading.adapters.names`).
         keys: their names in the file, for messages.
         scale: a scale that stands elsewhere (metadata of PEFT), in place of alpha / r.
+        cayley_terms: terms of the series that PEFT's OFT takes for the rotation, 0 for the rotation itself.
     """
 
     path: Path
     tensors: Mapping[str, Tensor]
     keys: Mapping[str, str]
     scale: float | None = None
+    cayley_terms: int = 5
 
     def has(self, *roles: str) -> bool:
         """Whether all of `roles` are there."""
@@ -73,6 +77,7 @@ _NEEDED: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("lokr", ("lokr_w1_a", "lokr_w1_b", "lokr_w2")),
     ("lokr", ("lokr_w1_a", "lokr_w1_b", "lokr_w2_a", "lokr_w2_b")),
     ("oft", ("oft_blocks",)),
+    ("oft of inputs", ("oft_R",)),
     ("diff", ("diff",)),
     ("bias", ("diff_b",)),
 )
@@ -98,6 +103,7 @@ _USED: Mapping[str, frozenset[str]] = {
         | {"magnitude", "row_magnitude", "diff_b"}
     ),
     "oft": frozenset({"oft_blocks", "alpha", "rescale", "diff_b"}),
+    "oft of inputs": frozenset({"oft_R", "alpha", "magnitude", "row_magnitude", "diff_b"}),
     "diff": frozenset({"diff", "diff_b", "alpha"}),
     "bias": frozenset({"diff_b", "alpha"}),
 }
@@ -122,10 +128,13 @@ def weight_change(change: Change, form: str, weight: Tensor) -> Tensor | None:
         return _oft(change, weight)
     if form == "diff":
         return _fitted(change, "diff", change["diff"], weight)
-    added, role = {"lora": _lora, "loha": _loha, "lokr": _lokr}[form](change)
-    if change.has("scalar"):
-        added = added * change["scalar"]
-    added = _fitted(change, role, added, weight)
+    if form == "oft of inputs":
+        added = _oft_of_inputs(change, weight)
+    else:
+        added, role = {"lora": _lora, "loha": _loha, "lokr": _lokr}[form](change)
+        if change.has("scalar"):
+            added = added * change["scalar"]
+        added = _fitted(change, role, added, weight)
     # PEFT's lengths are those of rows; others say by their shape whether they are of rows or columns.
     for lengths in ("row_magnitude", "magnitude"):
         if change.has(lengths):
@@ -266,6 +275,42 @@ def _oft(change: Change, weight: Tensor) -> Tensor:
             raise change.wrong("rescale", f"has no number for each row of {list(weight.shape)}; it is damaged.")
         turned = turned * rescale.reshape(-1, *[1] * (weight.ndim - 1))
     return turned - weight
+
+
+def _oft_of_inputs(change: Change, weight: Tensor) -> Tensor:
+    triangles, flat = change["oft_R"], weight.flatten(1)
+    size = (1 + math.isqrt(1 + 8 * triangles.shape[-1])) // 2
+    inputs = flat.shape[1]
+    if triangles.ndim != 2 or size * (size - 1) // 2 != triangles.shape[1]:
+        raise change.wrong("oft_R", "is no stack of triangles; it is damaged.")
+    if size * len(triangles) != inputs and (len(triangles) != 1 or inputs % size):
+        raise change.wrong(
+            "oft_R",
+            f"turns {size * len(triangles)} inputs, but the weight of this model is {list(weight.shape)}; the adapter "
+            "was made for another kind of model.",
+        )
+    rotations = _series(_skew(triangles, size), change.cayley_terms).expand(inputs // size, size, size)
+    turned = torch.einsum("onm,nkm->onk", flat.unflatten(1, (-1, size)), rotations)
+    return turned.flatten(1).reshape(weight.shape) - weight
+
+
+def _skew(triangles: Tensor, size: int) -> Tensor:
+    """Return the skew-symmetric matrices with these upper triangles."""
+    skew = triangles.new_zeros(len(triangles), size, size)
+    rows, columns = torch.triu_indices(size, size, 1)
+    skew[:, rows, columns] = triangles
+    return skew - skew.transpose(1, 2)
+
+
+def _series(skew: Tensor, terms: int) -> Tensor:
+    identity = torch.eye(skew.shape[-1], dtype=skew.dtype, device=skew.device)
+    if not terms:
+        return torch.linalg.solve(identity + skew, identity - skew, left=False)
+    rotations, power = identity.expand_as(skew), identity.expand_as(skew)
+    for order in range(1, terms):
+        power = power @ skew
+        rotations = rotations + (1 if order == terms - 1 and order > 1 else 2) * power
+    return rotations
 
 
 def _rotations(change: Change, blocks: Tensor, outputs: int) -> Tensor:

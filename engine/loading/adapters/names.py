@@ -97,6 +97,7 @@ _ENDS: tuple[tuple[str, str], ...] = (
     (r"\.lokr_w1(?:\.[^.]+)?", "lokr_w1"),
     (r"\.lokr_w2(?:\.[^.]+)?", "lokr_w2"),
     (r"\.oft_blocks", "oft_blocks"),
+    (r"\.oft_R(?:\.[^.]+)?\.weight", "oft_R"),
     (r"\.rescale", "rescale"),
     (r"\.diff_b", "diff_b"),
     (r"\.diff", "diff"),

@@ -131,6 +131,19 @@ def boft(t: Tensors, w: Tensor) -> Tensor:
     return rows.reshape(w.shape)
 
 
+def oft_of_inputs(t: Tensors, w: Tensor) -> Tensor:
+    turns: list[Tensor] = []
+    for triangle in t["oft_R.weight"]:
+        skew, numbers = torch.zeros(4, 4, dtype=w.dtype), iter(triangle)
+        for row in range(4):
+            for column in range(row + 1, 4):
+                skew[row, column] = next(numbers)
+                skew[column, row] = -skew[row, column]
+        eye = torch.eye(4, dtype=w.dtype)
+        turns.append(eye + 2 * skew + 2 * skew @ skew + 2 * skew @ skew @ skew + skew @ skew @ skew @ skew)
+    return (w.reshape(len(w), -1) @ torch.block_diag(*turns).T).reshape(w.shape)
+
+
 def full(t: Tensors, w: Tensor) -> Tensor:
     return w + t["diff"]
 
@@ -225,6 +238,8 @@ CASES: dict[str, tuple[str, Tensors, Formula]] = {
     ),
     "boft": (CONV, {"oft_blocks": drawn(3, 4, 4, 4), "alpha": torch.tensor(0.0)}, boft),
     "boft of a wide layer": (WIDE, {"oft_blocks": drawn(2, 4, 8, 8), "alpha": torch.tensor(0.01)}, boft),
+    "oft of inputs": (LINEAR, {"oft_R.weight": drawn(4, 6)}, oft_of_inputs),
+    "oft of the inputs of a convolution": (CONV, {"oft_R.weight": drawn(36, 6)}, oft_of_inputs),
     "full": (CONV, {"diff": drawn(16, 16, 3, 3)}, full),
 }
 
