@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal, overload
+from typing import Any, Literal, overload
 
 import torch
 from torch import Tensor, nn
@@ -17,6 +17,7 @@ from engine.errors import InvalidValue
 from engine.models.activations import ActivationName
 from engine.models.base import ModelMixin
 from engine.models.checkpointing import GradientCheckpointing
+from engine.models.spatial_decoder import SpatialDecoder
 from engine.models.vae import Decoder, DecoderOutput, DownBlockType, Encoder, UpBlockType, check_stages
 from engine.output import Output
 
@@ -66,7 +67,8 @@ class VQModel(GradientCheckpointing, ModelMixin):
 
     Images (batch, in_channels, height, width) in [-1, 1]; latents (batch, vq_embed_dim, height / f, width / f) with
     f = 2 ** (stages - 1); `vq_embed_dim` is `latent_channels` unless given. `scaling_factor`, `sample_size` and
-    `force_upcast` are kept for the pipelines. Raises `ConfigError` where stages, channels and groups do not fit.
+    `force_upcast` are kept for the pipelines. With `norm_type` "spatial" the norms of the decoder look at the latents.
+    Raises `ConfigError` where stages, channels and groups do not fit.
     """
 
     @register_to_config
@@ -85,7 +87,7 @@ class VQModel(GradientCheckpointing, ModelMixin):
         norm_num_groups: int = 32,
         vq_embed_dim: int | None = None,
         scaling_factor: float = 0.18215,
-        norm_type: Literal["group"] = "group",
+        norm_type: Literal["group", "spatial"] = "group",
         mid_block_add_attention: bool = True,
         lookup_from_codebook: bool = False,
         force_upcast: bool = False,
@@ -107,16 +109,17 @@ class VQModel(GradientCheckpointing, ModelMixin):
         self.quant_conv = nn.Conv2d(latent_channels, embed_dim, 1)
         self.quantize = VectorQuantizer(num_vq_embeddings, embed_dim)
         self.post_quant_conv = nn.Conv2d(embed_dim, latent_channels, 1)
-        self.decoder = Decoder(
-            in_channels=latent_channels,
-            out_channels=out_channels,
-            up_block_types=up_block_types,
-            block_out_channels=block_out_channels,
-            layers_per_block=layers_per_block,
-            norm_num_groups=norm_num_groups,
-            act_fn=act_fn,
-            mid_block_add_attention=mid_block_add_attention,
-        )
+        shape: dict[str, Any] = {
+            "in_channels": latent_channels,
+            "out_channels": out_channels,
+            "up_block_types": up_block_types,
+            "block_out_channels": block_out_channels,
+            "layers_per_block": layers_per_block,
+            "act_fn": act_fn,
+            "mid_block_add_attention": mid_block_add_attention,
+        }
+        spatial = norm_type == "spatial"
+        self.decoder = SpatialDecoder(**shape) if spatial else Decoder(norm_num_groups=norm_num_groups, **shape)
 
     @overload
     def encode(self, x: Tensor, return_dict: Literal[True] = True) -> VQEncoderOutput: ...
@@ -161,7 +164,9 @@ class VQModel(GradientCheckpointing, ModelMixin):
         else:
             latents = self._looked_up(h, shape) if self.config.lookup_from_codebook else h
             loss = torch.zeros(h.shape[0], device=h.device, dtype=h.dtype)
-        sample = self.decoder(self.post_quant_conv(latents))
+        decoded_from = self.post_quant_conv(latents)
+        spatial = self.config.norm_type == "spatial"
+        sample = self.decoder(decoded_from, latents) if spatial else self.decoder(decoded_from)
         return DecoderOutput(sample=sample, commit_loss=loss) if return_dict else (sample, loss)
 
     def forward(self, sample: Tensor, return_dict: bool = True) -> DecoderOutput | tuple[Tensor, Tensor]:

@@ -54,6 +54,9 @@ VQ = [
     *STAGES,
     stages((8, 16), num_vq_embeddings=7, vq_embed_dim=5),
     stages((8, 16), mid_block_add_attention=False, force_upcast=True),
+    stages(
+        (32, 64), norm_type="spatial", latent_channels=4, up_block_types=("AttnUpDecoderBlock2D", "UpDecoderBlock2D")
+    ),
 ]
 TINY: list[dict[str, Any]] = [
     {},

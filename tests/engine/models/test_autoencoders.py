@@ -52,7 +52,9 @@ def test_wrong_configurations(model: Any, change: dict[str, Any], words: str) ->
 
 
 def test_wrong_configurations_of_single_models() -> None:
-    with pytest.raises(ConfigError, match="norm_type cannot be 'spatial'"):
+    with pytest.raises(ConfigError, match="norm_type cannot be 'local'"):
+        VQModel(**SMALL, norm_type="local")
+    with pytest.raises(ConfigError, match="norm_type 'spatial' has 32 groups, which do not divide"):
         VQModel(**SMALL, norm_type="spatial")
     with pytest.raises(ConfigError, match="encoder_block_out_channels has 3 entries and num_encoder_blocks has 4"):
         AutoencoderTiny(encoder_block_out_channels=(4, 4, 4))
