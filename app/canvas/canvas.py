@@ -14,7 +14,7 @@ from app.canvas.action_bar import ActionBar
 from app.canvas.branch_bar import BranchBar
 from app.canvas.buttons import action, label, tool_button
 from app.canvas.empty import EmptyCanvas
-from app.canvas.images import Pyramid, read_pyramid, to_image
+from app.canvas.images import Pyramid, read_image, read_pyramid, to_image
 from app.canvas.mask import Mask
 from app.canvas.popout import PopOut
 from app.canvas.progress_row import ProgressRow
@@ -52,6 +52,7 @@ class Canvas(QWidget):
         self._full: Pyramid | None = None
         self._start: Pyramid | None = None
         self._last: Pyramid | None = None
+        self._start_path: str | None = None
         self._scrubbed = False
         self._popout: PopOut | None = None
         self._saving: set[str] = set()
@@ -212,6 +213,7 @@ class Canvas(QWidget):
         run.picture_changed.connect(self._picture_came)
         run.phase_changed.connect(self._show_everything)
         run.progress_changed.connect(self._show_steps)
+        run.following_changed.connect(self._followed)
         view.scale_changed.connect(bar.show_scale)
         view.drag_wanted.connect(self.drag_out)
         view.menu_wanted.connect(self._menu)
@@ -266,9 +268,17 @@ class Canvas(QWidget):
             self._show_preview()
             self._preview_timer.start()
 
+    def _followed(self, following: bool) -> None:
+        self._shown_preview = None
+        if following:
+            self._show_preview()
+        else:
+            self._preview_timer.stop()
+        self._show_everything()
+
     def _show_preview(self) -> None:
         preview = self._run.preview
-        if preview is None or preview is self._shown_preview:
+        if preview is None or preview is self._shown_preview or not self._run.following:
             return
         self._shown_preview = preview
         self._scrubbed = False
@@ -295,12 +305,16 @@ class Canvas(QWidget):
         if picture is not self._picture:
             return
         self._last, self._full = self._full, full
-        if not (self._run.working and self._run.preview is not None):
+        if not (self._run.working and self._run.following and self._run.preview is not None):
             self.view.set_picture(full)
         self.compare(self.actions_bar.compare.isChecked())
         self._show_everything()
 
     def _start_came(self, path: str) -> None:
+        if self._start_path not in {None, path}:
+            # A mask belongs to the picture that it was painted on.
+            self._generation.set("mask_image", "")
+        self._start_path = path
         self._start = None
         self.view.set_mask(None)
         self.view.set_tool("")
@@ -313,6 +327,10 @@ class Canvas(QWidget):
         if path != self._generation.init_image:
             return
         self._start = full
+        mask = self._generation.mask_image
+        if mask:
+            # Painted before the window was made anew, as it is when the language changes.
+            self._run.in_background("mask read", lambda: read_image(mask), lambda grey: self._mask_read(path, grey))
         if not self._run.working and (self._picture is None or self._picture.path != path):
             self._run.show(path)
         self.compare(self.actions_bar.compare.isChecked())
@@ -326,6 +344,11 @@ class Canvas(QWidget):
         self.said.emit(self.tr("Saved as {path}").format(path=path))
 
     # ------------------------------------------------------------------------------------------------ mask
+
+    def _mask_read(self, path: str, grey: QImage) -> None:
+        if path == self._generation.init_image and self.view.painted is None:
+            self.view.set_mask(Mask.from_grey(grey))
+            self._show_mask()
 
     def _choose_tool(self, tool: str) -> None:
         if tool and self._start is not None:
@@ -393,7 +416,9 @@ class Canvas(QWidget):
 
     def _show_steps(self) -> None:
         run, picture = self._run, self._picture
-        live = run.working and run.total > 0
+        # Until a first step is there, the scrubber stays with the finished picture, which is still in view.
+        forms = run.step > 0 or run.image > 0 or picture is None
+        live = run.working and run.following and forms
         if live:
             self.scrubber.show_steps(run.total, run.step, live=True)
         elif picture is not None and picture.steps:
@@ -418,7 +443,7 @@ class Canvas(QWidget):
 
     def _can_branch(self) -> bool:
         picture = self._picture
-        if picture is None or picture.request is None or self._run.working:
+        if picture is None or picture.request is None:
             return False
         return self._scrubbed_index() in picture.records
 

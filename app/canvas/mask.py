@@ -32,6 +32,19 @@ class Mask:
         self._dirty = QRect()
         self._last = QPointF()
 
+    @classmethod
+    def from_grey(cls, grey: QImage) -> Mask:
+        """The mask in a picture as `to_grey` gives it."""
+        mask = cls(grey.width(), grey.height())
+        alpha = grey.convertToFormat(QImage.Format.Format_Grayscale8)
+        alpha.reinterpretAsFormat(QImage.Format.Format_Alpha8)
+        painter = QPainter(mask._image)
+        painter.fillRect(mask._image.rect(), mask._colour)
+        painter.setCompositionMode(QPainter.CompositionMode.CompositionMode_DestinationIn)
+        painter.drawImage(0, 0, alpha)
+        painter.end()
+        return mask
+
     @property
     def image(self) -> QImage:
         """The mask in its colour, transparent where nothing is painted."""

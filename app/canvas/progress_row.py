@@ -9,7 +9,7 @@ from PySide6.QtWidgets import QHBoxLayout, QProgressBar, QPushButton, QSizePolic
 
 from app.canvas.buttons import label
 from app.canvas.words import per_step, time_left
-from app.theme import GAP, ICON, MARGIN, SPACE, icon
+from app.theme import GAP, ICON, MARGIN, SPACE, icon, set_role
 
 if TYPE_CHECKING:
     from app.state.run import RunState
@@ -40,9 +40,13 @@ class ProgressRow(QWidget):
             policy = widget.sizePolicy()
             policy.setRetainSizeWhenHidden(True)
             widget.setSizePolicy(policy)
+        self.follow = QPushButton(self.tr("Show the picture that forms"), self)
+        set_role(self.follow, "link")
+        self.follow.clicked.connect(run.follow)
         row = QHBoxLayout()
         row.setSpacing(GAP)
         row.addWidget(self.text, 1)
+        row.addWidget(self.follow)
         row.addWidget(self.cancel)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(MARGIN, 0, MARGIN, GAP)
@@ -52,6 +56,7 @@ class ProgressRow(QWidget):
         run.phase_changed.connect(self.show_run)
         run.progress_changed.connect(self.show_run)
         run.message_changed.connect(self.show_run)
+        run.following_changed.connect(self.show_run)
         self.show_run()
 
     def show_run(self) -> None:
@@ -59,6 +64,7 @@ class ProgressRow(QWidget):
         run = self._run
         self.cancel.setVisible(run.working)
         self.bar.setVisible(run.working)
+        self.follow.setVisible(run.working and not run.following)
         if run.working and run.phase in {"starting", "loading", "encoding"} and run.step == 0 and run.image == 0:
             self.bar.setRange(0, 0)
         else:

@@ -87,6 +87,7 @@ class RunState(QObject):
         preview_changed(object): the newest `Bitmap` of the picture that forms.
         picture_changed(object): the `Picture` on the canvas is another one, or None.
         message_changed(str): what the engine says about the job: a notice, or why it failed; "" when that is over.
+        following_changed(bool): whether the canvas shows what the engine makes.
         problem(str): a sentence for the user about something that did not work.
     """
 
@@ -95,6 +96,7 @@ class RunState(QObject):
     preview_changed = Signal(object)
     picture_changed = Signal(object)
     message_changed = Signal(str)
+    following_changed = Signal(bool)
     problem = Signal(str)
 
     def __init__(
@@ -127,6 +129,8 @@ class RunState(QObject):
         self._formed: deque[str] = deque(maxlen=16)
         self._history: OrderedDict[str, Picture] = OrderedDict()
         self._picture: Picture | None = None
+        self._newest: Picture | None = None
+        self._following = True
         self._connect()
 
     # ------------------------------------------------------------------------------------------------ what is there
@@ -211,17 +215,33 @@ class RunState(QObject):
     # ------------------------------------------------------------------------------------------------ what users do
 
     def cancel(self) -> None:
-        """Leave the job under way."""
-        if self.working:
-            self._queue.cancel(self._job_id)
+        """Leave the job under way, also one that the engine has not taken up yet."""
+        job = self._queue.running
+        if job is not None:
+            self._queue.cancel(job.id)
 
     def show(self, path: str, recipe: Recipe | None = None) -> None:
-        """Put a picture file on the canvas, with its steps where they are still known."""
+        """Put a picture file on the canvas, with its steps where they are still known.
+
+        While a job runs the canvas stays with it until `follow`.
+        """
+        self._set_following(not self.working)
         known = self._history.get(path)
         self._set_picture(known or Picture(path, recipe or Recipe()))
         store = self._steps
         if known is None and store is not None:
             self.in_background("steps of a picture", lambda: store.get(path), lambda kept: self._remembered(path, kept))
+
+    @property
+    def following(self) -> bool:
+        """Whether the canvas shows what the engine makes, and not a picture that was chosen meanwhile."""
+        return self._following
+
+    def follow(self) -> None:
+        """Show what the engine makes again."""
+        self._set_following(True)
+        if not self.working and self._newest is not None:
+            self._set_picture(self._newest)
 
     def clear(self) -> None:
         """Empty the canvas."""
@@ -296,15 +316,25 @@ class RunState(QObject):
         client.job_failed.connect(self._ended)
         client.notice.connect(self._noticed)
         self._queue.picture_ready.connect(self._picture_ready)
+        self._queue.running_changed.connect(self._submitted)
 
     def _noticed(self, event: Notice) -> None:
         self._set_message(event.message)
 
+    def _submitted(self, running: bool) -> None:
+        """A job is on its way to the engine, which may still have its libraries to load."""
+        job = self._queue.running
+        if running and job is not None:
+            self._begin(job.id, job.request.steps)
+
     def _job_started(self, event: JobStarted) -> None:
-        job = self._queue.job(event.job_id)
-        self._job_id = event.job_id
+        self._begin(event.job_id, event.steps)
+
+    def _begin(self, job_id: str, steps: int) -> None:
+        job = self._queue.job(job_id)
+        self._job_id = job_id
         self._request = job.to_run() if job else None
-        self._image, self._step, self._total = 0, 0, event.steps
+        self._image, self._step, self._total = 0, 0, steps
         self._speeds.clear()
         self._begin_picture()
         self._set_message("")
@@ -365,7 +395,9 @@ class RunState(QObject):
         picture = self._finished.pop(event.path, None) or Picture(event.path, event.recipe, thumbnail=event.thumbnail)
         self._remember(picture)
         self._keep_steps(picture)
-        self._set_picture(picture)
+        self._newest = picture
+        if self._following:
+            self._set_picture(picture)
 
     def _ended(self, event: JobDone | JobCancelled | JobFailed) -> None:
         if event.job_id != self._job_id:
@@ -413,6 +445,11 @@ class RunState(QObject):
         if phase != self._phase:
             self._phase = phase
             self.phase_changed.emit(phase)
+
+    def _set_following(self, following: bool) -> None:
+        if following != self._following:
+            self._following = following
+            self.following_changed.emit(following)
 
     def _set_preview(self, preview: Bitmap | None) -> None:
         self._preview = preview

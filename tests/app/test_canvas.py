@@ -90,6 +90,33 @@ def test_cancel_leaves_the_job_and_the_last_picture_comes_back(bench: Bench) -> 
     bench.qtbot.waitUntil(lambda: bench.color() == "#208040", timeout=2000)
 
 
+def test_another_picture_is_looked_at_while_one_forms(bench: Bench, tmp_path: Path) -> None:
+    other = tmp_path / "other.png"
+    Image.new("RGB", (64, 64), "#4060c0").save(other)
+    bench.make()
+    bench.queue.add(make_request())
+    assert bench.canvas.progress.cancel.isVisible()
+    bench.client.started()
+    bench.client.step(0)
+    bench.qtbot.waitUntil(lambda: bench.color() == "#3f2828", timeout=2000)
+    bench.canvas.show_file(str(other))
+    bench.qtbot.waitUntil(lambda: bench.color() == "#4060c0", timeout=2000)
+    bench.client.step(1)
+    QApplication.processEvents()
+    assert bench.color() == "#4060c0"
+    QTest.mouseClick(bench.canvas.progress.follow, Qt.MouseButton.LeftButton)
+    assert bench.color() == "#7f2828"
+    assert not bench.canvas.progress.follow.isVisible()
+
+
+def test_a_job_the_engine_has_not_taken_up_can_be_cancelled(bench: Bench) -> None:
+    bench.queue.add(make_request())
+    assert bench.run.phase == "starting"
+    QTest.mouseClick(bench.canvas.progress.cancel, Qt.MouseButton.LeftButton)
+    assert bench.run.phase == "cancelled"
+    assert bench.queue.running is None
+
+
 def test_newer_previews_replace_those_that_were_not_shown(bench: Bench) -> None:
     bench.queue.add(make_request(steps=200))
     bench.client.started()
@@ -203,8 +230,14 @@ def test_a_mask_is_painted_on_the_start_and_reaches_the_request(bench: Bench) ->
     assert generation.mask_image == ""
     canvas.start_bar.redo.trigger()
     bench.qtbot.waitUntil(lambda: generation.mask_image != "", timeout=2000)
+    again = Canvas(bench.run, generation)
+    bench.qtbot.addWidget(again)
+    bench.qtbot.waitUntil(lambda: again.view.painted is not None, timeout=2000)
+    assert again.view.painted is not None
+    assert again.view.painted.to_grey() == canvas.view.painted.to_grey()  # type: ignore[union-attr]
     generation.set("init_image", "")
     assert canvas.view.painted is None
+    assert generation.mask_image == ""
 
 
 def test_variations_and_a_second_pass_are_jobs_of_the_shown_picture(bench: Bench) -> None:
