@@ -20,6 +20,7 @@ from app.attention import Attention
 from app.engine_client import EngineClient, engine_thread
 from app.i18n import Languages
 from app.main_window import MainWindow
+from app.services.gallery_records import GalleryFilter
 from app.services.logfile import end_log, start_log
 from app.services.paths import Paths
 from app.services.settings import Settings
@@ -33,6 +34,7 @@ from app.state.run import RunState
 from app.state.settings import SettingsState
 from app.widgets.banner import Kind, Remedy
 from engine.errors import BugError, KnownError
+from engine.library_messages import ModelMarks
 from engine.messages import EngineSettings, GenerateRequest, ImageDone, JobFailed, Recipe
 
 log = logging.getLogger(__name__)
@@ -202,6 +204,8 @@ class Application(QObject):
         self.queue.problem.connect(lambda text: self.say_banner(text, "warning"))
         self.library.models_changed.connect(self._offer_names)
         self.library.failed.connect(lambda text: self.say_banner(text, "warning"))
+        self.library.converted.connect(lambda path: self.say(self.tr("The model is in {path}.").format(path=path)))
+        self.library.pictures_wanted.connect(self._show_pictures_of)
         self.run.problem.connect(lambda text: self.say_banner(text, "warning"))
         self.prompts.problem.connect(lambda text: self.say_banner(text, "warning"))
         self.gallery.problem.connect(lambda text: self.say_banner(text, "warning"))
@@ -233,6 +237,11 @@ class Application(QObject):
             ("grid", self.tr("Grid"), grid),
             ("library", self.tr("Models"), library),
         ]
+
+    def _show_pictures_of(self, marks: ModelMarks) -> None:
+        """Show the pictures that a model of the library made."""
+        self.gallery.set_filter(GalleryFilter(made_by=marks.names + marks.hashes))
+        self.window.show_panel("gallery")
 
     def _generation_changed(self, name: str) -> None:
         if name == "model":
@@ -349,6 +358,12 @@ class Application(QObject):
         if event.report:
             log.error("job %s failed:\n%s", event.job_id, event.report)
             self.say_banner(event.message, "error", remedies.for_report(self, event))
+            return
+        job = self.queue.job(event.job_id)
+        folder = Path(job.request.folder) if job is not None else None
+        if event.kind == "MissingFile" and folder is not None and not folder.is_dir():
+            words = self.tr("The pictures folder {folder} is not there; connect its drive, make it, or choose another.")
+            self.say_banner(words.format(folder=folder), "error", remedies.for_folder(self, event, folder))
             return
         self.say_banner(event.message, "error", remedies.for_failure(self, event))
 

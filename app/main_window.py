@@ -15,8 +15,9 @@ from app.panels.model import ModelPanel
 from app.panels.prompt import PromptPanel
 from app.panels.scheduler import SchedulerPanel
 from app.status import StatusBar
-from app.theme import GAP, MARGIN
+from app.theme import GAP, MARGIN, SPACE
 from app.widgets.banner import Banner
+from app.widgets.dock_title import DockTitle
 
 if TYPE_CHECKING:
     from app.application import Application
@@ -24,8 +25,6 @@ if TYPE_CHECKING:
 LAYOUT_VERSION = 1
 Side = Literal["leading", "trailing"]
 SIDE_WIDTH = 316
-# Of the docks of prompt, model and scheduler.
-HEIGHTS = [238, 148, 400]
 LEFT, RIGHT = Qt.DockWidgetArea.LeftDockWidgetArea, Qt.DockWidgetArea.RightDockWidgetArea
 BOTH_SIDES = LEFT | RIGHT
 
@@ -86,7 +85,6 @@ class MainWindow(QMainWindow):
         scheduler = self._dock("scheduler", self.tr("Settings of the picture"), self.scheduler, "leading")
         self.splitDockWidget(prompt, model, Qt.Orientation.Vertical)
         self.splitDockWidget(model, scheduler, Qt.Orientation.Vertical)
-        self.resizeDocks([prompt, model, scheduler], HEIGHTS, Qt.Orientation.Vertical)
         self.resizeDocks([prompt], [SIDE_WIDTH], Qt.Orientation.Horizontal)
         panels = self._program.side_panels(self)
         side = [self._dock(name, title, panel, "trailing") for name, title, panel in panels]
@@ -113,6 +111,7 @@ class MainWindow(QMainWindow):
             dock.setWidget(panel)
         # Qt mirrors layouts, but not the sides of docks.
         self.addDockWidget(LEFT if (side == "leading") != self._mirrored else RIGHT, dock)
+        dock.setTitleBarWidget(DockTitle(dock))
         self._docks[name] = dock
         return dock
 
@@ -238,7 +237,7 @@ class MainWindow(QMainWindow):
     def reset_layout(self) -> None:
         """Put every panel where it was in the beginning."""
         self.restoreState(self._first_state, LAYOUT_VERSION)
-        QTimer.singleShot(0, self._even_out)
+        QTimer.singleShot(0, self, self._even_out)
 
     def sizeHint(self) -> QSize:  # noqa: N802
         return QSize(1360, 820)
@@ -262,7 +261,10 @@ class MainWindow(QMainWindow):
 
     def _even_out(self) -> None:
         docks = [self._docks[name] for name in ("prompt", "model", "scheduler")]
-        self.resizeDocks(docks, HEIGHTS, Qt.Orientation.Vertical)
+        title = self.prompt.fontMetrics().height() + 4 * SPACE
+        prompt, model = (panel.sizeHint().height() + title for panel in (self.prompt, self.model))
+        rest = max(self.height() - prompt - model, 200)
+        self.resizeDocks(docks, [prompt, model, rest], Qt.Orientation.Vertical)
 
     def _restore(self) -> None:
         self._first_state = self.saveState(LAYOUT_VERSION)
@@ -273,6 +275,8 @@ class MainWindow(QMainWindow):
             text = saved.get(key)
             if isinstance(text, str):
                 restore(QByteArray(base64.b64decode(text)))
+        if self._state_key not in saved:
+            QTimer.singleShot(0, self, self._even_out)
 
     @property
     def _state_key(self) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QCoreApplication
@@ -60,6 +61,23 @@ def for_failure(program: Application, event: JobFailed) -> list[Remedy]:
             return for_values(program)
         case _:
             return [again]
+
+
+def for_folder(program: Application, event: JobFailed, folder: Path) -> list[Remedy]:
+    """The folder of the pictures is not there."""
+    translate = QCoreApplication.translate
+
+    def make() -> None:
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            words = translate("remedies", "The folder {folder} cannot be made ({reason}); choose another.")
+            program.say_banner(words.format(folder=folder, reason=error.strerror), "error", choose)
+            return
+        program.queue.retry([event.job_id])
+
+    choose = [Remedy(translate("remedies", "Choose another …"), lambda: program.open_settings("folders"))]
+    return [Remedy(translate("remedies", "Make the folder"), make), *choose]
 
 
 def for_report(program: Application, event: JobFailed) -> list[Remedy]:

@@ -95,6 +95,7 @@ QPushButton[role="fold"]:hover { color: $text; background: transparent; }
 QPushButton[role="fold"]:focus { color: $text; border: none; text-decoration: underline; }
 QToolButton { padding: 3px; min-height: 18px; min-width: 18px; border-color: transparent; }
 QToolButton[autoRaise="true"]:disabled { border-color: transparent; }
+QToolButton[role="quiet"] { padding: 2px; min-height: 14px; min-width: 14px; }
 QToolButton:checked { background: $selection; color: $on_selection; }
 QToolButton[role="field"] { border-color: $border_strong; background: $field; }
 QToolButton[popupMode="1"] { padding-right: 16px; }

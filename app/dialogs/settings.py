@@ -249,6 +249,7 @@ class SettingsDialog(QDialog):
         words = QLabel(unit, self)
         words.setWordWrap(True)
         row = QHBoxLayout()
+        row.setSpacing(GAP)
         row.addWidget(box)
         row.addWidget(words, 1)
         form.addRow(label, row)
@@ -310,7 +311,7 @@ def _form() -> tuple[QWidget, QFormLayout]:
     form.setHorizontalSpacing(SECTION)
     form.setVerticalSpacing(MARGIN)
     form.setRowWrapPolicy(QFormLayout.RowWrapPolicy.WrapLongRows)
-    form.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.ExpandingFieldsGrow)
+    form.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
     return page, form
 
 

@@ -202,7 +202,8 @@ class ModelPanel(QWidget):
         parts = [info.family.label, self.tr("made for {size} pixels").format(size=size)]
         if memory:
             parts.append(memory)
-        self.facts.setText(" · ".join(parts))
+        # Isolated, so that each part keeps its own direction.
+        self.facts.setText(" · ".join(f"\u2068{part}\u2069" for part in parts))
 
     def _ask_for_estimate(self) -> None:
         if self._generation.info is None:

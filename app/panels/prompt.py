@@ -165,7 +165,9 @@ class PromptPanel(QWidget):
     def set_running(self, running: bool) -> None:
         """Show Cancel while a job runs, else Generate."""
         self._running = running
-        self.generate.setText(self.tr("Cancel") if running else self.tr("Generate"))
+        words = self.tr("Cancel") if running else self.tr("Generate")
+        self.generate.setText(f" {words}")  # a little room beside the icon
+        self.generate.setAccessibleName(words)
         self.generate.setToolTip(
             self.tr("Leave the picture that is being made (Esc)")
             if running
