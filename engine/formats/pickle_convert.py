@@ -7,6 +7,7 @@ stays for the next file, so that only the first one waits for it to start.
 from __future__ import annotations
 
 import atexit
+import contextlib
 import hashlib
 import json
 import os
@@ -82,7 +83,10 @@ class _Converter:
             raise BadFile(f"{source} cannot be read ({answer['error']}); download the model as safetensors.")
 
     def _started(self) -> subprocess.Popen[str]:
-        if self._process is None or self._process.poll() is not None:
+        if self._process is not None and self._process.poll() is not None:
+            _end(self._process)
+            self._process = None
+        if self._process is None:
             self._process = subprocess.Popen(  # noqa: S603 - our own interpreter and module
                 [sys.executable, "-m", "engine.formats.pickle_worker"],
                 stdin=subprocess.PIPE,
@@ -115,7 +119,6 @@ class _Converter:
             timer.cancel()
         if not line:
             process.kill()
-            process.wait()
             return None
         return json.loads(line)
 
@@ -123,12 +126,17 @@ class _Converter:
         """End the process, if it runs."""
         with self._lock:
             process, self._process = self._process, None
-        if process is None:
-            return
-        process.kill()
-        process.wait()
-        for pipe in (process.stdin, process.stdout):
-            if pipe is not None:
+        if process is not None:
+            _end(process)
+
+
+def _end(process: subprocess.Popen[str]) -> None:
+    process.kill()
+    process.wait()
+    for pipe in (process.stdin, process.stdout):
+        if pipe is not None:
+            # What was still to be sent has nowhere to go.
+            with contextlib.suppress(BrokenPipeError):
                 pipe.close()
 
 

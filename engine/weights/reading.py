@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import mmap
 import os
 import threading
 from collections.abc import Iterator, Mapping
@@ -18,8 +17,6 @@ from engine.weights.entries import Entry
 
 # Bytes read at a time: small enough for the processor's cache, large enough to make the calls cheap.
 PIECE = 1 << 20
-# From here on memory comes in pages of 2 MB where the system has them: a few faults in place of thousands.
-_HUGE = 4 << 20
 
 
 def load_tensors(entries: Mapping[str, Entry], dtype: torch.dtype | None) -> Iterator[tuple[str, Tensor]]:
@@ -107,7 +104,7 @@ class _Readers:
             return dequantise(packed, entry.quantisation, entry.shape).to(dtype or torch.float32)
         target = _target_dtype(entry, dtype)
         shape = entry.shape[::-1] if entry.transposed else entry.shape
-        tensor = empty(shape, target)
+        tensor = torch.empty(shape, dtype=target)
         self._fill(entry, tensor.view(-1))
         if entry.scale is not None:
             tensor *= self.read(entry.scale, torch.float32).reshape(())
@@ -153,16 +150,3 @@ def _target_dtype(entry: Entry, dtype: torch.dtype | None) -> torch.dtype:
         return entry.dtype
     # Scaled values leave the range of eight bits.
     return dtype or (torch.float32 if entry.scale is not None else entry.dtype)
-
-
-def empty(shape: tuple[int, ...], dtype: torch.dtype) -> Tensor:
-    """A tensor without values yet, on huge pages if it is large."""
-    count = 1
-    for length in shape:
-        count *= length
-    size = count * dtype.itemsize
-    if size < _HUGE or not hasattr(mmap, "MADV_HUGEPAGE"):
-        return torch.empty(shape, dtype=dtype)
-    memory = mmap.mmap(-1, size)
-    memory.madvise(mmap.MADV_HUGEPAGE)
-    return torch.frombuffer(memory, dtype=dtype).view(shape)
