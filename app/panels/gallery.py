@@ -180,7 +180,11 @@ class GalleryPanel(QWidget):
         self.larger_action = add(self.tr("Larger"), [key.ZoomIn, "+"], lambda: self.view.step_size(1))
         self.smaller_action = add(self.tr("Smaller"), [key.ZoomOut, "-"], lambda: self.view.step_size(-1))
         for stars in range(6):
-            add(self.tr("%n star(s)", "", stars), [str(stars)], lambda stars=stars: self.rate_chosen(stars))
+            add(
+                self.tr("%n star(s)", "", stars),
+                [str(stars)],
+                lambda _checked=False, stars=stars: self.rate_chosen(stars),
+            )
         find = QAction(self.tr("Search prompts"), self)
         find.setShortcut(QKeySequence(key.Find))
         find.setShortcutContext(Qt.ShortcutContext.WidgetWithChildrenShortcut)
@@ -222,7 +226,8 @@ class GalleryPanel(QWidget):
         gallery.undo_changed.connect(self._undo_changed)
         self.view.selectionModel().selectionChanged.connect(self._selection_changed)
         self.view.selectionModel().currentChanged.connect(lambda *_: self._choose_current())
-        self.model.dataChanged.connect(lambda *_: self._choose_current())
+        for changed in (self.model.dataChanged, self.model.rowsRemoved):
+            changed.connect(lambda *_: self._choose_current())
         self.view.doubleClicked.connect(lambda index: self._open(index.row()))
         self.view.activated.connect(lambda index: self._open(index.row()))
         self.view.setContextMenuPolicy(Qt.ContextMenuPolicy.CustomContextMenu)
@@ -357,7 +362,9 @@ class GalleryPanel(QWidget):
         entries = [(ANY_BOARD, self.tr("All pictures")), (NO_BOARD, self.tr("On no board"))]
         entries += [(board.id, f"{board.name}  ({board.count:,})") for board in self._gallery.boards]
         for id, text in entries:
-            action = menu.addAction(text.replace("&", "&&"), lambda id=id: self._gallery.refine(board=id))
+            action = menu.addAction(
+                text.replace("&", "&&"), lambda _checked=False, id=id: self._gallery.refine(board=id)
+            )
             action.setCheckable(True)
             action.setChecked(id == shown)
             if id == NO_BOARD:
@@ -374,14 +381,14 @@ class GalleryPanel(QWidget):
         menu.clear()
         for stars in range(5, -1, -1):
             text = "★" * stars if stars else self.tr("No stars")
-            menu.addAction(f"{text}\t{stars}", lambda stars=stars: self.rate_chosen(stars))
+            menu.addAction(f"{text}\t{stars}", lambda _checked=False, stars=stars: self.rate_chosen(stars))
 
     def _fill_moves(self, menu: QMenu) -> None:
         menu.clear()
         chosen = self.chosen()
         for board in self._gallery.boards:
             text = board.name.replace("&", "&&")
-            menu.addAction(text, lambda id=board.id: self._gallery.move(chosen, id))
+            menu.addAction(text, lambda _checked=False, id=board.id: self._gallery.move(chosen, id))
         menu.addAction(icon("plus"), self.tr("New board…"), lambda: self._new_board(chosen))
         menu.addSeparator()
         menu.addAction(self.tr("Take off the board"), lambda: self._gallery.move(chosen, NO_BOARD))

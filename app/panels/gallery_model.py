@@ -99,6 +99,8 @@ class GalleryModel(QAbstractListModel):
 
     def picture(self, row: int) -> Picture | None:
         """The picture in this row; None until it was fetched, which this asks for."""
+        if row >= len(self._gallery.ids):
+            return None  # asked while rows are being taken out
         id = self._gallery.ids[row]
         picture = self._pictures.get(id)
         if picture is None:

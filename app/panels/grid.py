@@ -88,7 +88,7 @@ class AxisEditor(QWidget):
             if entry.task == "text to image":
                 more = [entry.display_name(name) for name in entry.sigma_schedules if name in {"default", "karras"}]
                 for label in more:
-                    menu.addAction(label, lambda label=label: self._add(label))
+                    menu.addAction(label, lambda _checked=False, label=label: self._add(label))
         return menu
 
     def _add(self, value: str) -> None:

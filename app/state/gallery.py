@@ -35,11 +35,15 @@ RESCAN_MILLISECONDS = 800
 
 @dataclass(frozen=True, slots=True)
 class Deleted:
-    """Pictures that were deleted: those in the trash, those on their way there, and sentences for those that stayed."""
+    """Pictures that were deleted.
+
+    Those in the trash, those on their way there, sentences for those that stayed, and those that were gone already.
+    """
 
     trashed: tuple[tuple[int, Trashed], ...]
     waiting: tuple[tuple[int, str], ...] = ()
     failed: tuple[str, ...] = ()
+    missing: tuple[int, ...] = ()
 
     @property
     def count(self) -> int:
@@ -395,7 +399,7 @@ class GalleryState(QObject):
             self._write(work, self._deleted)
 
     def _deleted(self, gone: Deleted) -> None:
-        ids = [id for id, _ in (*gone.trashed, *gone.waiting)]
+        ids = [*(id for id, _ in (*gone.trashed, *gone.waiting)), *gone.missing]
         self._take_out(ids)
         if self.current is not None and self.current.id in ids:
             self.choose(None)
@@ -537,15 +541,17 @@ class GalleryState(QObject):
 def _delete(store: GalleryStore, pictures: Sequence[Picture]) -> Deleted:
     trashed: list[tuple[int, Trashed]] = []
     failed: list[str] = []
+    missing: list[int] = []
     for picture in pictures:
         try:
             trashed.append((picture.id, to_trash(Path(picture.path))))
         except FileNotFoundError:
-            store.set_state([picture.id], MISSING)
+            missing.append(picture.id)
         except KnownError as error:
             failed.append(str(error))
     store.set_state([id for id, _ in trashed], TRASHED)
-    return Deleted(tuple(trashed), (), tuple(failed))
+    store.set_state(missing, MISSING)
+    return Deleted(tuple(trashed), (), tuple(failed), tuple(missing))
 
 
 def _bring_back(store: GalleryStore, gone: Deleted) -> tuple[int, list[str]]:

@@ -59,10 +59,13 @@ def _read_png(file: IO[bytes]) -> PictureTexts:
     found = PictureTexts()
     try:
         for kind, length in _chunks(file, found):
+            content = file.read(length)
+            if len(content) < length:
+                raise BadFile("it is cut short")
             if kind == b"eXIf":
-                _add_exif(found.texts, file.read(length))
+                _add_exif(found.texts, content)
             else:
-                _add_text(found.texts, kind, file.read(length))
+                _add_text(found.texts, kind, content)
     except BadFile:
         if not found.texts:
             raise
