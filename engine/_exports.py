@@ -81,6 +81,9 @@ PIPELINES: Mapping[str, str] = {
     "StableDiffusionUpscalePipeline": "engine.pipelines.stable_diffusion.pipeline_stable_diffusion_upscale",
     "StableDiffusionXLImg2ImgPipeline": "engine.pipelines.stable_diffusion_xl.pipeline_stable_diffusion_xl_img2img",
     "StableDiffusionXLInpaintPipeline": "engine.pipelines.stable_diffusion_xl.pipeline_stable_diffusion_xl_inpaint",
+    "StableDiffusionXLInstructPix2PixPipeline": (
+        "engine.pipelines.stable_diffusion_xl.pipeline_stable_diffusion_xl_instruct_pix2pix"
+    ),
     "StableDiffusionXLPipeline": "engine.pipelines.stable_diffusion_xl.pipeline_stable_diffusion_xl",
 }
 CONFIGURATION: Mapping[str, str] = {

@@ -131,7 +131,7 @@ class Family:
 
 _SD = "StableDiffusion"
 _OTHERS = tuple(f"{_SD}{name}Pipeline" for name in ("Img2Img", "Inpaint", "InstructPix2Pix", "Depth2Img"))
-_OTHERS_XL = tuple(f"{_SD}XL{name}Pipeline" for name in ("Img2Img", "Inpaint"))
+_OTHERS_XL = tuple(f"{_SD}XL{name}Pipeline" for name in ("Img2Img", "Inpaint", "InstructPix2Pix"))
 FAMILIES: tuple[Family, ...] = (
     Family("stable-diffusion", "Stable Diffusion", f"{_SD}Pipeline", _OTHERS),
     Family("stable-diffusion-2", "Stable Diffusion 2", f"{_SD}Pipeline", _OTHERS),

@@ -29,6 +29,7 @@ TASKS: Mapping[str, Mapping[str, str]] = {
         "text-to-image": "StableDiffusionXLPipeline",
         "image-to-image": "StableDiffusionXLImg2ImgPipeline",
         "inpaint": "StableDiffusionXLInpaintPipeline",
+        "edit": "StableDiffusionXLInstructPix2PixPipeline",
     },
     "lcm": {
         "text-to-image": "LatentConsistencyModelPipeline",

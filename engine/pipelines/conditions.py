@@ -72,8 +72,7 @@ class StepConditions:
         if guided and negative is None:
             raise InvalidValue("the conditions of a step hold no negative embeddings, which guidance needs; give some.")
         negatives = [self._for_each_image(negative)] if guided and negative is not None else []
-        parts = [*positive, *negatives, *negatives] if self.image_guided else [*negatives, *positive]
-        self.tensors["prompt_embeds"] = torch.cat(same_length(parts))
+        self.tensors["prompt_embeds"] = torch.cat(same_length(self._order(positive, negatives)))
         self.tensors["negative_prompt_embeds"] = negatives[0] if negatives else None
         if conditions.pooled is not None:
             self._stack_pooled(conditions.pooled, conditions.negative_pooled if guided else None)
@@ -84,12 +83,20 @@ class StepConditions:
                 f"the conditions of a step hold {len(pooled)} pooled embeddings for {len(self.weights)} prompts; give "
                 "one for each."
             )
-        parts = [*([] if negative is None else [negative]), *pooled]
-        self.tensors["add_text_embeds"] = torch.cat([self._for_each_image(part) for part in parts])
+        negatives = [] if negative is None else [negative]
+        self.tensors["add_text_embeds"] = torch.cat(
+            [self._for_each_image(part) for part in self._order(pooled, negatives)]
+        )
         if self.time_ids is not None:
             of_negative, of_positive = self.time_ids
-            ids = [*([] if negative is None else [of_negative]), *[of_positive] * len(pooled)]
-            self.tensors["add_time_ids"] = torch.cat(ids)
+            positive_ids = [of_positive] * len(pooled)
+            self.tensors["add_time_ids"] = torch.cat(
+                self._order(positive_ids, [] if negative is None else [of_negative])
+            )
+
+    def _order(self, positive: Sequence[Tensor], negative: Sequence[Tensor]) -> list[Tensor]:
+        """Return the parts of the batch in their order; `negative` is one, or none without guidance."""
+        return [*positive, *negative, *negative] if self.image_guided else [*negative, *positive]
 
     def _for_each_image(self, embeds: Tensor) -> Tensor:
         times, rest = divmod(self.images, len(embeds))

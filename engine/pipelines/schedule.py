@@ -131,12 +131,12 @@ def begun(scheduler: Scheduler, timesteps: Tensor, begin: int, resume: ResumePoi
 
 
 def remaining(timesteps: Tensor, resume: ResumePoint | None) -> list[tuple[int, Tensor]]:
-    """Return the numbers and timesteps of the steps to do: all, or those from `resume` on.
+    """Return the numbers and timesteps of the steps to do: all, or those from `resume` on; none after the last.
 
     Raises `InvalidValue` if there is no such step.
     """
     first = 0 if resume is None else resume.index
-    if not 0 <= first < max(len(timesteps), 1):
+    if not 0 <= first <= len(timesteps):
         raise InvalidValue(f"a run of {len(timesteps)} steps cannot go on from step {first}; choose an earlier one.")
     return list(enumerate(timesteps))[first:]
 

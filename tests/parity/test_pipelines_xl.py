@@ -262,6 +262,27 @@ class TestInpainting:
         assert len(ours) == len(theirs)
 
 
+@pytest.mark.parametrize(
+    "options",
+    [
+        {},
+        {"prompt": ["a", "b", "c"], "negative_prompt": ["d", "e", "f"], "guidance_rescale": 0.6},
+        {"guidance_scale": 1.0, "height": 24, "width": 40},
+        {"image": families.as_tensor(picture()), "num_images_per_prompt": 2, "denoising_end": 0.7},
+    ],
+)
+@pytest.mark.parametrize("scaled", [False, True])
+def test_editing(tmp_path: Path, scaled: bool, options: dict[str, Any]) -> None:
+    made = families.stable_diffusion_xl("StableDiffusionXLInstructPix2PixPipeline", in_channels=8)
+    pair = families.in_float64(families.paired(made, tmp_path))
+    for pipeline in pair:
+        pipeline.is_cosxl_edit = scaled
+    ours, theirs = both(pair, **{"prompt": "a cat", "image": picture(), "height": 32, "width": 32, **options})
+    assert difference(ours, theirs) <= TOLERANCE
+    with pytest.raises(InvalidValue, match="editing needs an image"):
+        pair[1]("a cat")
+
+
 def test_the_statistics_of_latents(base: Pair) -> None:
     """Autoencoders that name mean and deviation of their latents are used with them."""
     statistics = {"latents_mean": [0.3, -0.2, 0.1, 0.5], "latents_std": [1.5, 0.7, 2.0, 1.1]}
