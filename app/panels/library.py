@@ -123,7 +123,12 @@ class LibraryPanel(QWidget):
         self.trash_text.setWordWrap(True)
         layout = QHBoxLayout(bar)
         layout.setContentsMargins(MARGIN, SPACE, GAP, SPACE)
+        self.undo_button = QPushButton(self.tr("Undo"))
+        set_role(self.undo_button, "link")
+        self.undo_button.setToolTip(self.tr("Brings the model back from the trash."))
+        self.undo_button.clicked.connect(self._undo)
         layout.addWidget(self.trash_text, 1)
+        layout.addWidget(self.undo_button)
         self._trash_timer = QTimer(self, singleShot=True, interval=TRASH_SECONDS * 1000)
         self._trash_timer.timeout.connect(bar.hide)
         bar.hide()
@@ -211,6 +216,7 @@ class LibraryPanel(QWidget):
     def _make_actions(self) -> None:
         for text, keys, work in (
             (self.tr("Move to trash"), QKeySequence.StandardKey.Delete, self.details.trash_chosen),
+            (self.tr("Undo"), QKeySequence.StandardKey.Undo, self._undo),
             (self.tr("Rename"), QKeySequence("F2"), self.details.ask_for_name),
         ):
             action = QAction(text, self)
@@ -277,10 +283,18 @@ class LibraryPanel(QWidget):
             selection.setCurrentIndex(self.model.index(row), flag)
 
     def _trashed(self, name: str) -> None:
-        text = self.tr("{name} is in the system's trash; put it back from there if you miss it.")
+        if self._library.can_undo:
+            text = self.tr("{name} is in the trash.")
+        else:
+            text = self.tr("{name} is in the system's trash; put it back from there if you miss it.")
+        self.undo_button.setVisible(self._library.can_undo)
         self.trash_text.setText(text.format(name=name))
         self.trash_bar.show()
         self._trash_timer.start()
+
+    def _undo(self) -> None:
+        self.trash_bar.hide()
+        self._library.undo_trash()
 
     def _empty_pressed(self) -> None:
         if self._filtered():

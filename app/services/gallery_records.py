@@ -71,7 +71,8 @@ class GalleryFilter:
 
     `words` are looked for in prompts, each as the beginning of a word, or anywhere where none begins so. `since` and
     `until` are in microseconds since 1970, the first included, the last not. `stars` is the least rating. `board` is
-    a board's id, `ANY_BOARD` or `NO_BOARD`.
+    a board's id, `ANY_BOARD` or `NO_BOARD`. `made_by` are the names, places and hashes of one model: what a picture
+    says of its model must be among them.
     """
 
     words: str = ""
@@ -84,6 +85,7 @@ class GalleryFilter:
     until: int = 0
     stars: int = 0
     board: int = ANY_BOARD
+    made_by: tuple[str, ...] = ()
 
     @property
     def empty(self) -> bool:

@@ -48,6 +48,11 @@ def to_trash(path: Path) -> Trashed:
     return Trashed(str(path), _kept(path) if can_restore() else None)
 
 
+def trashed(path: Path) -> Trashed:
+    """The file that was at `path` and went to the trash by another way than `to_trash`."""
+    return Trashed(str(path), _kept(path) if can_restore() else None)
+
+
 def restore(trashed: Trashed) -> Path:
     """Bring a file back from the trash to where it was, under a free name if its own is taken; returns its path.
 

@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 from PySide6.QtCore import QObject, Qt, QTimer, Signal
 from PySide6.QtGui import QImage
 
+from app.services.gallery_trash import Trashed, restore, trashed
 from engine.errors import KnownError
 from engine.library_messages import (
     Card,
@@ -99,6 +100,7 @@ class LibraryState(QObject):
         self.downloads: list[DownloadItem] = []
         self.cards: tuple[Card, ...] = ()
         self.activity = ""
+        self._gone: list[Trashed] = []
         self.scanned = False
         self._show_downloads = QTimer(self, singleShot=True, interval=SHOWN_EVERY)
         self._show_downloads.timeout.connect(self.downloads_changed)
@@ -171,13 +173,27 @@ class LibraryState(QObject):
     def trash(self, entry: ModelEntry) -> None:
         """Put a model in the system's trash."""
 
-        def done(_gone: list[Path]) -> None:
+        def work() -> list[Trashed]:
+            return [trashed(path) for path in self._service.trash(entry.id)]
+
+        def done(gone: list[Trashed]) -> None:
+            self._gone = gone if all(one.kept for one in gone) else []
             self.chosen = None
             self.chosen_changed.emit()
             self.trashed.emit(entry.name)
             self._reload()
 
-        self._ask(f"library-trash:{entry.id}", lambda: self._service.trash(entry.id), done)
+        self._ask(f"library-trash:{entry.id}", work, done)
+
+    @property
+    def can_undo(self) -> bool:
+        """Whether what went to the trash last can be brought back from here."""
+        return bool(self._gone)
+
+    def undo_trash(self) -> None:
+        """Bring back what went to the trash last."""
+        gone, self._gone = self._gone, []
+        self._ask("library-undo", lambda: [restore(one) for one in gone], lambda _paths: self.scan())
 
     # ------------------------------------------------------------------------------------------------ downloads
 

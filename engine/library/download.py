@@ -187,7 +187,9 @@ class Downloads:
     ) -> Generator[DownloadEvent, None, Path]:
         folder = self._folder(id)
         target = Path(path) if path else None
-        if target is None or not target.exists() or folder.exists():
+        # A crash right after the last step: the model is in its place, and nothing of it is here any more.
+        placed = target is not None and target.exists() and not any(self._part(id, one).exists() for one in plan.files)
+        if target is None or not placed:
             check_network(self._network_off())
             check_space(plan, self._done(id, plan))
             self._store.set_state(id, "running")
@@ -199,6 +201,7 @@ class Downloads:
             target = self._place(id, plan, folder)
         else:
             hashes = {}
+            shutil.rmtree(folder, ignore_errors=True)
         for _ in self.library.scan(cancel):
             pass
         sha256 = hashes.get(plan.files[0].name, "") if len(plan.files) == 1 else ""
@@ -251,12 +254,8 @@ class Downloads:
         if len(plan.files) == 1 and not plan.target.startswith(str(models / "diffusers")):
             from engine.loading import detect
 
-            part = self._part(id, plan.files[0])
-            named = part.with_name(Path(plan.files[0].name).name)
-            if part != named and part.exists():
-                part.rename(named)
-            kind = detect(named).kind
-            source, target = named, models / OWN_FOLDERS.get(kind, "other") / named.name
+            source = self._part(id, plan.files[0])
+            target = models / OWN_FOLDERS.get(detect(source).kind, "other") / source.name
         else:
             content = folder / "files"
             source, target = content, Path(plan.target)

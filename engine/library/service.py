@@ -27,6 +27,7 @@ from engine.library_messages import (
 log = logging.getLogger(__name__)
 
 AT_ONCE = 3
+CLOSING_SECONDS = 1.0
 
 
 class LibraryService:
@@ -55,6 +56,7 @@ class LibraryService:
         self._library: Library | None = None
         self._watcher: Watcher | None = None
         self._watched: list[Path] = []
+        self._asked: set[Path] = set()
         self._running: dict[str, threading.Event] = {}
         self._threads: list[threading.Thread] = []
         self._free = threading.Semaphore(AT_ONCE)
@@ -79,9 +81,10 @@ class LibraryService:
         """Index the program's own folder and these, and watch them from now on."""
         library = self.library
         wanted = [self._places[1].absolute(), *(folder.absolute() for folder in folders)]
-        for root in library.roots():
-            if root not in wanted:
-                library.remove_root(root)
+        # Only what was asked for before and is no longer goes; the command line may have added folders of its own.
+        for root in set(library.roots()) & self._asked - set(wanted):
+            library.remove_root(root)
+        self._asked = set(wanted[1:])
         for folder in wanted[1:]:
             if folder.is_dir():
                 library.add_root(folder)
@@ -89,7 +92,7 @@ class LibraryService:
             last: LibraryEvent | None = None
             for last in library.scan(self._closing):
                 self._tell(last)
-        self._watch([root for root in wanted if root.is_dir()])
+        self._watch([root for root in library.roots() if root.is_dir()])
         if not isinstance(last, ScanDone):
             raise KnownError("The model folders could not be looked at; try again.")
         return last
@@ -185,7 +188,7 @@ class LibraryService:
         self.downloads.remove(id)
 
     def close(self) -> None:
-        """Pause what runs and stop watching; waits until the threads have ended."""
+        """Pause what runs and stop watching; a download that waits for its server is left to the next start."""
         with self._lock:
             self._closing.set()
             running, threads, watcher = list(self._running.values()), list(self._threads), self._watcher
@@ -195,7 +198,7 @@ class LibraryService:
         if watcher is not None:
             watcher.close()
         for thread in threads:
-            thread.join()
+            thread.join(CLOSING_SECONDS)
 
     def _run(self, id: str, cancel: threading.Event) -> None:
         last: DownloadEvent | None = None

@@ -137,6 +137,7 @@ def test_rename_and_trash_by_keyboard(
     full: Desk, qtbot: QtBot, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("send2trash.plat_other.HOMETRASH_B", str(tmp_path / "Trash").encode())
+    monkeypatch.setattr("send2trash.plat_other.HOMETRASH", str(tmp_path / "Trash"))
     full.click("Neon")
     monkeypatch.setattr(QInputDialog, "getText", lambda *_: ("Rain", True))
     qtbot.keyClick(full.panel.view, Qt.Key.Key_F2)
@@ -151,6 +152,9 @@ def test_rename_and_trash_by_keyboard(
     full.until(lambda: "Rain" not in full.names())
     assert full.panel.trash_bar.isVisible() and "trash" in full.panel.trash_text.text()
     assert (tmp_path / "Trash" / "files" / "Rain.safetensors").exists()
+    qtbot.mouseClick(full.panel.undo_button, Qt.MouseButton.LeftButton)
+    full.until(lambda: "Rain" in full.names())
+    assert (full.models / "loras" / "Rain.safetensors").exists() and not full.panel.trash_bar.isVisible()
 
 
 def test_files_that_come_and_go_are_noticed(full: Desk) -> None:
