@@ -52,9 +52,9 @@ def model_info(location: str) -> ModelInfo:
     """
     path = model_folder(location)
     if path.is_file():
-        from engine import loading
+        from engine.loading import model_info as read_file
 
-        return loading.model_info(path)
+        return read_file(path)
     return read_model(path)
 
 
@@ -112,9 +112,11 @@ def scheduler_config(info: ModelInfo) -> dict[str, Any]:
     """The configuration of the scheduler that a model came with."""
     if info.folder.is_dir():
         return read_json(info.folder / SCHEDULER_CONFIG)
-    from engine import loading
+    from engine.loading import detect
+    from engine.loading.configurations import family_configuration
 
-    return loading.scheduler_config(info.folder)
+    found = detect(info.folder)
+    return family_configuration(found.family, found.variant, found.prediction)["scheduler"]
 
 
 def make_scheduler(name: str, sigma_schedule: str, config: Any) -> Any:

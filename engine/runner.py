@@ -5,19 +5,18 @@ No Qt here: the command line iterates `run` itself, the window's engine thread d
 
 from __future__ import annotations
 
-import gc
+import json
 import logging
 import threading
 import traceback
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Generator, Iterator
 from contextlib import closing
-from dataclasses import dataclass
 from datetime import datetime
 from time import perf_counter
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING
 
 import engine
-from engine.catalog import ModelInfo, model_folder, read_model, scheduler_entry
+from engine.catalog import ModelInfo
 from engine.errors import (
     BadFile,
     Cancelled,
@@ -41,46 +40,35 @@ from engine.messages import (
     JobStarted,
     ModelLoaded,
     ModelLoading,
+    Notice,
     Recipe,
-    StepDone,
 )
 from engine.metadata import encode_png
-from engine.metadata.fingerprint import fingerprint
 from engine.pictures import check_target, picture_path, write_picture
+from engine.queries import model_info
+from engine.run_memory import PLANS, apply_plan, is_device_lost, is_out_of_memory
+from engine.run_model import Loaded, ModelKey, free, free_frames, key_of, load, return_memory
 from engine.warmup import import_torch
 
 if TYPE_CHECKING:
-    import torch
     from PIL.Image import Image
 
-    from engine.pipelines.stable_diffusion.pipeline_stable_diffusion import StableDiffusionPipeline
-    from engine.pipelines.step import Step
+    from engine.run_picture import Job
+    from engine.run_prompt import Prompted
 
 log = logging.getLogger(__name__)
 
 THUMBNAIL_SIDE = 256
+NO_MEMORY = "There is not enough memory for this picture; choose a smaller size or a lower precision."
 _WRONG_INPUT = (InvalidValue, MissingFile, BadFile, ConfigError, WeightsMismatch, DeviceUnavailable)
-
-
-@dataclass
-class _Loaded:
-    """A pipeline ready to run; `scheduler_config` is the one it came with, from which every scheduler is made."""
-
-    info: ModelInfo
-    fingerprint: str
-    device: torch.device
-    dtype: str
-    pipeline: StableDiffusionPipeline
-    scheduler_config: dict[str, Any]
-    preview: Callable[[torch.Tensor], Bitmap]
 
 
 class Runner:
     """Runs one job at a time and keeps the loaded pipeline for the next one."""
 
-    def __init__(self) -> None:
-        self._loaded: _Loaded | None = None
-        self._settings = EngineSettings()
+    def __init__(self, settings: EngineSettings | None = None) -> None:
+        self._loaded: Loaded | None = None
+        self._settings = settings or EngineSettings()
 
     @property
     def model(self) -> str | None:
@@ -103,7 +91,8 @@ class Runner:
             yield JobStarted(job_id=request.job_id, count=request.count, steps=request.steps)
             yield from self._pictures(request, cancel or threading.Event())
             last = JobDone(job_id=request.job_id, seconds=perf_counter() - began)
-        except Cancelled:
+        except Cancelled as cancelled:
+            free_frames(cancelled.__traceback__)
             last = JobCancelled(job_id=request.job_id)
         except Exception as error:  # the border between the engine and its users: any error ends one job only
             last = _failure(request.job_id, error)
@@ -111,40 +100,38 @@ class Runner:
         yield last
 
     def warm_up(self, model: str, device: str, dtype: str) -> None:
-        """Load the model at `model` ahead of its first job; where that fails, the job will say why."""
-        info = read_model(model_folder(model))
-        self._load(info, device, dtype)
+        """Load the model at `model` ahead of its first job.
+
+        Raises:
+            KnownError: it cannot be loaded.
+        """
+        import_torch()
+        info = model_info(model)
+        key = ModelKey.of(info, device, dtype)
+        if self._loaded is None or self._loaded.key != key:
+            self.release()
+            self._loaded = load(info, key)
 
     def release(self) -> None:
         """Let go of the loaded model and return its memory."""
-        self._loaded = None
-        gc.collect()
+        if self._loaded is not None:
+            loaded, self._loaded = self._loaded, None
+            free(loaded)
 
     def _pictures(self, request: GenerateRequest, cancel: threading.Event) -> Iterator[Event]:
         now = datetime.now()
-        info = read_model(model_folder(request.model))
+        info = model_info(request.model)
         info.check_size(request.width, request.height)
         info.check_scheduler(request.scheduler, request.sigma_schedule)
         targets = [picture_path(request, image, now) for image in range(request.count)]
         for target in targets:
             check_target(target, request.on_existing)
-        loaded = self._fitting(info, request)
-        if loaded is None:
-            yield ModelLoading(job_id=request.job_id, model=str(info.folder))
-            began = perf_counter()
-            loaded = self._load(info, request.device, request.dtype)
-            yield ModelLoaded(
-                job_id=request.job_id,
-                model=str(info.folder),
-                device=str(loaded.device),
-                dtype=loaded.dtype,
-                seconds=perf_counter() - began,
-            )
-        self._set_scheduler(loaded, request)
+        loaded = yield from self._model(info, request)
         for image, target in enumerate(targets):
             began = perf_counter()
-            picture = yield from _denoise(loaded, request, image, cancel)
-            recipe = _recipe(loaded, request, image)
+            picture, prompted = yield from self._picture(loaded, request, image, cancel)
+            loaded = self._loaded or loaded
+            recipe = make_recipe(loaded, request, image, prompted)
             path = write_picture(target, encode_png(picture, recipe), request.on_existing)
             yield ImageDone(
                 job_id=request.job_id,
@@ -155,108 +142,77 @@ class Runner:
                 seconds=perf_counter() - began,
             )
 
-    def _fitting(self, info: ModelInfo, request: GenerateRequest) -> _Loaded | None:
-        """What is loaded, if it serves the request."""
-        from engine.device import resolve_device
-
-        loaded = self._loaded
-        if loaded is None or loaded.info != info or loaded.fingerprint != fingerprint(info.folder):
-            return None
-        same = loaded.dtype == request.dtype and loaded.device == resolve_device(request.device)
-        return loaded if same else None
-
-    def _load(self, info: ModelInfo, device_name: str, dtype: str) -> _Loaded:
-        self.release()  # before, not after: two models at once may not fit
+    def _model(self, info: ModelInfo, request: GenerateRequest) -> Generator[Event, None, Loaded]:
+        """The model that the request needs, loaded now unless it is there."""
         import_torch()
-        from engine.device import resolve_device, resolve_dtype
-        from engine.pipelines.base import DiffusionPipeline
-        from engine.preview import load_preview
-
-        device = resolve_device(device_name)
-        loaded = DiffusionPipeline.from_pretrained(info.folder, torch_dtype=resolve_dtype(dtype))
-        # Of the catalogue's families there is one so far.
-        pipeline = cast("StableDiffusionPipeline", loaded.to(device))
-        self._loaded = _Loaded(
-            info=info,
-            fingerprint=fingerprint(info.folder),
-            device=device,
-            dtype=dtype,
-            pipeline=pipeline,
-            scheduler_config=pipeline.scheduler.config,
-            preview=load_preview(info.folder / "vae", pipeline.vae),
+        key = key_of(info, request)
+        if self._loaded is not None and self._loaded.key == key and self._loaded.info == info:
+            return self._loaded
+        yield ModelLoading(job_id=request.job_id, model=str(info.folder))
+        began = perf_counter()
+        self.release()  # before, not after: two models at once may not fit
+        self._loaded = loaded = load(info, key)
+        yield ModelLoaded(
+            job_id=request.job_id,
+            model=str(info.folder),
+            device=key.device,
+            dtype=key.dtype,
+            seconds=perf_counter() - began,
         )
-        return self._loaded
+        return loaded
 
-    def _set_scheduler(self, loaded: _Loaded, request: GenerateRequest) -> None:
-        from engine import schedulers
+    def _picture(
+        self, loaded: Loaded, request: GenerateRequest, image: int, cancel: threading.Event
+    ) -> Generator[Event, None, tuple[Image, Prompted]]:
+        """Make a picture; where memory or device fail, once more with the next cheaper plan."""
+        from engine.run_picture import Job
 
-        entry = scheduler_entry(request.scheduler)
-        changes = entry.config_changes(request.sigma_schedule)
-        scheduler_class = getattr(schedulers, entry.class_name)
-        loaded.pipeline.scheduler = scheduler_class.from_config(loaded.scheduler_config, **changes)
+        try:
+            return (yield from _attempt(Job(loaded, request, cancel, self._settings), image, level=0))
+        except (RuntimeError, MemoryError) as error:
+            if is_device_lost(error):
+                notice = "The device stopped answering: the model is loaded again for one more try."
+            elif is_out_of_memory(error):
+                notice = PLANS[1].words
+            else:
+                raise
+            log.warning("a picture failed and is tried again", exc_info=error)
+            lost = is_device_lost(error)
+            free_frames(error.__traceback__)
+        yield Notice(job_id=request.job_id, message=notice)
+        if lost:
+            self.release()
+            loaded = yield from self._model(model_info(request.model), request)
+        return (yield from _attempt(Job(loaded, request, cancel, self._settings), image, level=0 if lost else 1))
 
 
-def run(request: GenerateRequest, cancel: threading.Event | None = None) -> Iterator[Event]:
+def run(
+    request: GenerateRequest, cancel: threading.Event | None = None, settings: EngineSettings | None = None
+) -> Iterator[Event]:
     """Do one job with a runner of its own; see `Runner.run`."""
-    return Runner().run(request, cancel)
+    return Runner(settings).run(request, cancel)
 
 
-def _denoise(
-    loaded: _Loaded, request: GenerateRequest, image: int, cancel: threading.Event
-) -> Generator[Event, None, Image]:
-    """Make picture `image` of the job, yielding its steps; returns it."""
-    import torch
+def _attempt(job: Job, image: int, level: int) -> Generator[Event, None, tuple[Image, Prompted]]:
+    from engine.run_picture import make_picture
 
-    from engine.cancel import cancellable
-
-    steps = loaded.pipeline.steps(
-        prompt=request.prompt,
-        negative_prompt=request.negative_prompt or None,
-        height=request.height,
-        width=request.width,
-        num_inference_steps=request.steps,
-        guidance_scale=request.guidance_scale,
-        guidance_rescale=request.guidance_rescale,
-        clip_skip=request.clip_skip,
-        generator=torch.Generator("cpu").manual_seed(request.seed + image),
-        output_type="pil",
-    )
-    modules = [part for part in loaded.pipeline.components.values() if isinstance(part, torch.nn.Module)]
-    with cancellable(modules, cancel), closing(steps):
-        while True:
-            if cancel.is_set():
-                raise Cancelled
-            began = perf_counter()
-            try:
-                step = next(steps)
-            except StopIteration as end:
-                return end.value.images[0]
-            seconds = perf_counter() - began
-            yield StepDone(
-                job_id=request.job_id,
-                image=image,
-                index=step.index,
-                total=step.total,
-                timestep=float(step.timestep),
-                seconds=seconds,
-                preview=loaded.preview(_clean(step)) if request.previews else None,
-            )
+    apply_plan(job.loaded.pipeline, PLANS[level])
+    if level:
+        return_memory()
+    with closing(make_picture(job, image)) as events:
+        return (yield from events)
 
 
-def _clean(step: Step) -> torch.Tensor:
-    """What the model takes the finished picture to be; PNDM does not say, and its samples come close to it."""
-    return step.latents if step.pred_original_sample is None else step.pred_original_sample
-
-
-def _recipe(loaded: _Loaded, request: GenerateRequest, image: int) -> Recipe:
+def make_recipe(loaded: Loaded, request: GenerateRequest, image: int, prompted: Prompted) -> Recipe:
+    """What made picture `image` of the job."""
     import torch
 
     return Recipe(
-        prompt=request.prompt,
-        negative_prompt=request.negative_prompt,
+        prompt=prompted.prompt,
+        negative_prompt=prompted.negative,
         model=loaded.info.location,
         model_name=loaded.info.name,
-        model_fingerprint=loaded.fingerprint,
+        model_fingerprint=loaded.key.fingerprint,
         scheduler=request.scheduler,
         sigma_schedule=request.sigma_schedule,
         steps=request.steps,
@@ -267,9 +223,35 @@ def _recipe(loaded: _Loaded, request: GenerateRequest, image: int) -> Recipe:
         height=request.height,
         clip_skip=request.clip_skip,
         device=loaded.device.type,
-        dtype=loaded.dtype,
+        dtype=loaded.key.dtype,
         program=f"Sfumato {engine.__version__} with torch {torch.__version__}",
+        extras=tuple(_extras(loaded, request, prompted)),
     )
+
+
+def _extras(loaded: Loaded, request: GenerateRequest, prompted: Prompted) -> Iterator[tuple[str, str]]:
+    """What only some pictures have, under the names of the request's fields."""
+    if request.prompt_syntax != "a1111":
+        yield "prompt_syntax", request.prompt_syntax
+    if prompted.prompt != request.prompt:
+        yield "prompt_template", request.prompt
+    if prompted.negative != request.negative_prompt:
+        yield "negative_prompt_template", request.negative_prompt
+    if prompted.adapters:
+        yield "adapters", prompted.adapters
+    if request.vae:
+        yield "vae", request.vae
+        yield "vae_fingerprint", loaded.key.vae_fingerprint
+    if request.init_image:
+        yield "init_image", request.init_image
+        yield "strength", str(request.strength)
+    if request.mask_image:
+        yield "mask_image", request.mask_image
+    if request.hires_scale > 1:
+        for name in ("hires_scale", "hires_steps", "hires_strength"):
+            yield name, str(getattr(request, name))
+    if request.start is not None:
+        yield "start", json.dumps({"record": request.start.record, "step": request.start.step})
 
 
 def _thumbnail(picture: Image) -> Bitmap:
@@ -279,17 +261,10 @@ def _thumbnail(picture: Image) -> Bitmap:
 
 
 def _failure(job_id: str, error: Exception) -> JobFailed:
-    if _is_out_of_memory(error):
-        error = OutOfMemory("There is not enough memory for this picture; choose a smaller size or a lower precision.")
+    if is_out_of_memory(error):
+        error = OutOfMemory(NO_MEMORY)
     if isinstance(error, KnownError):
         return JobFailed.known(job_id, error, wrong_input=isinstance(error, _WRONG_INPUT))
     log.error("a job failed", exc_info=error)
     report = "".join(traceback.format_exception(error))
     return JobFailed(job_id=job_id, kind=type(error).__name__, message=str(error) or repr(error), report=report)
-
-
-def _is_out_of_memory(error: Exception) -> bool:
-    # On a CPU torch raises a bare RuntimeError; its words are the only sign.
-    words = ("out of memory", "not enough memory", "can't allocate memory")
-    told = isinstance(error, RuntimeError) and any(word in str(error).lower() for word in words)
-    return isinstance(error, MemoryError) or (told and not isinstance(error, KnownError))

@@ -95,7 +95,12 @@ def test_no_previews_when_not_asked_for(runner: Runner, request_: GenerateReques
 
 def test_the_picture_is_the_pipelines_own(runner: Runner, request_: GenerateRequest, tiny_sd_folder: Path) -> None:
     (done,) = only(
-        list(runner.run(replace(request_, negative_prompt="blue", guidance_rescale=0.5, clip_skip=1))), ImageDone
+        list(
+            runner.run(
+                replace(request_, prompt_syntax="plain", negative_prompt="blue", guidance_rescale=0.5, clip_skip=1)
+            )
+        ),
+        ImageDone,
     )
     expected = DiffusionPipeline.from_pretrained(tiny_sd_folder)(  # pyright: ignore[reportCallIssue]
         "a red apple",
@@ -205,7 +210,7 @@ def test_cancel_inside_a_step_and_inside_the_decoder(request_: GenerateRequest, 
     for part in (pipeline.text_encoder, pipeline.unet.mid_block, pipeline.vae.decoder.mid_block):
         cancel = threading.Event()
         handle = part.register_forward_pre_hook(lambda *_args, cancel=cancel: cancel.set())
-        events = list(runner.run(request_, cancel))
+        events = list(runner.run(replace(request_, prompt=type(part).__name__), cancel))
         handle.remove()
         assert isinstance(events[-1], JobCancelled)
         assert not only(events, ImageDone)

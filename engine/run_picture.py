@@ -1,0 +1,311 @@
+"""One picture of a job: its passes, step by step, with cancelling, previews and records."""
+
+from __future__ import annotations
+
+import inspect
+import threading
+from collections.abc import Generator
+from contextlib import closing
+from dataclasses import dataclass, replace
+from pathlib import Path
+from time import perf_counter
+from typing import TYPE_CHECKING, Any, cast
+
+import torch
+
+from engine.cancel import cancellable
+from engine.errors import BadFile, Cancelled, InvalidValue, KnownError, MissingFile
+from engine.messages import EngineSettings, Event, GenerateRequest, Notice, StepDone
+from engine.pipelines.auto import TASKS, for_task
+from engine.pipelines.step import ResumePoint, Step
+from engine.queries import make_scheduler
+from engine.run_model import Loaded
+from engine.run_prompt import Prompted, conditions, read_prompt
+from engine.run_record import Branch, Recorder, begin, store_of
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+FIRST, SECOND = 0, 1
+
+
+@dataclass(frozen=True)
+class Job:
+    """What all pictures of a job have in common."""
+
+    loaded: Loaded
+    request: GenerateRequest
+    cancel: threading.Event
+    settings: EngineSettings
+
+
+@dataclass(frozen=True)
+class Pass:
+    """One way from noise to a picture.
+
+    Attributes:
+        number: FIRST, or SECOND for the one at a larger size.
+        pipeline: the pipeline that does it.
+        steps: what is asked of the scheduler.
+        strength: share of them that is done, None for all.
+        width, height: of the picture.
+    """
+
+    number: int
+    pipeline: Any
+    steps: int
+    strength: float | None
+    width: int
+    height: int
+
+    def scheduler(self, loaded: Loaded, request: GenerateRequest) -> tuple[Any, int]:
+        """Return the prepared scheduler of `request`, and how many of its timesteps are left out."""
+        steps, strength = _steps_of(request, self.number)
+        scheduler = make_scheduler(request.scheduler, request.sigma_schedule, loaded.scheduler_config)
+        scheduler.set_timesteps(steps, device=loaded.device)
+        share = 1.0 if strength is None or self.strength is None else strength
+        return scheduler, (steps - min(int(steps * share), steps)) * scheduler.order
+
+    def length(self, loaded: Loaded, request: GenerateRequest) -> int:
+        """Return how many steps it takes in fact."""
+        scheduler, skipped = self.scheduler(loaded, request)
+        return len(scheduler.timesteps) - skipped
+
+
+def _steps_of(request: GenerateRequest, number: int) -> tuple[int, float | None]:
+    if number == FIRST:
+        return request.steps, request.strength if request.init_image else None
+    return request.hires_steps or request.steps, request.hires_strength
+
+
+def make_picture(job: Job, image: int) -> Generator[Event, None, tuple[Image, Prompted]]:
+    """Make picture `image` of the job, yielding its steps; returns it, and the texts that made it."""
+    request, loaded = job.request, job.loaded
+    seed = request.seed + image
+    with cancellable(loaded.modules, job.cancel):
+        _look(job)
+        prompted = read_prompt(loaded, request, seed, job.settings)
+        for notice in prompted.notices if image == 0 else ():
+            yield Notice(job_id=request.job_id, message=notice)
+        branch = yield from _branch(job)
+        return (yield from _Picture(job, image, seed, prompted, branch).make()), prompted
+
+
+class _Picture:
+    """The making of one picture."""
+
+    def __init__(self, job: Job, image: int, seed: int, prompted: Prompted, branch: Branch | None) -> None:
+        self.job, self.image, self.seed, self.prompted, self.branch = job, image, seed, prompted, branch
+        store = store_of(job.settings) if job.request.record else None
+        self.recorder = Recorder(store, replace(job.request, seed=seed, count=1)) if store else None
+        self.generator = torch.Generator("cpu").manual_seed(seed)
+        self.passes = _passes(job.loaded, job.request)
+        self.lengths = [one.length(job.loaded, job.request) for one in self.passes]
+
+    def make(self) -> Generator[Event, None, Image]:
+        try:
+            picture: Image | None = None
+            for one in self.passes:
+                if self.branch is not None and one.number < self._branch_pass():
+                    continue
+                picture = yield from self._run(one, picture)
+        finally:
+            if self.recorder is not None:
+                self.recorder.write()
+        return cast("Image", picture)
+
+    def _branch_pass(self) -> int:
+        return SECOND if self.branch is not None and self.branch.state.first else FIRST
+
+    def _run(self, one: Pass, picture: Image | None) -> Generator[Event, None, Image]:
+        job, request, loaded = self.job, self.job.request, self.job.loaded
+        resume: ResumePoint | None = None
+        scheduler, _ = one.scheduler(loaded, request)
+        if self.branch is not None and one.number == self._branch_pass():
+            scheduler, self.generator, start = begin(
+                self.branch, request, self.seed, lambda of: one.scheduler(loaded, of), loaded.device
+            )
+            resume = start.resume
+            if start.notice:
+                yield Notice(job_id=request.job_id, message=start.notice)
+        one.pipeline.scheduler = scheduler
+        arguments, unknown = self._arguments(one, picture, resume)
+        if unknown:
+            yield Notice(job_id=request.job_id, message=unknown)
+        steps: Generator[Step, None, Any] = one.pipeline.steps(**arguments)
+        with closing(steps):
+            while True:
+                _look(job)
+                began = perf_counter()
+                try:
+                    step = next(steps)
+                except StopIteration as end:
+                    return end.value.images[0]
+                yield self._done(one, step, perf_counter() - began)
+
+    def _done(self, one: Pass, step: Step, seconds: float) -> StepDone:
+        request, recorder = self.job.request, self.recorder
+        first = sum(self.lengths[: one.number])
+        if recorder is not None:
+            recorder.take(step, first + step.index, first, one.pipeline.scheduler, self.generator)
+        return StepDone(
+            job_id=request.job_id,
+            image=self.image,
+            index=first + step.index,
+            total=sum(self.lengths),
+            timestep=float(step.timestep),
+            seconds=seconds,
+            preview=self.job.loaded.preview(_clean(step)) if request.previews else None,
+            record="" if recorder is None else recorder.key,
+        )
+
+    def _arguments(self, one: Pass, picture: Image | None, resume: ResumePoint | None) -> tuple[dict[str, Any], str]:
+        """Return what the pipeline is called with, and a sentence on what it does not take."""
+        request, loaded = self.job.request, self.job.loaded
+        accepted = inspect.signature(type(one.pipeline).__call__).parameters
+        before = request.steps if one.number == SECOND else 0
+        planned = conditions(loaded, request, self.prompted, self.job.settings, one.steps, before)
+        values: dict[str, Any] = {
+            "num_inference_steps": one.steps,
+            "guidance_scale": request.guidance_scale,
+            "generator": self.generator,
+            "output_type": "pil",
+            "width": one.width,
+            "height": one.height,
+        }
+        if request.guidance_rescale:
+            values["guidance_rescale"] = request.guidance_rescale
+        if planned is None:
+            values |= {"prompt": self.prompted.prompt, "clip_skip": request.clip_skip}
+            values |= {"negative_prompt": self.prompted.negative or None}
+        if one.strength is not None:
+            values["strength"] = one.strength
+            values |= _images(request, one, picture, resuming=resume is not None)
+        unknown = "guidance_rescale" in values and "guidance_rescale" not in accepted
+        told = "This kind of run knows no guidance rescale; it is left out." if unknown and self.image == 0 else ""
+        values = {name: value for name, value in values.items() if name in accepted}
+        return values | {"conditioning": planned, "resume": resume}, told
+
+
+def _look(job: Job) -> None:
+    if job.cancel.is_set():
+        raise Cancelled
+
+
+def _clean(step: Step) -> torch.Tensor:
+    """What the model takes the finished picture to be; PNDM does not say, and its samples come close to it."""
+    return step.latents if step.pred_original_sample is None else step.pred_original_sample
+
+
+# ---------------------------------------------------------------------------------------------------- passes
+
+
+def _passes(loaded: Loaded, request: GenerateRequest) -> list[Pass]:
+    task = "text-to-image"
+    if request.mask_image:
+        if not request.init_image:
+            raise InvalidValue("A mask needs the picture that it belongs to; choose a picture to start from.")
+        task = "inpaint"
+    elif request.init_image:
+        task = _own_task(loaded.pipeline) or "image-to-image"
+    steps, strength = _steps_of(request, FIRST)
+    pipeline = for_task(loaded.pipeline, task)
+    passes = [Pass(FIRST, pipeline, steps, strength, request.width, request.height)]
+    if request.hires_scale > 1:
+        multiple = loaded.info.size_multiple
+        sides = [max(round(side * request.hires_scale / multiple), 1) * multiple for side in _sides(request)]
+        steps, strength = _steps_of(request, SECOND)
+        larger = for_task(loaded.pipeline, "image-to-image")
+        passes.append(Pass(SECOND, larger, steps, strength, sides[0], sides[1]))
+    return passes
+
+
+def _sides(request: GenerateRequest) -> tuple[int, int]:
+    return request.width, request.height
+
+
+def _own_task(pipeline: Any) -> str | None:
+    """The task of a model that can do nothing else with a picture: editing, upscaling."""
+    name = type(pipeline).__name__
+    own = (task for tasks in TASKS.values() for task, known in tasks.items() if known == name)
+    return next((task for task in own if task in {"edit", "upscale"}), None)
+
+
+def _images(request: GenerateRequest, one: Pass, picture: Image | None, *, resuming: bool) -> dict[str, Any]:
+    from PIL import Image as pillow  # noqa: N813
+
+    size = (one.width, one.height)
+    if one.number == SECOND:
+        if picture is None:  # the run goes on inside this pass, from its latents
+            return {"image": pillow.new("RGB", size)}
+        return {"image": picture.resize(size, pillow.Resampling.LANCZOS)}
+    images = {"image": _read(request.init_image, "RGB", size)}
+    if request.mask_image:
+        images["mask_image"] = _read(request.mask_image, "L", size)
+    return images
+
+
+def _read(path: str, mode: str, size: tuple[int, int]) -> Image:
+    """Return the picture at `path`, its middle cut to the aspect ratio of `size` and scaled."""
+    from PIL import Image as pillow  # noqa: N813
+    from PIL import ImageOps, UnidentifiedImageError
+
+    try:
+        with pillow.open(Path(path).expanduser()) as image:
+            upright = ImageOps.exif_transpose(image)
+            return ImageOps.fit(_flattened(upright).convert(mode), size, pillow.Resampling.LANCZOS)
+    except FileNotFoundError as error:
+        raise MissingFile(f"The picture {path} does not exist; choose another one.") from error
+    except (UnidentifiedImageError, OSError, SyntaxError, ValueError) as error:
+        if isinstance(error, KnownError):
+            raise
+        raise BadFile(f"The picture {path} cannot be read ({error}); choose another one.") from error
+
+
+def _flattened(image: Image) -> Image:
+    """Put what is transparent on white."""
+    from PIL import Image as pillow  # noqa: N813
+
+    if "A" not in image.getbands() and "transparency" not in image.info:
+        return image
+    rgba = image.convert("RGBA")
+    return pillow.alpha_composite(pillow.new("RGBA", rgba.size, "white"), rgba)
+
+
+# ---------------------------------------------------------------------------------------------------- branches
+
+
+def _branch(job: Job) -> Generator[Event, None, Branch | None]:
+    """Find the state that the job starts from, making the steps up to it again where it is gone."""
+    start = job.request.start
+    if start is None:
+        return None
+    store = store_of(job.settings)
+    if store is None:
+        raise InvalidValue("No steps are kept, so that there is none to branch from; switch the records on.")
+    origin = store.request(start.record)
+    state = store.get(start.record, start.step)
+    if state is None:
+        yield Notice(job_id=job.request.job_id, message="The state of that step is gone; the steps are made again.")
+        yield from _replay(job, origin, start.record, start.step)
+        state = store.get(start.record, start.step)
+    if state is None:
+        raise InvalidValue(f"The picture has no step {start.step + 1} to branch from; choose an earlier one.")
+    return Branch(state, origin)
+
+
+def _replay(job: Job, origin: GenerateRequest, key: str, last: int) -> Generator[Event, None, None]:
+    """Make the steps of `origin` up to number `last` again, and keep them under the same key."""
+    store = store_of(job.settings)
+    again = Job(job.loaded, replace(origin, record=True, previews=False), job.cancel, job.settings)
+    prompted = read_prompt(job.loaded, origin, origin.seed, job.settings)
+    branch = yield from _branch(again)
+    picture = _Picture(again, 0, origin.seed, prompted, branch)
+    if store is not None:
+        picture.recorder = Recorder(store, origin, key)
+    with closing(picture.make()) as events:
+        for event in events:
+            if isinstance(event, StepDone) and event.index >= last:
+                break
+    # The adapters of the origin are off again, those of the branch on.
+    read_prompt(job.loaded, job.request, job.request.seed, job.settings)
