@@ -308,8 +308,6 @@ class Application(QObject):
         old.close()
         old.deleteLater()
         self._offer_names()
-        if self.run.picture is not None:
-            self.run.show(self.run.picture.path, self.run.picture.recipe)
         self._rebuilding = False
 
     # ------------------------------------------------------------------------------------------------ making pictures

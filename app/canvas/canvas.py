@@ -72,6 +72,10 @@ class Canvas(QWidget):
         self._arrange()
         self._connect()
         self._show_everything()
+        # A canvas made anew, as after a change of language, goes on where the old one was.
+        if run.picture is not None:
+            self._picture_came(run.picture)
+        self._show_preview()
 
     # ------------------------------------------------------------------------------------------------ what users do
 

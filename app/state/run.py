@@ -225,7 +225,8 @@ class RunState(QObject):
 
         While a job runs the canvas stays with it until `follow`.
         """
-        self._set_following(not self.working)
+        if self._picture is None or path != self._picture.path:
+            self._set_following(not self.working)
         known = self._history.get(path)
         self._set_picture(known or Picture(path, recipe or Recipe()))
         store = self._steps
