@@ -125,7 +125,7 @@ HELPERS: tuple[tuple[str, str, tuple[str, ...]], ...] = (
 )
 # Pieces of names that only adapters have, and the style that each is of.
 ADAPTER_PIECES: tuple[tuple[str, str], ...] = (
-    (".hada_w1_a", "lycoris"),
+    (".hada_w1_", "lycoris"),
     (".lokr_w1", "lycoris"),
     (".lokr_w2", "lycoris"),
     (".oft_blocks", "lycoris"),
