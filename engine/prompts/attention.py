@@ -15,7 +15,7 @@ from engine.prompts.segments import BREAK, Segment
 
 ROUND_FACTOR, SQUARE_FACTOR = 1.1, 1 / 1.1
 _TOKEN = re.compile(r"(?P<escape>\\[()\[\]\\]|\\)|[(\[]|:\s*(?P<weight>[+-]?[.\d]+)\s*\)|[)\]]|[^\\()\[\]:]+|:")
-_BREAK = re.compile(r"\s*\bBREAK\b\s*")
+_BREAK = re.compile(r"\bBREAK\b")
 
 Kind = Literal["text", "escape", "bracket", "weight", "break"]
 
@@ -52,35 +52,52 @@ def parse_attention(text: str) -> tuple[Segment, ...]:
 def scan(text: str, *, strict: bool = True) -> list[Piece]:
     """Return every stretch of `text` with its weight; unless `strict`, a weight that is no number counts as text."""
     pieces: list[Piece] = []
+    texts: list[Piece] = []
+    # Where in `texts` the brackets that are still open stand.
     opened: dict[str, list[int]] = {"(": [], "[": []}
     for match in _TOKEN.finditer(text):
         token, (start, end) = match.group(), match.span()
+        found = [Piece(start, end, "bracket", token)]
         if match["escape"] is not None:
-            pieces.append(Piece(start, end, "escape", token[1:]))
+            found = [Piece(start, end, "escape", token[1:])]
         elif token in opened:
-            opened[token].append(len(pieces))
-            pieces.append(Piece(start, end, "bracket", token))
+            opened[token].append(len(texts))
         elif match["weight"] is not None and opened["("]:
             factor = _number(match["weight"], text, strict)
-            _multiply(pieces, opened["("].pop(), factor)
-            pieces.append(Piece(start, end, "weight", token, factor))
+            _multiply(texts, opened["("].pop(), factor)
+            found = [Piece(start, end, "weight", token, factor)]
         elif token == ")" and opened["("]:
-            _multiply(pieces, opened["("].pop(), ROUND_FACTOR)
-            pieces.append(Piece(start, end, "bracket", token))
+            _multiply(texts, opened["("].pop(), ROUND_FACTOR)
         elif token == "]" and opened["["]:
-            _multiply(pieces, opened["["].pop(), SQUARE_FACTOR)
-            pieces.append(Piece(start, end, "bracket", token))
+            _multiply(texts, opened["["].pop(), SQUARE_FACTOR)
         else:
-            pieces.extend(_split_at_breaks(token, start))
-    for bracket, factor in (("(", ROUND_FACTOR), ("[", SQUARE_FACTOR)):
-        for position in opened[bracket]:
-            _multiply(pieces, position, factor)
+            found = _split_at_breaks(token, start)
+        pieces += found
+        texts += [piece for piece in found if piece.kind not in ("bracket", "weight")]
+    _multiply_to_the_end(texts, opened["("], ROUND_FACTOR)
+    _multiply_to_the_end(texts, opened["["], SQUARE_FACTOR)
     return pieces
 
 
-def _multiply(pieces: list[Piece], first: int, factor: float) -> None:
-    for piece in pieces[first:]:
+def _multiply(texts: list[Piece], first: int, factor: float) -> None:
+    for piece in texts[first:]:
         piece.weight *= factor
+
+
+def _multiply_to_the_end(texts: list[Piece], opened: list[int], factor: float) -> None:
+    """Multiply what follows each of the places `opened`, which ascend, as often as there are places before it.
+
+    Products are the same as one by one, to the last digit, and are made once for each weight there is.
+    """
+    products: dict[float, list[float]] = {}
+    count = 0
+    for index, piece in enumerate(texts):
+        while count < len(opened) and opened[count] <= index:
+            count += 1
+        known = products.setdefault(piece.weight, [piece.weight])
+        while len(known) <= count:
+            known.append(known[-1] * factor)
+        piece.weight = known[count]
 
 
 def _number(text: str, prompt: str, strict: bool) -> float:
@@ -103,8 +120,10 @@ def _split_at_breaks(text: str, offset: int) -> list[Piece]:
     pieces: list[Piece] = []
     position = 0
     for match in _BREAK.finditer(text):
-        pieces.append(Piece(offset + position, offset + match.start(), "text", text[position : match.start()]))
-        pieces.append(Piece(offset + match.start(), offset + match.end(), "break", BREAK.text, BREAK.weight))
-        position = match.end()
+        before = text[position : match.start()].rstrip()
+        end = len(text) - len(text[match.end() :].lstrip())
+        pieces.append(Piece(offset + position, offset + position + len(before), "text", before))
+        pieces.append(Piece(offset + position + len(before), offset + end, "break", BREAK.text, BREAK.weight))
+        position = end
     pieces.append(Piece(offset + position, offset + len(text), "text", text[position:]))
     return pieces

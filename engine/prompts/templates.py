@@ -28,6 +28,7 @@ _HIDDEN = "#/%$_{}\\"
 _FIRST_HIDDEN = 0xE000  # the private use area, which no prompt has use for
 _TO_HIDDEN = {ord(letter): _FIRST_HIDDEN + index for index, letter in enumerate(_HIDDEN)}
 _FROM_HIDDEN = {hidden: letter for letter, hidden in _TO_HIDDEN.items()}
+_NOTHING = chr(_FIRST_HIDDEN + len(_HIDDEN))
 _DEPTH_ERROR = "refers to itself, directly or through others; take the reference out of the file."
 
 
@@ -84,8 +85,13 @@ def _samples(text: str, seed: int, wildcards: WildcardManager, count: int = 1, *
         wildcard_manager=wildcards,
         rand=Random(seed),  # noqa: S311 - no secret
     )
+    # The library cannot sample a variable that nothing stands beside.
+    text = text + _NOTHING if "${" in text else text
     try:
-        found = [str(sample) for sample in context.sample_prompts(text, count)]
+        with warnings.catch_warnings():
+            # That choices in turn (`{!a|b}`) are made by chance inside of others made by chance.
+            warnings.simplefilter("ignore", UserWarning)
+            found = [str(sample).replace(_NOTHING, "") for sample in context.sample_prompts(text, count)]
     except ParseBaseException as error:
         read = error.pstr.translate(_FROM_HIDDEN)
         raise InvalidValue(

@@ -53,6 +53,8 @@ def test_texts_without_choices_stay_as_they_are(text: str) -> None:
         ("{__color__|x}", {"red", "100% blue #1", "x"}),
         (r"\{a\} {b|b}", {"{a} b"}),
         ("${c=!{a|b}}${c} ${c}", {"a a", "b b"}),
+        ("${c=a}", {""}),
+        ("{!a|b}", {"a", "b"}),
         ("# comment {\na {b|c}\n# __gone__\nd # no comment", {"a b\nd # no comment", "a c\nd # no comment"}),
     ],
 )
