@@ -244,10 +244,29 @@ class RecipePanel(QWidget):
             (self.tr("Seed"), _number(recipe.seed)),
             (self.tr("Size"), size),
             (self.tr("Skipped layers"), _number(recipe.clip_skip)),
-            *recipe.extras,
+            *((self._label(key), value) for key, value in recipe.extras),
             (self.tr("Made by"), recipe.program or ""),
         ]
         return [(label, value) for label, value in rows if value]
+
+    def _label(self, key: str) -> str:
+        """What users call an extra that our own pictures keep under the name of a request's field."""
+        known = {
+            "prompt_syntax": self.tr("Syntax"),
+            "prompt_template": self.tr("Template"),
+            "negative_prompt_template": self.tr("Negative template"),
+            "adapters": self.tr("Adapters"),
+            "vae": self.tr("VAE"),
+            "vae_fingerprint": self.tr("VAE version"),
+            "init_image": self.tr("Start picture"),
+            "strength": self.tr("Strength"),
+            "mask_image": self.tr("Mask"),
+            "hires_scale": self.tr("Second pass"),
+            "hires_steps": self.tr("Its steps"),
+            "hires_strength": self.tr("Its strength"),
+            "start": self.tr("Branch"),
+        }
+        return known.get(key, key)
 
     def _show_facts(self, rows: list[tuple[str, str]]) -> None:
         self._values.clear()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -16,7 +16,7 @@ from engine.metadata import PictureFacts, read_facts
 
 _WHOLE_BYTES = 8 * 2**20
 _PROBES, _PROBE_BYTES = 64, 16384
-_PORTION = 64
+_PORTION = 32
 
 
 @dataclass(slots=True)
@@ -78,17 +78,17 @@ def read_picture(path: Path, recipe: Recipe | None = None) -> NewPicture:
     )
 
 
-def scan(
-    store: GalleryStore,
-    folder: Path,
-    stopped: Callable[[], bool] = lambda: False,
-    leaving: frozenset[int] = frozenset(),
-) -> ScanResult:
-    """Bring the gallery up to date with the pictures in `folder` and below; leaves early where `stopped`.
+def scan(store: GalleryStore, folder: Path, leaving: frozenset[int] = frozenset()) -> ScanResult:
+    """Bring the gallery up to date with the pictures in `folder` and below; see `scan_steps`."""
+    *_, result = scan_steps(store, folder, leaving)
+    return result
 
-    Pictures of the ids `leaving` are on their way to the trash and stay as they are.
 
-    A folder that is gone (a drive that is not there) leaves everything as it is.
+def scan_steps(store: GalleryStore, folder: Path, leaving: frozenset[int] = frozenset()) -> Iterator[ScanResult]:
+    """Bring the gallery up to date in short steps, so that other work gets its turn; yields what was found so far.
+
+    Pictures of the ids `leaving` are on their way to the trash and stay as they are. A folder that is gone (a drive
+    that is not there) leaves everything as it is.
 
     Raises:
         MissingFile: the folder does not exist; the text says what to do.
@@ -96,25 +96,25 @@ def scan(
     """
     if not folder.is_dir():
         raise MissingFile(
-            f"The pictures folder {folder} is not there; connect its drive, or choose another in Settings."
+            f"The pictures folder {folder} is not there; connect its drive, or choose another one in Settings."
         )
     try:
         on_disk = dict(_files(folder))
     except PermissionError as error:
         raise KnownError(f"The pictures folder {folder} cannot be read; allow it, or choose another folder.") from error
     result, after = ScanResult(), ""
-    while (known := store.known_files(after)) and not stopped():
+    yield result
+    while known := store.known_files(after):
         after = known[-1][0]
         for path, id, *_ in known:
             if id in leaving:
                 on_disk.pop(path, None)
         _compare(store, [row for row in known if row[1] not in leaving], on_disk, folder, result)
-    unknown = [path for path, (_size, modified) in sorted(on_disk.items(), key=lambda item: item[1][1]) if modified]
+        yield result
+    unknown = sorted(on_disk, key=lambda path: on_disk[path][1], reverse=True)
     for start in range(0, len(unknown), _PORTION):
-        if stopped():
-            break
         _take_in(store, unknown[start : start + _PORTION], result)
-    return result
+        yield result
 
 
 def _files(folder: Path) -> Iterator[tuple[str, tuple[int, int]]]:

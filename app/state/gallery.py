@@ -6,16 +6,17 @@ import threading
 from array import array
 from bisect import bisect_left
 from collections import deque
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from time import monotonic
 from typing import Any, TypeVar
 
 from PySide6.QtCore import QFileSystemWatcher, QObject, Qt, QTimer, Signal
 
 from app.services.gallery_export import Export, export
 from app.services.gallery_records import ANY_BOARD, Board, GalleryFilter, Picture
-from app.services.gallery_scan import ScanResult, read_picture, scan
+from app.services.gallery_scan import ScanResult, read_picture, scan_steps
 from app.services.gallery_store import MISSING, THERE, TRASHED, GalleryStore
 from app.services.gallery_trash import Trashed, can_restore, restore, to_trash
 from app.services.gallery_worker import Worker, explained
@@ -30,7 +31,8 @@ FIRST_PAGE, PAGE = 300, 4000
 UNDO_KEPT = 50
 # Where the trash cannot give files back, they go there only after so long, or when the program is left.
 UNDO_SECONDS = 30
-RESCAN_MILLISECONDS = 800
+RESCAN_MILLISECONDS, QUIET_MILLISECONDS = 800, 20_000
+OWN_SECONDS, SHOWN_SECONDS = 3.0, 1.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,6 +119,8 @@ class GalleryState(QObject):
         self._unsaved: dict[str, ImageDone] = {}
         self._ignored: set[str] = set()
         self._leaving: frozenset[int] = frozenset()
+        self._scanning = self._scan_again = False
+        self._shown_at = self._added_at = 0.0
         self._opened = threading.Event()
         # Called in the workers' threads, handled in this object's: the signal only says that there is something, since
         # Python objects that travel in a signal between threads have crashed PySide 6.11.
@@ -128,8 +132,8 @@ class GalleryState(QObject):
         self._small = Worker("gallery-thumbnails", lambda: Thumbnails(thumbnails), answer)
         self._files = Worker("gallery-files", lambda: None, answer)
         self._watcher = QFileSystemWatcher(self)
-        self._watcher.directoryChanged.connect(lambda _path: self._rescan.start())
-        self._rescan = QTimer(self, singleShot=True, interval=RESCAN_MILLISECONDS)
+        self._watcher.directoryChanged.connect(self._folder_changed)
+        self._rescan = QTimer(self, singleShot=True)
         self._rescan.timeout.connect(self.scan)
         self._watching = watch
         self._write(lambda _store: None, lambda _none: None)
@@ -305,6 +309,7 @@ class GalleryState(QObject):
         if picture.job_id in self._ignored:
             self.added.emit(picture)
             return
+        self._added_at = monotonic()
         self._unsaved[picture.path] = picture
         for waiting in list(self._unsaved.values()):
             self._add(waiting)
@@ -329,11 +334,43 @@ class GalleryState(QObject):
         self._write(work, done)
 
     def scan(self) -> None:
-        """Look for files that are new, moved, or gone."""
+        """Look for files that are new, moved, or gone; in short steps, so that nothing waits for the whole of it."""
+        if self._scanning:
+            self._scan_again = True
+            return
+        self._scanning, self._shown_at = True, monotonic()
         folder, leaving = self.folder, self._leaving
-        self._write(lambda store: scan(store, folder, lambda: self._closed, leaving), self._found, kind="scan")
+        self._write(lambda store: scan_steps(store, folder, leaving), self._scan_on, self._scan_failed)
         if self._watching and folder.is_dir() and str(folder) not in self._watcher.directories():
             self._watcher.addPath(str(folder))
+
+    def _scan_on(self, steps: Iterator[ScanResult], last: ScanResult | None = None) -> None:
+        def done(result: ScanResult | None) -> None:
+            if result is None:
+                self._scan_ended(last or ScanResult())
+                return
+            if result.changed and monotonic() - self._shown_at > SHOWN_SECONDS:
+                self._shown_at = monotonic()
+                self.refresh()
+            self._scan_on(steps, result)
+
+        self._write(lambda _store: next(steps, None), done, self._scan_failed)
+
+    def _scan_ended(self, result: ScanResult) -> None:
+        self._scanning = False
+        self._found(result)
+        if self._scan_again:
+            self._scan_again = False
+            self.scan()
+
+    def _scan_failed(self, message: str) -> None:
+        self._scanning = self._scan_again = False
+        self._tell(message)
+
+    def _folder_changed(self, _path: str) -> None:
+        """Look again soon; after a picture of our own only when it has become quiet, since its row is there already."""
+        own = monotonic() - self._added_at < OWN_SECONDS
+        self._rescan.start(QUIET_MILLISECONDS if own else RESCAN_MILLISECONDS)
 
     def set_folder(self, folder: Path) -> None:
         """Look for pictures in another folder from now on; those of the former one stay in the gallery."""
@@ -526,10 +563,9 @@ class GalleryState(QObject):
         self,
         work: Callable[[GalleryStore], T],
         done: Callable[[T], None],
-        *,
-        kind: str = "",
+        failed: Callable[[str], None] | None = None,
     ) -> None:
-        self._writer.do(explained(self._file, work), done, self._tell, kind=kind, newest=bool(kind))
+        self._writer.do(explained(self._file, work), done, failed or self._tell)
 
     def _tell(self, message: str) -> None:
         """Say a thing once, not at every page until it is mended."""

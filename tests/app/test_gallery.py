@@ -15,6 +15,7 @@ from PySide6.QtGui import QDropEvent, QKeySequence
 from PySide6.QtWidgets import QMenu
 from pytestqt.qtbot import QtBot
 
+from app.engine_client import EngineClient, engine_thread
 from app.panels.gallery import GalleryPanel
 from app.panels.gallery_export import ExportDialog
 from app.panels.recipe import RecipePanel
@@ -23,6 +24,7 @@ from app.services.gallery_store import SCHEMA, GalleryStore
 from engine.messages import Bitmap, ImageDone
 from engine.metadata import read_recipe
 from tests.app.gallery_rig import HOUR, PROMPTS, Rig, rig, trash, write_picture
+from tests.app.scripted import make_request
 
 __all__ = ["rig", "trash"]
 KEY, SHIFT, CTRL = Qt.Key, Qt.KeyboardModifier.ShiftModifier, Qt.KeyboardModifier.ControlModifier
@@ -499,3 +501,34 @@ def test_menus_rate_and_move_the_chosen_pictures(rig: Rig) -> None:
     assert len(whole.actions()) > 5
     next(action for action in whole.actions() if action.text() == "Start from this picture").trigger()
     assert rig.generation.init_image == str(rig.folder / "2.png")
+
+
+@pytest.mark.parametrize("second", [False, True])
+def test_replay_on_the_real_engine_makes_the_same_pixels(
+    qtbot: QtBot,
+    tmp_path: Path,
+    trash: Path,
+    second: bool,  # noqa: ARG001
+) -> None:
+    client = EngineClient(engine_thread())
+    rig = Rig(qtbot, tmp_path, client=client)
+    changes: dict[str, object] = {"width": 128, "height": 128, "steps": 2, "folder": str(rig.folder), "seed": 11}
+    if second:
+        start = write_picture(tmp_path / "start.png", "", "red")
+        Image.open(start).resize((128, 128)).save(start)
+        changes |= {"init_image": str(start), "strength": 0.6, "hires_scale": 1.5, "scheduler": "euler-a"}
+    with qtbot.waitSignal(rig.queue.picture_ready, timeout=60_000) as made:
+        rig.queue.add(make_request("a (red:1.2) apple", record=False, **changes))
+    rig.settle()
+    path = Path(made.args[0].path)
+    assert rig.names() == [path.name]
+    rig.click(0)
+    qtbot.waitUntil(lambda: rig.recipe.shown is not None)
+    qtbot.mouseClick(rig.recipe.replay_button, Qt.MouseButton.LeftButton)
+    qtbot.waitUntil(lambda: not rig.recipe.replay.running, timeout=60_000)
+    pixels = "36,864" if second else "16,384"
+    assert rig.recipe.result.text() == f"{path.name}: not one of {pixels} pixels differs."
+    assert rig.names() == [path.name]
+    assert not list(rig.gallery.replays.glob("*"))
+    rig.close()
+    client.close()
