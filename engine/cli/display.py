@@ -85,6 +85,11 @@ class Display:
         else:
             print(path, flush=True)
 
+    def tell(self, message: str) -> None:
+        """Print a sentence on the running job above the bar."""
+        if not self._quiet:
+            self._progress.console.print(f"sfumato: {message}", markup=False, highlight=False)
+
     def fail(self, message: str) -> None:
         """Print the error below the bar."""
         self._progress.stop()

@@ -9,9 +9,9 @@ from typing import Annotated
 import typer
 
 from engine.cli.interrupt import cancel_on_interrupt
-from engine.cli.request import Options, build_request, targets
+from engine.cli.request import Options, build_request, engine_settings, targets
 from engine.cli.values import number_option, whole_number_option
-from engine.messages import GenerateRequest, ImageDone, JobCancelled, JobFailed
+from engine.messages import EngineSettings, GenerateRequest, ImageDone, JobCancelled, JobFailed, Notice
 from engine.pictures import check_target
 from engine.warmup import start_importing_torch
 
@@ -36,12 +36,25 @@ def generate(
     negative: Annotated[str | None, typer.Option(help="What to keep away from.")] = None,
     count: Annotated[int, whole_number_option("How many pictures.")] = 1,
     model: Annotated[
-        str | None, typer.Option(metavar="FOLDER", help="Model folder; the embedded one if not given.")
+        str | None, typer.Option(metavar="PATH", help="Model, a folder or a file; the embedded one if not given.")
     ] = None,
     device: Annotated[str | None, typer.Option(help="auto, cpu, cuda, cuda:N or mps.")] = None,
     dtype: Annotated[str | None, typer.Option(help="float32, bfloat16 or float16.")] = None,
     clip_skip: Annotated[
         int | None, whole_number_option("Leave out this many last layers of the text encoder.")
+    ] = None,
+    init_image: Annotated[Path | None, typer.Option(help="Start from this picture instead of noise.")] = None,
+    mask: Annotated[Path | None, typer.Option(help="With --init-image: white where it is made anew.")] = None,
+    strength: Annotated[
+        float | None, number_option("With --init-image: 0 keeps it, 1 keeps nothing of it; 0.75 if not given.")
+    ] = None,
+    hires_scale: Annotated[float | None, number_option("A second pass at so many times the size.")] = None,
+    hires_steps: Annotated[int | None, whole_number_option("Its steps; as many as --steps if not given.")] = None,
+    hires_strength: Annotated[float | None, number_option("How much it changes; 0.5 if not given.")] = None,
+    vae: Annotated[Path | None, typer.Option(help="Another autoencoder, a folder or a file.")] = None,
+    prompt_syntax: Annotated[str | None, typer.Option(help="a1111, compel or plain.")] = None,
+    lora: Annotated[
+        list[str] | None, typer.Option(metavar="FILE[:STRENGTH]", help="An adapter; may be given several times.")
     ] = None,
     image: Annotated[
         Path | None,
@@ -51,42 +64,50 @@ def generate(
     as_json: Annotated[bool, typer.Option("--json", help="One line of JSON for each event, for machines.")] = False,
 ) -> int:
     """Make a picture from a prompt, with its settings inside the file, and print its path."""
-    request = build_request(
-        Options(
-            prompt=prompt,
-            out=out,
-            steps=steps,
-            scheduler=scheduler,
-            sigmas=sigmas,
-            seed=seed,
-            size=size,
-            guidance=guidance,
-            guidance_rescale=guidance_rescale,
-            negative=negative,
-            count=count,
-            model=model,
-            device=device,
-            dtype=dtype,
-            clip_skip=clip_skip,
-            image=image,
-            overwrite=overwrite,
-            previews=False,
-        )
+    options = Options(
+        prompt=prompt,
+        out=out,
+        steps=steps,
+        scheduler=scheduler,
+        sigmas=sigmas,
+        seed=seed,
+        size=size,
+        guidance=guidance,
+        guidance_rescale=guidance_rescale,
+        negative=negative,
+        count=count,
+        model=model,
+        device=device,
+        dtype=dtype,
+        clip_skip=clip_skip,
+        image=image,
+        overwrite=overwrite,
+        previews=False,
+        init_image=init_image,
+        mask=mask,
+        strength=strength,
+        hires_scale=hires_scale,
+        hires_steps=hires_steps,
+        hires_strength=hires_strength,
+        vae=vae,
+        prompt_syntax=prompt_syntax,
+        loras=tuple(lora or ()),
     )
+    request = build_request(options)
     for target in targets(request):
         check_target(target, request.on_existing)
     # All that can be wrong with the words is known now; only from here on does it cost the import of torch.
     start_importing_torch()
-    return _run(request, as_json=as_json)
+    return _run(request, engine_settings(options), as_json=as_json)
 
 
-def _run(request: GenerateRequest, *, as_json: bool) -> int:
+def _run(request: GenerateRequest, settings: EngineSettings, *, as_json: bool) -> int:
     from engine.cli.display import Display
     from engine.runner import run
 
     code = 0
     with cancel_on_interrupt() as interrupt, Display(request, quiet=as_json) as display:
-        for event in run(request, interrupt.cancel):
+        for event in run(request, interrupt.cancel, settings):
             interrupt.notice(event)
             display.show(event)
             if as_json:
@@ -94,6 +115,8 @@ def _run(request: GenerateRequest, *, as_json: bool) -> int:
             match event:
                 case ImageDone():
                     display.announce(event.path)
+                case Notice():
+                    display.tell(event.message)
                 case JobCancelled():
                     code = 130
                 case JobFailed(report="", message=message, wrong_input=wrong):

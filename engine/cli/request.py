@@ -8,14 +8,15 @@ import sys
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import TypeVar
+from typing import TypeVar, cast, get_args
 
-from engine.catalog import EMBEDDED_MODEL, ModelInfo, find_scheduler, model_folder, read_model
+from engine.catalog import EMBEDDED_MODEL, ModelInfo, find_scheduler, model_folder
 from engine.cli.info import recipe_of
 from engine.errors import InvalidValue, KnownError, MissingFile
-from engine.messages import GenerateRequest, OnExisting, Recipe
+from engine.messages import EngineSettings, GenerateRequest, OnExisting, PromptSyntax, Recipe
 from engine.metadata.fingerprint import fingerprint
 from engine.pictures import picture_path
+from engine.queries import model_info
 
 T = TypeVar("T")
 DEFAULT_NAME = "{date}-{time}-{seed}"
@@ -43,6 +44,15 @@ class Options:
     image: Path | None = None
     overwrite: bool = False
     previews: bool = False
+    init_image: Path | None = None
+    mask: Path | None = None
+    strength: float | None = None
+    hires_scale: float | None = None
+    hires_steps: int | None = None
+    hires_strength: float | None = None
+    vae: Path | None = None
+    prompt_syntax: str | None = None
+    loras: tuple[str, ...] = ()
 
 
 def build_request(options: Options) -> GenerateRequest:
@@ -60,8 +70,9 @@ def build_request(options: Options) -> GenerateRequest:
     scheduler, sigma_schedule = _scheduler(options, recipe, info)
     info.check_scheduler(scheduler, sigma_schedule)
     folder, name, on_existing = _destination(options)
+    had = dict(recipe.extras)
     return GenerateRequest(
-        prompt=_first(options.prompt, recipe.prompt),
+        prompt=_with_tags(_first(options.prompt, recipe.prompt), options.loras),
         negative_prompt=_first(options.negative, recipe.negative_prompt),
         model=str(info.folder),
         scheduler=scheduler,
@@ -80,7 +91,72 @@ def build_request(options: Options) -> GenerateRequest:
         name=name,
         on_existing=on_existing,
         previews=options.previews,
+        prompt_syntax=_syntax(options.prompt_syntax or had.get("prompt_syntax", "a1111"), options.loras),
+        init_image=_file(options.init_image, "picture", had.get("init_image", "")),
+        mask_image=_file(options.mask, "mask", had.get("mask_image", "")),
+        vae=_file(options.vae, "VAE", had.get("vae", "")),
+        strength=_first(options.strength, _number(had, "strength"), 0.75),
+        hires_scale=_first(options.hires_scale, _number(had, "hires_scale"), 1.0),
+        hires_steps=int(_first(options.hires_steps, _number(had, "hires_steps"), 0)),
+        hires_strength=_first(options.hires_strength, _number(had, "hires_strength"), 0.5),
     )
+
+
+def adapter_tag(option: str) -> tuple[str, Path]:
+    """What `--lora FILE[:STRENGTH]` puts into the prompt, and the folder that the file is in.
+
+    Raises:
+        MissingFile: there is no such file.
+        InvalidValue: its name or the strength cannot stand in a prompt.
+    """
+    strength = "1"
+    path = Path(option).expanduser()
+    if not path.exists() and ":" in option:
+        name, strength = option.rsplit(":", 1)
+        path = Path(name).expanduser()
+    if not path.is_file():
+        raise MissingFile(f"The adapter {option!r} does not exist; give --lora a file, as in style.safetensors:0.8.")
+    if re.fullmatch(r"[-+]?(\d+\.?\d*|\.\d+)", strength) is None:
+        raise InvalidValue(f"The strength {strength!r} of --lora {option!r} is no number; give one, as in 0.8.")
+    if re.search(r"[<>:]", path.stem):
+        raise InvalidValue(f"The adapter name {path.stem!r} cannot stand in a prompt; rename the file.")
+    return f"<lora:{path.stem}:{strength}>", path.parent
+
+
+def _with_tags(prompt: str, loras: tuple[str, ...]) -> str:
+    """The prompt with a tag for each adapter that it does not name already, as the prompt of a picture may."""
+    tags = [adapter_tag(lora)[0] for lora in loras]
+    return prompt + "".join(tag for tag in tags if f"{tag.rsplit(':', 1)[0]}:" not in prompt)
+
+
+def engine_settings(options: Options) -> EngineSettings:
+    """Where the engine looks for what the options name."""
+    return EngineSettings(adapters=tuple(dict.fromkeys(str(adapter_tag(lora)[1]) for lora in options.loras)))
+
+
+def _syntax(name: str, loras: tuple[str, ...]) -> PromptSyntax:
+    if name not in get_args(PromptSyntax):
+        raise InvalidValue(f"The prompt syntax {name!r} is unknown; choose one of {', '.join(get_args(PromptSyntax))}.")
+    if name == "plain" and loras:
+        raise InvalidValue("The plain prompt syntax knows no adapters; leave --lora out, or choose a1111.")
+    return cast("PromptSyntax", name)
+
+
+def _file(path: Path | None, what: str, otherwise: str) -> str:
+    """The file that was named, else the one that the picture was made with; both must be there."""
+    if path is None and not otherwise:
+        return ""
+    file = (path or Path(otherwise)).expanduser()
+    if not file.exists():
+        raise MissingFile(f"The {what} {file} does not exist; check the path.")
+    return str(file)
+
+
+def _number(values: dict[str, str], name: str) -> float | None:
+    try:
+        return float(values[name]) if name in values else None
+    except ValueError as error:
+        raise InvalidValue(f"The picture's {name} is {values[name]!r}, which is no number; give it anew.") from error
 
 
 def targets(request: GenerateRequest) -> list[Path]:
@@ -96,18 +172,18 @@ def _first(*values: T | None) -> T:
 def _model(options: Options, recipe: Recipe) -> ModelInfo:
     if options.model is not None:
         folder = Path(options.model).expanduser()
-        return read_model(model_folder(options.model) if not folder.exists() else folder)
+        return model_info(options.model if not folder.exists() else str(folder))
     if options.image is not None and recipe.model is None:
         raise InvalidValue(
             f"The picture {options.image} was made by the model {recipe.model_name or 'of another program'!r} and does "
             "not say where that is; name its folder with --model."
         )
     folder = model_folder(recipe.model or EMBEDDED_MODEL)
-    if recipe.model is not None and not folder.is_dir():
+    if recipe.model is not None and not folder.exists():
         raise MissingFile(f"The model {recipe.model} that made the picture is not there; name its folder with --model.")
     if recipe.model_fingerprint not in {None, fingerprint(folder)}:
         print(f"sfumato: the model {recipe.model} has changed since; the picture will differ.", file=sys.stderr)
-    return read_model(folder)
+    return model_info(str(folder))
 
 
 def _size(size: str | None, recipe: Recipe, info: ModelInfo) -> tuple[int, int]:
