@@ -6,6 +6,7 @@ from PySide6.QtCore import Qt, Signal
 from PySide6.QtWidgets import (
     QFrame,
     QHBoxLayout,
+    QInputDialog,
     QLabel,
     QLineEdit,
     QProgressBar,
@@ -61,6 +62,15 @@ class DownloadsPage(QScrollArea):
         self.running = QVBoxLayout()
         self.running.setSpacing(GAP)
         layout.addLayout(self.running)
+        self.token = QPushButton(self.tr("Access token …"))
+        set_role(self.token, "link")
+        self.token.setToolTip(
+            self.tr(
+                "Some models ask for an account. Its token is kept in this computer's keyring and nowhere else."
+            )
+        )
+        self.token.clicked.connect(self.ask_for_token)
+        layout.addWidget(self.token, 0, Qt.AlignmentFlag.AlignLeading)
         title = lead(QLabel(self.tr("Models to begin with")))
         set_role(title, "section")
         layout.addSpacing(GAP)
@@ -100,6 +110,14 @@ class DownloadsPage(QScrollArea):
         """Ask the server what the line would bring."""
         if self.source.text().strip():
             self._ask(self.source.text().strip(), "")
+
+    def ask_for_token(self) -> None:
+        """Ask for the hub's access token; an empty one forgets it."""
+        mode = QLineEdit.EchoMode.Password
+        words = self.tr("Token of the hub; leave it empty to forget the one that is kept")
+        token, agreed = QInputDialog.getText(self, self.tr("Access token"), words, mode)
+        if agreed:
+            self._library.store_token(token)
 
     def _ask(self, source: str, variant: str) -> None:
         self.problem.hide()

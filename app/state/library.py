@@ -50,6 +50,7 @@ class LibraryState(QObject):
         plan_failed(str): why it cannot be fetched.
         trashed(str): the name of a model that went to the trash.
         converted(str): where a converted model is.
+        token_stored(str): the keyring has, or has forgotten, the token for this host.
         pictures_wanted(ModelMarks): the pictures that a model made shall be shown.
         failed(str): one sentence for the banner.
     """
@@ -63,6 +64,7 @@ class LibraryState(QObject):
     plan_failed = Signal(str)
     trashed = Signal(str)
     converted = Signal(str)
+    token_stored = Signal(str)
     pictures_wanted = Signal(object)
     failed = Signal(str)
     # Without arguments, as in the engine's client: objects do not travel in signals from other threads.
@@ -214,6 +216,10 @@ class LibraryState(QObject):
     def fetch(self, plan: DownloadPlan) -> None:
         """Begin a download that the user agreed to."""
         self._ask(f"library-fetch:{plan.source}", lambda: self._service.fetch(plan), lambda _id: self._list_downloads())
+
+    def store_token(self, token: str) -> None:
+        """Keep the hub's access token in the system's keyring; "" forgets it."""
+        self._ask("library-token", lambda: self._service.store_token(token), self.token_stored.emit)
 
     def pause(self, id: str) -> None:
         """Leave a download; it can go on later, also after a restart."""

@@ -29,6 +29,7 @@ def program() -> typer.Typer:
     group.command()(pull)
     group.command("import")(import_)
     group.command()(convert)
+    group.command("type")(type_)
     group.command()(remove)
     group.command()(scan)
     group.command()(token)
@@ -108,10 +109,24 @@ def _looked_into(path: Path) -> dict[str, Any]:
     return content | {"metadata": json.dumps(dict(detected.metadata), ensure_ascii=False) if detected.metadata else ""}
 
 
-def remove(
+def type_(
     name: Name,
+    kind: Annotated[str, typer.Option(help=f"One of {', '.join(KINDS)}; as detected if not given.")] = "",
+    family: Annotated[str, typer.Option(help="As in stable-diffusion-xl; as detected if not given.")] = "",
     as_json: Json = False,
 ) -> int:
+    """Say what a model is, where the program takes it for something else."""
+    library = open_library()
+    id = library.find(name).id
+    library.set_type(id, kind, family)
+    entry = library.entry(id)
+    print(
+        json.dumps({"event": "model", **entry.to_json()}) if as_json else f"{entry.name}: {entry.kind}, {entry.family}"
+    )
+    return 0
+
+
+def remove(name: Name, as_json: Json = False) -> int:
     """Put a model, with the pictures and notes beside it, in the system's trash."""
     library = open_library()
     gone = [str(path) for path in library.trash(library.find(name).id)]

@@ -128,6 +128,8 @@ def _move(bar: Progress, task: TaskID, event: DownloadEvent) -> None:
 def import_(
     files: Annotated[list[Path], typer.Argument(help="Model files or folders.", show_default=False)],
     move: Annotated[bool, typer.Option("--move", help="Move instead of copying.")] = False,
+    kind: Annotated[str, typer.Option(help="What it is, where that is not seen, as in checkpoint or lora.")] = "",
+    family: Annotated[str, typer.Option(help="Its family, where that is not seen.")] = "",
     as_json: Json = False,
 ) -> int:
     """Copy models into the library's own folder; `scan --add` indexes a folder where it lies."""
@@ -135,7 +137,7 @@ def import_(
 
     library = open_library()
     for file in files:
-        entry = library.take_in(file, move=move)
+        entry = library.take_in(file, move=move, kind=kind, family=family)
         print(json.dumps({"event": "model", **entry.to_json()}) if as_json else entry.path, flush=True)
     return 0
 
@@ -145,17 +147,16 @@ def token(
     forget: Annotated[bool, typer.Option("--forget", help="Remove the token.")] = False,
 ) -> int:
     """Keep an access token in the system's keyring; it is read from the terminal or from stdin."""
-    from engine.library.credentials import store_token
+    from engine.library.credentials import check_token, store_token
 
     if forget:
         store_token(host, "")
         print(f"The token for {host} is gone.")
         return 0
     said = typer.prompt(f"Token for {host}", hide_input=True, err=True) if sys.stdin.isatty() else sys.stdin.readline()
-    said = said.strip()
-    if not said or not said.isascii() or any(letter.isspace() for letter in said):
-        raise InvalidValue("That is no token; copy it from the settings of your account.")
-    store_token(host, said)
+    if not said.strip():
+        raise InvalidValue("That is no token; copy it from the settings of your account, or remove one with --forget.")
+    store_token(host, check_token(said))
     print(f"The token for {host} is kept in the system's keyring.")
     return 0
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from engine.errors import KnownError
+from engine.errors import InvalidValue, KnownError
 
 _SERVICE = "Sfumato"
 
@@ -16,6 +16,14 @@ def read_token(host: str) -> str:
         return keyring.get_password(_SERVICE, host) or ""
     except KeyringError:
         return ""
+
+
+def check_token(text: str) -> str:
+    """`text` without spaces around it; `InvalidValue` if no token looks like that."""
+    token = text.strip()
+    if not token.isascii() or any(letter.isspace() for letter in token) or len(token) > 1000:
+        raise InvalidValue("That is no token; copy it from the settings of your account.")
+    return token
 
 
 def store_token(host: str, token: str) -> None:

@@ -256,21 +256,33 @@ class Library:
         self._change(id, "gone = 1")
         return gone
 
-    def take_in(self, source: Path, *, move: bool = False, folder: str = "") -> ModelEntry:
-        """Copy (or move) the model file or folder `source` into the library's own folder and index it."""
+    def take_in(self, source: Path, *, move: bool = False, kind: str = "", family: str = "") -> ModelEntry:
+        """Copy (or move) the model file or folder `source` into the library's own folder and index it.
+
+        `kind` and `family` are the user's word where the header does not tell.
+
+        Raises:
+            MissingFile, BadFile: it is not there, damaged, or no model that is known.
+            InvalidValue: the library has one of that name.
+        """
         source = source.expanduser().absolute()
         if not source.exists():
             raise MissingFile(f"{source} does not exist; check the path.")
         from engine.loading import detect
 
         detected = detect(source)  # raises for what is damaged or no model
-        if detected.kind == "unknown":
-            raise BadFile(f"{source} is no model that is known here: {detected.reason}")
-        target = self.models / (folder or files.OWN_FOLDERS.get(detected.kind, "other")) / source.name
+        if detected.kind == "unknown" and not kind:
+            raise BadFile(f"{source} is not known here, so name its kind to take it in all the same: {detected.reason}")
+        if kind and kind not in KINDS:
+            raise UnknownName(f"The kind {kind!r} is unknown; choose one of {', '.join(KINDS)}.")
+        target = self.models / files.OWN_FOLDERS.get(kind or detected.kind, "other") / source.name
         files.take_in(source, target, move=move)
         for _ in self.scan():
             pass
-        return self.find(str(target))
+        entry = self.find(str(target))
+        if kind or family:
+            self.set_type(entry.id, kind, family)
+        return self.entry(entry.id)
 
     def _change(self, id: int, changes: str, *values: str) -> None:
         with self.connection() as connection, connection:

@@ -7,10 +7,13 @@ import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from engine.errors import KnownError
 from engine.library import curated
+from engine.library.credentials import check_token, store_token
 from engine.library.download import Downloads
+from engine.library.download_source import endpoint
 from engine.library.library import Library
 from engine.library.watch import Watcher
 from engine.library_messages import (
@@ -146,6 +149,12 @@ class LibraryService:
         return curated.curated()
 
     # ---------------------------------------------------------------------------------------------- downloads
+
+    def store_token(self, token: str) -> str:
+        """Keep the access token of the hub in the system's keyring, "" forgets it; the host it is for."""
+        host = urlsplit(endpoint()).hostname or ""
+        store_token(host, check_token(token))
+        return host
 
     def plan(self, text: str, variant: str = "") -> DownloadPlan:
         """See `Downloads.plan`."""

@@ -13,13 +13,13 @@ from typing import Any
 
 import pytest
 
-from engine.catalog import SCHEDULERS
+from engine.catalog import EMBEDDED_MODEL, SCHEDULERS, model_folder
 from engine.cli import main
 from engine.library.curated import curated
 from engine.library_messages import KINDS
 from engine.loading.families import LABELS
 from tests.fixtures.hub_server import HubServer, Repository, sha256
-from tests.fixtures.model_files import lora, vae
+from tests.fixtures.model_files import lora, vae, write_safetensors
 
 ROOT = Path(__file__).resolve().parents[3]
 
@@ -108,10 +108,28 @@ def test_pull(sfumato: Command, hub: HubServer, tmp_path: Path) -> None:
     assert (listed["sha256"], listed["licence"]) == (sha256(content), "mit")
 
 
-def test_import(sfumato: Command, tmp_path: Path) -> None:
+def test_import_and_type(sfumato: Command, tmp_path: Path) -> None:
     vae(tmp_path / "soft.safetensors")
     (entry,) = sfumato.lines("import", str(tmp_path / "soft.safetensors"))
     assert entry["path"] == str(sfumato.models / "vae" / "soft.safetensors")
+    write_safetensors(tmp_path / "odd.safetensors", {"some.weight": (4, 4)})
+    refused = sfumato("import", str(tmp_path / "odd.safetensors"))
+    assert refused.returncode == 2 and "name its kind" in refused.stderr
+    (entry,) = sfumato.lines("import", str(tmp_path / "odd.safetensors"), "--kind", "lora")
+    assert (entry["kind"], Path(entry["path"]).parent.name) == ("lora", "loras")
+    (entry,) = sfumato.lines("type", "odd", "--kind", "vae", "--family", "stable-diffusion-xl")
+    assert (entry["kind"], entry["family"]) == ("vae", "stable-diffusion-xl")
+
+
+def test_convert(sfumato: Command, tmp_path: Path) -> None:
+    (done,) = sfumato.lines(
+        "convert", str(model_folder(EMBEDDED_MODEL)), str(tmp_path / "icons"), "--precision", "float32"
+    )
+    assert done == {"event": "model_converted", "path": str(tmp_path / "icons")}
+    (entry,) = sfumato.lines("import", str(tmp_path / "icons"))
+    assert (entry["precision"], entry["kind"]) == ("float32", "checkpoint")
+    again = sfumato("convert", "icons", str(tmp_path / "icons"))
+    assert again.returncode == 2 and "there already" in again.stderr
 
 
 @pytest.mark.parametrize(

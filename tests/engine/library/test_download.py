@@ -258,6 +258,25 @@ def test_gated_repository(library: Library, hub: HubServer, lora_file: bytes) ->
     assert f"accept its terms at {hub.url}/org/gated" in last.message or "accept its terms" in last.message
     allowed = Downloads(library, tokens=lambda host: "secret" if host == "127.0.0.1" else "", backoff=())
     assert isinstance(list(allowed.run(allowed.add(plan)))[-1], DownloadDone)
+    sent = {place.split("/")[1]: token for (_, place, _), token in zip(hub.requests, hub.tokens, strict=True)}
+    assert (sent["org"], sent["cdn"]) == ("secret", "")  # another host must not see the token
+
+
+def test_a_crash_right_after_the_last_step(
+    downloads: Downloads, library: Library, models: Path, hub: HubServer, lora_file: bytes
+) -> None:
+    id = downloads.add(downloads.plan("org/style"))
+    last = list(downloads.run(id))[-1]
+    assert isinstance(last, DownloadDone)
+    # As it was before the list said so: the model in its place, its empty folder still there.
+    downloads._store.set_state(id, "verifying", path=last.path)
+    (models / ".downloads" / id / "files").mkdir(parents=True)
+    hub.requests.clear()
+    assert [item.state for item in downloads.items()] == ["paused"]
+    again = list(downloads.run(id))[-1]
+    assert isinstance(again, DownloadDone) and again.path == last.path
+    assert hub.requests == [] and not (models / ".downloads" / id).exists()
+    assert len(library.entries()) == 1
 
 
 def test_network_off(library: Library, hub: HubServer, lora_file: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
