@@ -15,7 +15,7 @@ from app.theme import GAP, ICON, MARGIN, SPACE, icon, set_role
 
 if TYPE_CHECKING:
     from app.canvas.images import Pyramid
-    from app.state.run import Picture
+    from app.state.picture import Picture
 
 
 class DragHandle(QToolButton):

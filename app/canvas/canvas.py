@@ -14,12 +14,12 @@ from app.canvas.action_bar import ActionBar
 from app.canvas.branch_bar import BranchBar
 from app.canvas.buttons import action, label, tool_button
 from app.canvas.empty import EmptyCanvas
-from app.canvas.images import Pyramid, read_image, read_pyramid, to_image
-from app.canvas.mask import Mask
+from app.canvas.images import Pyramid, read_pyramid, to_image
 from app.canvas.popout import PopOut
 from app.canvas.progress_row import ProgressRow
 from app.canvas.saving import save_as, save_image
 from app.canvas.scrubber import StepScrubber
+from app.canvas.start import Start
 from app.canvas.start_bar import StartBar
 from app.canvas.view import CanvasView
 from app.theme import GAP, MARGIN, SPACE
@@ -27,7 +27,8 @@ from engine.errors import KnownError
 
 if TYPE_CHECKING:
     from app.state.generation import GenerationState
-    from app.state.run import Picture, RunState
+    from app.state.picture import Picture
+    from app.state.run import RunState
     from engine.messages import GenerateRequest
 
 # Previews reach the screen at most this often; a newer one replaces one that was not shown yet.
@@ -50,9 +51,7 @@ class Canvas(QWidget):
         self._generation = generation
         self._picture: Picture | None = None
         self._full: Pyramid | None = None
-        self._start: Pyramid | None = None
         self._last: Pyramid | None = None
-        self._start_path: str | None = None
         self._scrubbed = False
         self._popout: PopOut | None = None
         self._saving: set[str] = set()
@@ -65,6 +64,7 @@ class Canvas(QWidget):
         self.empty = EmptyCanvas(self)
         self.actions_bar = ActionBar(self)
         self.start_bar = StartBar(generation, self)
+        self.start = Start(run, generation, self.view, self.start_bar, self)
         self.scrubber = StepScrubber(self)
         self.step_label = label(self, role="number")
         self.branch_bar = BranchBar(self)
@@ -212,7 +212,7 @@ class Canvas(QWidget):
         layout.addWidget(self.progress)
 
     def _connect(self) -> None:
-        run, view, bar, start = self._run, self.view, self.actions_bar, self.start_bar
+        run, view, bar = self._run, self.view, self.actions_bar
         run.preview_changed.connect(self._preview_came)
         run.picture_changed.connect(self._picture_came)
         run.phase_changed.connect(self._show_everything)
@@ -223,23 +223,14 @@ class Canvas(QWidget):
         view.menu_wanted.connect(self._menu)
         view.file_dropped.connect(self.use_as_start)
         view.image_dropped.connect(self._keep_pasted)
-        view.stroke_ended.connect(self._mask_changed)
-        view.brush_changed.connect(start.set_radius)
         self.empty.open_wanted.connect(self.ask_for_start)
         self.empty.dropped.connect(view.take)
         self._connect_bar()
-        start.tool_chosen.connect(self._choose_tool)
-        start.radius_chosen.connect(view.set_radius)
-        start.undo_wanted.connect(lambda: self._on_mask("undo"))
-        start.redo_wanted.connect(lambda: self._on_mask("redo"))
-        start.clear_wanted.connect(lambda: self._on_mask("clear"))
-        start.invert_wanted.connect(lambda: self._on_mask("invert"))
-        start.remove_wanted.connect(self._remove_start)
-        start.set_radius(view.radius)
+        self.start.changed.connect(self._start_changed)
         self.scrubber.scrubbed.connect(self._scrub)
         self.branch_action.toggled.connect(self._show_steps)
         self.branch_bar.branch_wanted.connect(self.branch)
-        self._generation.bind("init_image", self, self._start_came)
+        self.start.bind()
 
     def _connect_bar(self) -> None:
         bar, view, run = self.actions_bar, self.view, self._run
@@ -314,29 +305,7 @@ class Canvas(QWidget):
         self.compare(self.actions_bar.compare.isChecked())
         self._show_everything()
 
-    def _start_came(self, path: str) -> None:
-        if self._start_path not in {None, path}:
-            # A mask belongs to the picture that it was painted on.
-            self._generation.set("mask_image", "")
-        self._start_path = path
-        self._start = None
-        self.view.set_mask(None)
-        self.view.set_tool("")
-        self.start_bar.set_tool("")
-        if path:
-            self._run.in_background("start", lambda: read_pyramid(path), lambda full: self._start_read(path, full))
-        self._show_everything()
-
-    def _start_read(self, path: str, full: Pyramid) -> None:
-        if path != self._generation.init_image:
-            return
-        self._start = full
-        mask = self._generation.mask_image
-        if mask:
-            # Painted before the window was made anew, as it is when the language changes.
-            self._run.in_background("mask read", lambda: read_image(mask), lambda grey: self._mask_read(path, grey))
-        if not self._run.working and (self._picture is None or self._picture.path != path):
-            self._run.show(path)
+    def _start_changed(self) -> None:
         self.compare(self.actions_bar.compare.isChecked())
         self._show_everything()
 
@@ -346,54 +315,6 @@ class Canvas(QWidget):
 
     def _saved(self, path: str) -> None:
         self.said.emit(self.tr("Saved as {path}").format(path=path))
-
-    # ------------------------------------------------------------------------------------------------ mask
-
-    def _mask_read(self, path: str, grey: QImage) -> None:
-        if path == self._generation.init_image and self.view.painted is None:
-            self.view.set_mask(Mask.from_grey(grey))
-            self._show_mask()
-
-    def _choose_tool(self, tool: str) -> None:
-        if tool and self._start is not None:
-            if self.view.painted is None:
-                self.view.set_mask(Mask(self._start.width, self._start.height))
-            # One paints on the start picture, not on what was made of it.
-            self.view.set_picture(self._start)
-        self.view.set_tool(tool if self._start is not None else "")
-        self._show_mask()
-
-    def _on_mask(self, what: str) -> None:
-        mask = self.view.painted
-        if mask is not None:
-            getattr(mask, what)()
-            self.view.update()
-            self._mask_changed()
-
-    def _mask_changed(self) -> None:
-        mask = self.view.painted
-        if mask is None:
-            return
-        grey, folder, start = mask.to_grey(), self._run.folder, self._generation.init_image
-        self._show_mask()
-        if mask.empty:
-            self._generation.set("mask_image", "")
-            return
-
-        def keep(path: str) -> None:
-            if self._generation.init_image == start and self.view.painted is mask:
-                self._generation.set("mask_image", "" if mask.empty else path)
-
-        self._run.in_background("mask", lambda: save_image(grey, folder, "mask"), keep)
-
-    def _show_mask(self) -> None:
-        mask = self.view.painted
-        can = mask is not None
-        self.start_bar.set_can(undo=can and mask.can_undo, redo=can and mask.can_redo, painted=can and not mask.empty)
-
-    def _remove_start(self) -> None:
-        self._generation.set("mask_image", "")
-        self._generation.set("init_image", "")
 
     # ------------------------------------------------------------------------------------------------ steps
 
@@ -468,8 +389,9 @@ class Canvas(QWidget):
 
     def _before(self) -> Pyramid | None:
         """What the shown picture is compared with."""
-        if self._start is not None and self._full is not None and self._start.image != self._full.image:
-            return self._start
+        start = self.start.picture
+        if start is not None and self._full is not None and start.image != self._full.image:
+            return start
         return self._last
 
     def _mirror(self) -> None:

@@ -9,11 +9,9 @@ from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QEvent, QMimeData, QPointF, QRectF, Qt, Signal
 from PySide6.QtGui import (
-    QColor,
     QContextMenuEvent,
     QDragEnterEvent,
     QDropEvent,
-    QFont,
     QImage,
     QKeyEvent,
     QMouseEvent,
@@ -26,8 +24,9 @@ from PySide6.QtGui import (
 )
 from PySide6.QtWidgets import QApplication, QSizePolicy, QWidget
 
+from app.canvas.painting import paint_brush, paint_divider, paint_grid, paint_tag
 from app.canvas.viewport import Viewport
-from app.theme import GAP, SMALL, current
+from app.theme import GAP, current
 
 if TYPE_CHECKING:
     from app.canvas.images import Pyramid
@@ -235,16 +234,16 @@ class CanvasView(QWidget):
         if not self.empty:
             target = self._target()
             self._paint_picture(painter, target)
-            if self.comparing:
-                self._paint_before(painter, target)
+            if self._comparing and self._before is not None:
+                self._paint_before(painter, target, self._before)
             if self._mask is not None:
                 painter.setOpacity(0.5)
                 painter.drawImage(target, self._mask.image, QRectF(self._mask.image.rect()))
                 painter.setOpacity(1.0)
             if self._viewport.scale >= GRID_FROM and not self._viewport.fitted and self._preview is None:
-                self._paint_grid(painter, target, event)
+                paint_grid(painter, target, target.intersected(QRectF(event.rect())), self._viewport.logical)
             if self._tool and self._pointer is not None:
-                self._paint_brush(painter)
+                paint_brush(painter, self._pointer, self._radius * self._viewport.logical, self._tool == "eraser")
         painter.setBrush(Qt.BrushStyle.NoBrush)
         if self._drop_over:
             painter.setPen(QPen(theme.color("accent"), 2))
@@ -275,74 +274,17 @@ class CanvasView(QWidget):
         painter.setRenderHint(QPainter.RenderHint.SmoothPixmapTransform, smooth)
         painter.drawImage(target, image, QRectF(image.rect()))
 
-    def _paint_before(self, painter: QPainter, target: QRectF) -> None:
-        if self._before is None:
-            return
-        theme = current()
+    def _paint_before(self, painter: QPainter, target: QRectF, before: Pyramid) -> None:
         x = target.left() + target.width() * self._line
         painter.save()
         painter.setClipRect(QRectF(0, 0, x, self.height()), Qt.ClipOperation.IntersectClip)
-        painter.fillRect(target, theme.color("canvas"))
-        self._draw(painter, target, self._before)
+        painter.fillRect(target, current().color("canvas"))
+        self._draw(painter, target, before)
         painter.restore()
-        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
-        painter.setPen(QPen(QColor(0, 0, 0, 120), 3))
-        painter.drawLine(QPointF(x, target.top()), QPointF(x, target.bottom()))
-        painter.setPen(QPen(QColor("white"), 1))
-        painter.drawLine(QPointF(x, target.top()), QPointF(x, target.bottom()))
-        middle = QPointF(x, max(min(target.center().y(), self.height() - 20.0), 20.0))
-        painter.setBrush(QColor("white"))
-        painter.setPen(QPen(QColor(0, 0, 0, 120), 1))
-        painter.drawEllipse(middle, 9, 9)
-        painter.setPen(QPen(QColor(40, 40, 40), 1.5))
-        for sign in (-1, 1):
-            tip = middle + QPointF(5 * sign, 0)
-            painter.drawLine(tip, tip + QPointF(-2.5 * sign, -2.5))
-            painter.drawLine(tip, tip + QPointF(-2.5 * sign, 2.5))
-        self._paint_tag(
-            painter, self.tr("Before"), QPointF(max(target.left(), 0) + GAP, max(target.top(), 0) + GAP), True
-        )
-        right = QPointF(min(target.right(), self.width()) - GAP, max(target.top(), 0) + GAP)
-        self._paint_tag(painter, self.tr("After"), right, False)
-
-    def _paint_tag(self, painter: QPainter, text: str, corner: QPointF, leads: bool) -> None:
-        font = QFont(self.font())
-        font.setPixelSize(SMALL)
-        painter.setFont(font)
-        width = painter.fontMetrics().horizontalAdvance(text) + 2 * GAP
-        box = QRectF(corner.x() if leads else corner.x() - width, corner.y(), width, 20)
-        painter.setPen(Qt.PenStyle.NoPen)
-        painter.setBrush(QColor(0, 0, 0, 150))
-        painter.drawRoundedRect(box, 4, 4)
-        painter.setPen(QColor("white"))
-        painter.drawText(box, Qt.AlignmentFlag.AlignCenter, text)
-
-    def _paint_grid(self, painter: QPainter, target: QRectF, event: QPaintEvent) -> None:
-        """Lines between single pixels, so faint that they do not change how the colours look."""
-        step = self._viewport.logical
-        painter.setRenderHint(QPainter.RenderHint.Antialiasing, False)
-        painter.setPen(QPen(QColor(128, 128, 128, 60), 0))
-        seen = target.intersected(QRectF(event.rect()))
-        first = int((seen.left() - target.left()) / step)
-        for column in range(first, int((seen.right() - target.left()) / step) + 1):
-            x = target.left() + column * step
-            painter.drawLine(QPointF(x, seen.top()), QPointF(x, seen.bottom()))
-        first = int((seen.top() - target.top()) / step)
-        for row in range(first, int((seen.bottom() - target.top()) / step) + 1):
-            y = target.top() + row * step
-            painter.drawLine(QPointF(seen.left(), y), QPointF(seen.right(), y))
-
-    def _paint_brush(self, painter: QPainter) -> None:
-        if self._pointer is None:
-            return
-        radius = self._radius * self._viewport.logical
-        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
-        painter.setBrush(Qt.BrushStyle.NoBrush)
-        # Two rings, so that one is seen on every picture.
-        for colour, width in ((QColor(0, 0, 0, 160), 3.0), (QColor(255, 255, 255, 230), 1.2)):
-            style = Qt.PenStyle.DashLine if self._tool == "eraser" and width < 2 else Qt.PenStyle.SolidLine
-            painter.setPen(QPen(colour, width, style))
-            painter.drawEllipse(self._pointer, radius, radius)
+        paint_divider(painter, x, target, self.height())
+        seen = target.intersected(QRectF(self.rect())).adjusted(GAP, GAP, -GAP, -GAP)
+        paint_tag(painter, self.tr("Before"), seen.topLeft(), to_the_right=True)
+        paint_tag(painter, self.tr("After"), seen.topRight(), to_the_right=False)
 
     # ------------------------------------------------------------------------------------------------ mouse
 

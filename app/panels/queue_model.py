@@ -19,7 +19,8 @@ from PySide6.QtGui import QImage
 
 from app.canvas.images import to_image
 from app.services.queue_store import Job
-from app.state.queue import Progress, QueueState
+from app.state.jobs import Progress
+from app.state.queue import QueueState
 
 JOB = Qt.ItemDataRole.UserRole
 PROGRESS = Qt.ItemDataRole.UserRole + 1

@@ -5,7 +5,7 @@ from __future__ import annotations
 import uuid
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +13,9 @@ from PySide6.QtCore import QObject, Qt, Signal, Slot
 
 from app.services.queue_store import UNFINISHED, Job, JobStatus, QueueStore, SavedQueue
 from app.services.queue_writer import QueueWriter
+from app.state.jobs import Progress, Removed, after, next_round, small
 from app.state.ports import Engine, Gallery
-from engine.catalog import LIMITS
 from engine.messages import (
-    Bitmap,
     GenerateRequest,
     ImageDone,
     JobCancelled,
@@ -30,30 +29,6 @@ from engine.messages import (
 ENDED_KEPT = 200
 UNDO_KEPT = 20
 EACH_LIMIT = 500
-
-
-@dataclass(frozen=True, slots=True)
-class Progress:
-    """How far the running job is: pictures done, and the step of the one that forms."""
-
-    image: int = 0
-    count: int = 1
-    step: int = 0
-    total: int = 0
-    preview: Bitmap | None = None
-
-    @property
-    def fraction(self) -> float:
-        """From 0 to 1, over all pictures of the job."""
-        return (self.image + (self.step / self.total if self.total else 0.0)) / max(self.count, 1)
-
-
-@dataclass(frozen=True, slots=True)
-class _Removed:
-    """What an undo brings back: jobs as they were, and the order they stood in."""
-
-    jobs: tuple[Job, ...]
-    order: tuple[str, ...]
 
 
 class QueueState(QObject):
@@ -103,7 +78,7 @@ class QueueState(QObject):
         self._closed = False
         self._loaded = file is None
         self._held: set[str] = set()
-        self._undo: list[_Removed] = []
+        self._undo: list[Removed] = []
         self._unsaved: set[str] = set()
         self._told = ""
         self._pictures = 0
@@ -308,7 +283,7 @@ class QueueState(QObject):
         again = [self._jobs[id] for id in chosen if id in self._jobs]
         again = [job for job in again if job.status in {"failed", "cancelled", "interrupted"}]
         for job in again:
-            ready = job if job.left > 0 else _next_round(job)
+            ready = job if job.left > 0 else next_round(job)
             self._jobs[job.id] = replace(ready, status="waiting", message="", report="")
         self._save(*(self._jobs[job.id] for job in again))
         self.jobs_changed.emit()
@@ -374,7 +349,7 @@ class QueueState(QObject):
             made = self._bases.get(job.id, 0) + event.image + 1
             if job.id == self._running:
                 self._progress = Progress(made, job.request.count, 0, job.request.steps)
-            self._change(replace(job, made=made, picture=event.path, thumbnail=_small(event.thumbnail)))
+            self._change(replace(job, made=made, picture=event.path, thumbnail=small(event.thumbnail)))
         self._unannounced[event.path] = event
         if self._gallery is None:
             self._announce(event)
@@ -395,14 +370,14 @@ class QueueState(QObject):
         if job is not None and job.forever and isinstance(event, JobDone):
             self._again(job)
         elif job is not None:
-            self._change(_after(job, event))
+            self._change(after(job, event))
         self._trim()
         self.running_changed.emit(False)
         self._advance()
 
     def _again(self, job: Job) -> None:
         """Put the job at the end once more, with the seeds that follow, so that others get their turn between."""
-        again = _next_round(job)
+        again = next_round(job)
         self._jobs.pop(job.id)
         self._jobs[job.id] = again
         self._save(again, order=True)
@@ -469,7 +444,7 @@ class QueueState(QObject):
             self._forget([job.id for job in ended[: len(ended) - ENDED_KEPT]])
 
     def _remember(self, jobs: Iterable[Job]) -> None:
-        self._undo.append(_Removed(tuple(jobs), tuple(self._jobs)))
+        self._undo.append(Removed(tuple(jobs), tuple(self._jobs)))
         del self._undo[:-UNDO_KEPT]
         self.undo_changed.emit(True)
 
@@ -505,39 +480,3 @@ class QueueState(QObject):
         if message != self._told:
             self._told = message
             self.problem.emit(message)
-
-
-def _next_round(job: Job) -> Job:
-    """The job with the seeds that follow, ready to run; seeds begin again where numbers end."""
-    request = job.request
-    seed = request.seed + request.count
-    if seed + request.count - 1 > LIMITS["seed"].maximum:
-        seed = 0
-    return replace(
-        job, request=replace(request, seed=seed), status="waiting", made=0, rounds=job.rounds + 1, message=""
-    )
-
-
-def _after(job: Job, event: JobDone | JobCancelled | JobFailed) -> Job:
-    """The job as it is after `event` ended it."""
-    match event:
-        case JobDone():
-            return replace(job, status="done", message="")
-        case JobCancelled():
-            return replace(job, status="cancelled", forever=False)
-        case JobFailed():
-            return replace(job, status="failed", message=event.message, report=event.report)
-
-
-def _small(bitmap: Bitmap, side: int = 64) -> Bitmap:
-    """Every n-th pixel of the picture, so that a job's row stays small: at most `side` wide and high."""
-    every = max(-(-max(bitmap.width, bitmap.height) // side), 1)
-    if every == 1:
-        return bitmap
-    row = bitmap.width * 3
-    width = -(-bitmap.width // every)
-    lines: list[bytes] = []
-    for y in range(0, bitmap.height, every):
-        line = bitmap.pixels[y * row : (y + 1) * row]
-        lines.append(b"".join(line[x * 3 : x * 3 + 3] for x in range(0, bitmap.width, every)))
-    return Bitmap(width, len(lines), b"".join(lines))

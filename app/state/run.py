@@ -5,8 +5,8 @@ from __future__ import annotations
 import logging
 import tempfile
 from collections import OrderedDict, deque
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from statistics import median
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar
 from PySide6.QtCore import QObject, Signal
 
 from app.services.step_store import KeptSteps, StepStore
+from app.state.picture import FormedStep, Picture, request_of
 from engine.errors import KnownError
 from engine.messages import (
     Bitmap,
@@ -46,36 +47,6 @@ PREVIEWS_KEPT = 240
 # Of all finished pictures together.
 HISTORY_BYTES = 96 * 2**20
 SPEED_STEPS = 8
-
-
-@dataclass(frozen=True, slots=True)
-class FormedStep:
-    """One step of how a picture formed: its index and the preview then."""
-
-    index: int
-    preview: Bitmap
-
-
-@dataclass(frozen=True, slots=True)
-class Picture:
-    """A finished picture on the canvas: its file, what made it, and the steps in which it formed, as far as known.
-
-    `request` is the one that makes exactly this picture (count 1, its own seed); None for a file of another day.
-    `records` are the keys of the states kept of its steps, by the step's index: a branch can start from these.
-    """
-
-    path: str
-    recipe: Recipe
-    request: GenerateRequest | None = None
-    steps: tuple[FormedStep, ...] = ()
-    records: Mapping[int, str] = field(default_factory=dict[int, str])
-    total: int = 0
-    thumbnail: Bitmap | None = None
-
-    @property
-    def size_in_memory(self) -> int:
-        """Bytes of the previews."""
-        return sum(len(step.preview.pixels) for step in self.steps)
 
 
 class RunState(QObject):
@@ -290,7 +261,7 @@ class RunState(QObject):
         picture = self._picture
         if picture is None:
             return None
-        request = picture.request or _of_recipe(picture.recipe, like)
+        request = picture.request or request_of(picture.recipe, like)
         seed = (request.seed + 1) % (2**63)
         changes = {"init_image": picture.path, "mask_image": "", "strength": strength, "seed": seed, "count": count}
         return self.enqueue(replace(request, **changes, start=None))
@@ -300,7 +271,7 @@ class RunState(QObject):
         picture = self._picture
         if picture is None:
             return None
-        request = picture.request or _of_recipe(picture.recipe, like)
+        request = picture.request or request_of(picture.recipe, like)
         return self.enqueue(replace(request, hires_scale=scale, hires_strength=strength, start=None))
 
     # ------------------------------------------------------------------------------------------------ engine's events
@@ -464,15 +435,3 @@ class RunState(QObject):
     def _set_picture(self, picture: Picture | None) -> None:
         self._picture = picture
         self.picture_changed.emit(picture)
-
-
-def _of_recipe(recipe: Recipe, like: GenerateRequest) -> GenerateRequest:
-    """`like` with what the recipe of a picture says, as far as it can be."""
-    names = ("prompt", "negative_prompt", "seed", "width", "height", "steps", "guidance_scale", "clip_skip")
-    values = {name: value for name in names if (value := getattr(recipe, name)) not in {None, ""}}
-    try:
-        return replace(like, **values, count=1)
-    except KnownError as error:
-        # Values of another program, of a kind that cannot be made here.
-        log.info("a recipe was not taken over: %s", error)
-        return like

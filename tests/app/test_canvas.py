@@ -214,7 +214,7 @@ def test_a_mask_is_painted_on_the_start_and_reaches_the_request(bench: Bench) ->
     canvas, generation = bench.canvas, bench.generation
     QTest.mouseClick(canvas.actions_bar.buttons["start"], Qt.MouseButton.LeftButton)
     assert generation.init_image == str(path)
-    bench.qtbot.waitUntil(lambda: canvas._start is not None, timeout=2000)  # noqa: SLF001
+    bench.qtbot.waitUntil(lambda: canvas.start.picture is not None, timeout=2000)
     canvas.view.setFocus()
     QTest.keyClick(canvas.view, Qt.Key.Key_B)
     assert canvas.view.tool == "brush"

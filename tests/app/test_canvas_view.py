@@ -188,7 +188,7 @@ def test_files_and_pixels_are_taken_in(view: CanvasView, qtbot: Any, tmp_path: P
         assert view.take(data)
     assert dropped.args == [str(tmp_path / "a.PNG")]
     data = QMimeData()
-    data.setImageData(picture(8, 8))
+    data.setImageData(picture(32, 32))
     with qtbot.waitSignal(view.image_dropped):
         assert view.take(data)
     assert not view.take(QMimeData())
