@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QThread
 
+from engine.errors import KnownError
 from engine.messages import EngineReady, EngineSettings, Event, GenerateRequest, JobCancelled, JobFailed, ModelReleased
 from engine.warmup import import_torch
 
@@ -197,6 +198,9 @@ class EngineThread(QThread):
             self._receive(ModelReleased(job_id="", model=model))
 
     def _failed(self, task: _Task, error: Exception) -> None:
+        if isinstance(task, _WarmUp) and isinstance(error, KnownError):
+            log.info("the model is not loaded ahead of its first job: %s", error)
+            return
         log.error("the engine met an error that no job expects", exc_info=error)
         if isinstance(task, _Job):
             report = "".join(traceback.format_exception(error))
