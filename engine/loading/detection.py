@@ -144,8 +144,7 @@ def precision_of(tensors: Tensors) -> str:
     ordered = sorted(shares, key=lambda word: -shares[word])
     # A hundredth in another precision, such as norms beside quantised layers, does not make a mixture.
     words = [word for word in ordered if shares[word] * 100 > total]
-    if words[0].startswith("float8") and scaled:
-        words[0] += " scaled"
+    words = [f"{word} scaled" if scaled and word.startswith("float8") else word for word in words]
     return words[0] if len(words) == 1 else f"mixed: {', '.join(words)}"
 
 

@@ -29,7 +29,7 @@ class QuantisedLinear(nn.Module):
     packed: Tensor
     scale: Tensor | None
 
-    def __init__(self, packed: Tensor, entry: Entry, scale: Tensor | None, bias: nn.Parameter | None) -> None:
+    def __init__(self, packed: Tensor, entry: Entry, scale: Tensor | None, bias: Tensor | None) -> None:
         super().__init__()
         self.quantisation = entry.quantisation
         self.out_features, self.in_features = entry.shape
@@ -69,7 +69,7 @@ def is_packed(entry: Entry) -> bool:
     return bool(entry.quantisation) or (entry.dtype.is_floating_point and entry.dtype.itemsize == 1)
 
 
-def keep_packed(module: nn.Module, entries: Mapping[str, Entry], dtype: torch.dtype) -> dict[str, Entry]:
+def keep_packed(module: nn.Module, entries: Mapping[str, Entry]) -> dict[str, Entry]:
     """Put `QuantisedLinear` in the place of linear layers of the meta `module` whose weights are packed.
 
     Returns the entries that are left to fill the module with.
@@ -84,10 +84,8 @@ def keep_packed(module: nn.Module, entries: Mapping[str, Entry], dtype: torch.dt
             storages[entry.path] = map_file(entry.path)
         shape = (entry.end - entry.start,) if entry.quantisation else entry.shape
         packed = view_of(storages[entry.path], Entry(entry.path, entry.key, entry.dtype, shape, entry.start, entry.end))
-        bias = left.pop(f"{name}.bias", None)
-        parameter = None if bias is None else nn.Parameter(load_tensor(bias, dtype), requires_grad=False)
         scale = None if entry.scale is None else load_tensor(entry.scale, torch.float32).reshape(())
         parent, _, last = name.rpartition(".")
-        setattr(module.get_submodule(parent), last, QuantisedLinear(packed, entry, scale, parameter))
+        setattr(module.get_submodule(parent), last, QuantisedLinear(packed, entry, scale, layer.bias))
         del left[f"{name}.weight"]
     return left

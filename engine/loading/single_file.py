@@ -15,7 +15,7 @@ from typing import Any, cast
 import torch
 from torch import nn
 
-from engine.errors import InvalidValue, MissingFile, UnknownName
+from engine.errors import InvalidValue, MissingFile, UnknownName, WeightsMismatch
 from engine.files import read_json
 from engine.formats.header import Header
 from engine.loading import layouts, shapes
@@ -163,13 +163,17 @@ class ModelFile:
         entries = self.part_entries(part)
         if not entries:
             raise MissingFile(f"{self.path} holds no {part}; load it from another file and pass {part}=...")
-        cls, config = self.part_config(part, entries)
+        try:
+            cls, config = self.part_config(part, entries)
+            model = build_on_meta(lambda: cls.from_config(config))
+        except (KeyError, IndexError, ZeroDivisionError) as error:
+            # Shapes are asked for tensors that every network of the kind has.
+            raise WeightsMismatch(f"{self.path} lacks tensors of its {part} ({error}); download it again.") from error
         dtype = self.options.dtype or torch.float32
-        model = build_on_meta(lambda: cls.from_config(config))
         entries = fitted(model, model.rename_entries(entries))
         keep = self.options.keep_packed
         if keep or (keep is None and any(entry.quantisation for entry in entries.values())):
-            entries = keep_packed(model, entries, dtype)
+            entries = keep_packed(model, entries)
         fill_module(model, entries, dtype)
         return model.eval()
 
