@@ -8,6 +8,7 @@ which puts the vectors where the prompt spells the name.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -124,7 +125,12 @@ def as_words(embeddings: Iterable[TextualInversion]) -> Words:
 
 
 def words_in(prompt: str, files: Mapping[str, Path]) -> Words:
-    """Read those of `files` (name -> file, as `find_files` gives them) whose names stand in `prompt`, and no others."""
+    """Read those of `files` (name -> file, as `find_files` gives them) whose names are words of `prompt`, no others."""
     text = prompt.lower()
-    wanted = sorted({path for name, path in files.items() if name.lower() in text})
+    wanted = sorted({path for name, path in files.items() if _is_word(name.lower(), text)})
     return as_words(map(read_embedding, wanted))
+
+
+def _is_word(name: str, text: str) -> bool:
+    """Whether `name` stands in `text` and is no part of a longer word."""
+    return name in text and re.search(rf"(?<!\w){re.escape(name)}(?!\w)", text) is not None

@@ -21,6 +21,7 @@ class SupportsTokens(Protocol):
     """What is needed of a tokenizer."""
 
     model_max_length: int
+    backend: Any
 
     @property
     def bos_token_id(self) -> int: ...
@@ -29,7 +30,6 @@ class SupportsTokens(Protocol):
     @property
     def pad_token_id(self) -> int: ...
     def __call__(self, text: Any, *, add_special_tokens: bool = True) -> Any: ...
-    def get_vocab(self) -> dict[str, int]: ...
 
 
 @dataclass
@@ -157,7 +157,7 @@ def chunk_segments(
     embeddings: Mapping[int, Sequence[Embedding]] | None = None,
 ) -> list[Chunk]:
     """Tokenize `segments`, each on its own, and cut the tokens into chunks for the text encoder of `tokenizer`."""
-    chunker = Chunker(tokenizer.model_max_length - 2, tokenizer.get_vocab().get(COMMA), reach, embeddings or {})
+    chunker = Chunker(tokenizer.model_max_length - 2, tokenizer.backend.token_to_id(COMMA), reach, embeddings or {})
     rows = tokenizer([segment.text for segment in segments], add_special_tokens=False).input_ids
     return chunker.cut(list(zip(segments, rows, strict=True)))
 

@@ -263,6 +263,7 @@ def test_words_of_ones_own(sd: SimpleNamespace, tmp_path: Path) -> None:
     size, before = len(tokenizer), table.weight.clone()
     words = words_in("a (qx:1.2)", find_files([tmp_path]))
     assert set(words) == {"qx", "q"}
+    assert words_in("a qxs (q)", find_files([tmp_path])) == {}, "no word of that name"
     made = positive(sd, "a qx b", words=words)
     # By hand: three more rows in the table, and their ids in the place of the name.
     bigger = text_encoder(tokenizer, 0)
