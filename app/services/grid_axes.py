@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Literal, get_args
 
 from engine.catalog import LIMITS, find_scheduler
-from engine.errors import InvalidValue
+from engine.errors import InvalidValue, UnknownName
 from engine.messages import GenerateRequest
 
 Setting = Literal["nothing", "prompt", "negative", "seed", "steps", "guidance", "scheduler", "model"]
@@ -135,7 +135,12 @@ def _number(setting: Setting, text: str) -> AxisValue:
 
 
 def _scheduler(text: str) -> AxisValue:
-    entry, schedule = find_scheduler(text)
+    try:
+        entry, schedule = find_scheduler(text)
+    except UnknownName:
+        raise InvalidValue(
+            f"The scheduler {text[:60]!r} is unknown; choose one from the list beside the values."
+        ) from None
     return AxisValue(
         entry.display_name(schedule),
         lambda request: replace(request, scheduler=entry.name, sigma_schedule=schedule),

@@ -45,7 +45,7 @@ def make_sheet(
     height = max((image.height for image in images.values()), default=128)
     size = max(min(width, height) // 16, 12)
     gap = size // 2
-    top = _label_height(columns, width, size) + gap if any(columns) else gap
+    top = _label_height(columns, width, size) + 2 * gap if any(columns) else gap
     side = min(_label_width(rows, size), max(width, 160)) + 2 * gap if any(rows) else gap
     whole = (side + len(columns) * (width + gap), top + len(rows) * (height + gap))
     if max(whole) > MAX_SIDE:
@@ -55,7 +55,7 @@ def make_sheet(
     sheet = Image.new("RGB", whole, _PAPER)
     draw = Draw(sheet)
     for column, label in enumerate(columns):
-        _write(draw, label, (side + column * (width + gap), gap, width, top - gap), size)
+        _write(draw, label, (side + column * (width + gap), gap, width, top - 2 * gap), size)
     for row, label in enumerate(rows):
         _write(draw, label, (gap, top + row * (height + gap), side - 2 * gap, height), size)
     for row in range(len(rows)):
