@@ -28,10 +28,13 @@ __all__ = [
     "Limit",
     "ModelInfo",
     "SchedulerEntry",
+    "family_of",
+    "fast_kind",
     "find_scheduler",
     "model_folder",
     "read_model",
     "scheduler_entry",
+    "tasks_of",
 ]
 
 EMBEDDED_MODEL = "sfumato-icons"
@@ -314,7 +317,7 @@ def _model_info(folder: Path, index: dict[str, Any], card: dict[str, Any]) -> Mo
         # https://arxiv.org/abs/2305.08891, section 3.4: what models that start without any signal need.
         guidance_rescale=card.get("guidance_rescale", 0.7 if zero_snr and not fast else 0.0),
         variant=variant,
-        tasks=_VARIANT_TASKS.get(variant, family.tasks),
+        tasks=tasks_of(family, variant),
         fast=fast,
     )
     for key in ("steps", "guidance_scale", "guidance_rescale"):
@@ -341,6 +344,11 @@ def family_of(
     # The second version has another text encoder, 1024 wide.
     second = unet.get("cross_attention_dim") == 1024
     return _FAMILY["stable-diffusion-2" if second else "stable-diffusion"], variant
+
+
+def tasks_of(family: Family, variant: str) -> tuple[str, ...]:
+    """What a model of `family`, trained as `variant`, can do."""
+    return _VARIANT_TASKS.get(variant, family.tasks)
 
 
 def fast_kind(name: str, scheduler: Mapping[str, Any]) -> str:

@@ -6,19 +6,10 @@ import re
 from pathlib import Path
 from typing import Any
 
-from engine.catalog import FAMILIES, ModelInfo, find_scheduler, read_model
+from engine.catalog import Family, ModelInfo, family_of, find_scheduler, read_model, tasks_of
 from engine.errors import UnknownName
 from engine.loading.configurations import family_configuration
 from engine.loading.detection import Detected, detect
-
-# Words in names of models that were distilled to few steps: steps, guidance, scheduler.
-_FAST: tuple[tuple[str, int, float, str], ...] = (
-    (r"lcm", 6, 1.0, "lcm"),
-    (r"lightning", 8, 1.0, "euler"),
-    (r"hyper", 8, 1.0, "euler"),
-    (r"turbo", 4, 1.0, "euler"),
-)
-
 
 def model_info(
     location: Path | str, family: str | None = None, variant: str | None = None, prediction: str | None = None
@@ -46,18 +37,19 @@ def model_info(
 
 def _of_file(path: Path, found: Detected, family: str, variant: str, prediction: str) -> ModelInfo:
     content = family_configuration(family, variant, prediction)
-    scheduler, sigma_schedule = find_scheduler(content["scheduler"]["_class_name"])
+    index = {"_class_name": content["pipeline"], **content["values"]}
+    entry, kind = family_of(content["pipeline"], index, content["unet"])
     name = found.metadata.get("modelspec.title") or path.stem
-    steps, guidance, own = _settings(f"{path.stem} {name}".lower(), variant)
-    if own:
-        scheduler, sigma_schedule = find_scheduler(own)
+    scheduler, sigma_schedule = find_scheduler(content["scheduler"]["_class_name"])
+    fast = fast_kind(f"{path.stem} {name}", content["scheduler"]) if entry.name != "lcm" else ""
+    steps, guidance = FAST.get(fast, (entry.steps, entry.guidance_scale))
     multiple = 2 ** (len(content["vae"]["block_out_channels"]) - 1)
     side = content["unet"]["sample_size"] * multiple
     width, height = _resolution(found.metadata, multiple) or (side, side)
     return ModelInfo(
         folder=path.resolve(),
         name=name,
-        family=_family(family, content["pipeline"]),
+        family=entry,
         width=width,
         height=height,
         size_multiple=multiple,
@@ -66,26 +58,11 @@ def _of_file(path: Path, found: Detected, family: str, variant: str, prediction:
         sigma_schedule=sigma_schedule,
         steps=steps,
         guidance_scale=guidance,
-        guidance_rescale=0.7 if found.zero_snr else 0.0,
+        guidance_rescale=0.7 if found.zero_snr and not fast else 0.0,
+        variant=kind,
+        tasks=tasks_of(entry, kind),
+        fast=fast,
     )
-
-
-def _family(family: str, pipeline: str) -> Any:
-    """The catalogue's entry: by the name of the family, else by its pipeline."""
-    for entry in FAMILIES:
-        if entry.name == family:
-            return entry
-    for entry in FAMILIES:
-        if entry.pipeline == pipeline:
-            return entry
-    raise UnknownName(f"Models of the family {family} cannot be run yet.")
-
-
-def _settings(words: str, variant: str) -> tuple[int, float, str]:
-    for pattern, steps, guidance, scheduler in _FAST:
-        if re.search(rf"(?<![a-z]){pattern}", words) or variant == pattern:
-            return steps, guidance, scheduler
-    return 30, 7.5, ""
 
 
 def _resolution(metadata: Any, multiple: int) -> tuple[int, int] | None:

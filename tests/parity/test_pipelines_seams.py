@@ -237,9 +237,13 @@ def test_conditions_that_do_not_do(pipeline: Any, conditions: Any, words: str) -
 
 def test_places_that_do_not_exist(pipeline: Any) -> None:
     pipeline.scheduler.set_timesteps(4)
-    for index in (-1, 4):
+    for index in (-1, 5):
         with pytest.raises(InvalidValue, match=f"a run of 4 steps cannot go on from step {index}"):
             run(pipeline, prompt="a cat", resume=ResumePoint(index, torch.zeros(1, 4, 8, 8)))
+    # After the last step there is nothing left to do but to decode.
+    latents = torch.rand(1, 4, 8, 8, dtype=torch.float64)
+    steps, kept = run(pipeline, prompt="a cat", resume=ResumePoint(4, latents))
+    assert (steps, torch.equal(kept, latents)) == ([], True)
     with pytest.raises(InvalidValue, match="steps got prompt twice"):
         pipeline.steps("a", prompt="b")
 
