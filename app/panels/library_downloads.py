@@ -18,7 +18,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from app.panels.library_texts import family_label, kind_label, lead, left_text, size_text
+from app.panels.library_texts import card_text, family_label, kind_label, lead, size_text
 from app.state.library import LibraryState
 from app.theme import GAP, MARGIN, SPACE, icon, set_role
 from engine.library_messages import Card, DownloadItem, DownloadPlan
@@ -65,9 +65,7 @@ class DownloadsPage(QScrollArea):
         self.token = QPushButton(self.tr("Access token …"))
         set_role(self.token, "link")
         self.token.setToolTip(
-            self.tr(
-                "Some models ask for an account. Its token is kept in this computer's keyring and nowhere else."
-            )
+            self.tr("Some models ask for an account. Its token is kept in this computer's keyring and nowhere else.")
         )
         self.token.clicked.connect(self.ask_for_token)
         layout.addWidget(self.token, 0, Qt.AlignmentFlag.AlignLeading)
@@ -309,8 +307,19 @@ class DownloadRow(QFrame):
         if item.speed > 0:
             parts.append(self.tr("{size} per second").format(size=size_text(int(item.speed))))
         if item.seconds_left is not None:
-            parts.append(left_text(item.seconds_left))
+            parts.append(self._left(item.seconds_left))
         return " · ".join(parts)
+
+    def _left(self, seconds: float) -> str:
+        """A duration that is still to come, rounded as one says it."""
+        if seconds >= 5400:
+            hours = round(seconds / 3600)
+            return self.tr("%n hour(s) left", "", hours)
+        if seconds >= 90:
+            minutes = round(seconds / 60)
+            return self.tr("%n minute(s) left", "", minutes)
+        whole = max(round(seconds), 1)
+        return self.tr("%n second(s) left", "", whole)
 
     def _toggle(self) -> None:
         if self._item is None:
@@ -338,7 +347,7 @@ class CardRow(QFrame):
         self.card = card
         title, facts, summary = _wrapped(""), _wrapped("hint"), _wrapped("hint")
         title.setText(card.title)
-        summary.setText(card.summary)
+        summary.setText(card_text(card))
         parts = (kind_label(card.kind), family_label(card.family), size_text(card.size), card.licence)
         facts.setText(" · ".join(parts))
         facts.setToolTip(

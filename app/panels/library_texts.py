@@ -1,10 +1,12 @@
-"""Words of the library that are not a widget's own: kinds, families, sizes, durations."""
+"""Words of the library that are not a widget's own: kinds, families, sizes, the curated list."""
 
 from __future__ import annotations
 
-from PySide6.QtCore import QCoreApplication, QLocale, Qt
+from PySide6.QtCore import QCoreApplication, Qt
 from PySide6.QtGui import QGuiApplication
 from PySide6.QtWidgets import QLabel
+
+from engine.library_messages import Card
 
 _FAMILIES = {
     "stable-diffusion": "SD 1",
@@ -46,7 +48,13 @@ def size_text(size: int) -> str:
     """Bytes as the language of the window writes them."""
     if size < 0:
         return QCoreApplication.translate("library", "unknown size")
-    text = QLocale().formattedDataSize(size, 1, QLocale.DataSizeFormat.DataSizeSIFormat)
+    units = (
+        (1e9, QCoreApplication.translate("library", "{number} GB")),
+        (1e6, QCoreApplication.translate("library", "{number} MB")),
+        (1e3, QCoreApplication.translate("library", "{number} kB")),
+    )
+    text = next((words.format(number=f"{size / unit:.1f}") for unit, words in units if size >= unit), "")
+    text = text or QCoreApplication.translate("library", "{number} bytes").format(number=size)
     return f"\u2068{text}\u2069"  # isolated: number and unit keep their order among words of any direction
 
 
@@ -57,11 +65,20 @@ def lead(label: QLabel) -> QLabel:
     return label
 
 
-def left_text(seconds: float) -> str:
-    """A duration that is still to come, rounded as one says it."""
-    if seconds >= 5400:
-        hours = round(seconds / 3600)
-        return QCoreApplication.translate("library", "%n hour(s) left", "", hours)
-    if seconds >= 90:
-        return QCoreApplication.translate("library", "%n minute(s) left", "", round(seconds / 60))
-    return QCoreApplication.translate("library", "%n second(s) left", "", max(round(seconds), 1))
+def card_text(card: Card) -> str:
+    """What a model of the curated list is for; its English stands in `resources/models.json` too."""
+    translate = QCoreApplication.translate  # under this name lupdate finds the texts
+    return {
+        "sd15": translate("cards", "The classic: small, quick, with the largest choice of LoRAs and finetunes."),
+        "sd15-inpaint": translate("cards", "Paints into a masked part of a picture so that it fits what is around."),
+        "instruct-pix2pix": translate("cards", "Changes a picture as a sentence tells it to, as in 'make it winter'."),
+        "lcm-dreamshaper": translate("cards", "A painterly model distilled to four steps: the best choice on a CPU."),
+        "sd-turbo": translate("cards", "A picture in one step, for trying ideas out; not for commercial use."),
+        "sdxl": translate("cards", "Larger pictures with more detail and a better ear for prompts."),
+        "sdxl-refiner": translate("cards", "The second half of an XL picture: finer texture and cleaner edges."),
+        "sdxl-turbo": translate("cards", "XL in one to four steps at 512 pixels; not for commercial use."),
+        "sdxl-lightning-lora": translate("cards", "A LoRA that lets any XL model draw in four steps."),
+        "lcm-lora-sd15": translate("cards", "A LoRA that lets any 1.5 model draw in four to eight steps."),
+        "sd-vae-mse": translate("cards", "A smoother decoder for models of the 1.5 family: better eyes and hands."),
+        "sdxl-vae-fp16": translate("cards", "The decoder of XL without black pictures in half precision."),
+    }.get(card.name, card.summary)

@@ -14,6 +14,7 @@ from pytestqt.qtbot import QtBot
 from app.engine_client import EngineClient
 from app.panels.library import LibraryPanel
 from app.panels.library_model import EntryRole
+from app.panels.library_texts import card_text
 from app.state.generation import GenerationState
 from app.state.library import LibraryState
 from engine.library_messages import ModelMarks
@@ -174,6 +175,7 @@ def test_empty_library_says_what_to_do(desk: Desk, qtbot: QtBot) -> None:
     assert desk.panel.tabs.currentIndex() == 1
     desk.until(lambda: desk.panel.downloads._cards)
     assert len(desk.panel.downloads._cards) == len(desk.library.cards)
+    assert [card_text(card) for card in desk.library.cards] == [card.summary for card in desk.library.cards]
 
 
 @pytest.fixture
