@@ -262,7 +262,7 @@ class MainWindow(QMainWindow):
     def _even_out(self) -> None:
         docks = [self._docks[name] for name in ("prompt", "model", "scheduler")]
         title = self.prompt.fontMetrics().height() + 4 * SPACE
-        prompt, model = (panel.sizeHint().height() + title for panel in (self.prompt, self.model))
+        prompt, model = self.prompt.minimumSizeHint().height() + title + 3 * GAP, self.model.sizeHint().height() + title
         rest = max(self.height() - prompt - model, 200)
         self.resizeDocks(docks, [prompt, model, rest], Qt.Orientation.Vertical)
 

@@ -28,6 +28,7 @@ from app.dialogs.shortcuts import ShortcutsPage
 from app.i18n import NAMES, PSEUDO
 from app.state.settings import SettingsState
 from app.theme import GAP, MARGIN, SECTION, icon, set_role
+from app.widgets.alive import while_alive
 from app.widgets.labelled import QuietCombo
 from app.widgets.number import NumberBox
 from engine.catalog import Limit
@@ -176,7 +177,7 @@ class SettingsDialog(QDialog):
             Limit("minutes", 0, 1440),
             self.tr("minutes without work; 0 keeps it loaded"),
         )
-        self._client.devices(self._show_devices)
+        self._client.devices(while_alive(self, self._show_devices))
         return page
 
     def _pictures_page(self) -> QWidget:

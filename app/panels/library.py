@@ -67,7 +67,7 @@ class LibraryPanel(QWidget):
         self._make_actions()
         library.entries_changed.connect(self._refresh)
         library.models_changed.connect(self._fill_families)
-        library.activity_changed.connect(lambda _text: self._refresh())
+        library.activity_changed.connect(self._refresh)
         library.chosen_changed.connect(self._mark_chosen)
         library.trashed.connect(self._trashed)
         library.downloads_changed.connect(self._count_downloads)

@@ -10,6 +10,7 @@ from PySide6.QtWidgets import QComboBox, QHBoxLayout, QLabel, QMenu, QToolButton
 
 from app.state.generation import GenerationState
 from app.theme import GAP, SPACE, icon, set_role
+from app.widgets.alive import while_alive
 from app.widgets.card import Card
 from app.widgets.labelled import QuietCombo, labelled
 from engine.catalog import EMBEDDED_MODEL, ModelInfo
@@ -212,7 +213,7 @@ class ModelPanel(QWidget):
             request = self._generation.request()
         except KnownError:
             return  # the panel with the wrong value says so
-        self._client.memory_estimate(request, self._estimate_known)
+        self._client.memory_estimate(request, while_alive(self, self._estimate_known))
 
     def _estimate_known(self, estimate: Any) -> None:
         info = self._generation.info

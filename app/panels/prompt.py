@@ -22,6 +22,7 @@ from app.panels.prompt_edit import PromptEdit
 from app.state.generation import GenerationState
 from app.state.prompts import PromptsState
 from app.theme import GAP, SPACE, current, icon, set_role
+from app.widgets.alive import while_alive
 from app.widgets.number import NumberBox
 from engine.catalog import LIMITS, Limit
 
@@ -79,7 +80,7 @@ class PromptPanel(QWidget):
         )
         self._arrange()
         generation.changed.connect(self._state_changed)
-        generation.info_changed.connect(lambda _info: self._count_timer.start())
+        generation.info_changed.connect(self._info_changed)
         self._prompts.styles_changed.connect(self._fill_styles)
         self._fill_styles()
         self._show_negative(bool(generation.negative_prompt))
@@ -195,6 +196,9 @@ class PromptPanel(QWidget):
         if name == "styles":
             self._fill_styles()
 
+    def _info_changed(self) -> None:
+        self._count_timer.start()
+
     def _show_negative(self, shown: bool) -> None:
         self.negative.setVisible(shown)
         self.fold.setChecked(shown)
@@ -244,7 +248,7 @@ class PromptPanel(QWidget):
             self.tokens.setText("")
             self.prompt.highlighter.set_chunk_ends(())
             return
-        self._client.count_tokens(self._generation.model, text, self._tokens_known)
+        self._client.count_tokens(self._generation.model, text, while_alive(self, self._tokens_known))
 
     def _tokens_known(self, counted: Any) -> None:
         self.tokens.setText(f"{counted.count}/{counted.limit}")

@@ -12,6 +12,7 @@ from app.catalog_texts import catalog_text
 from app.panels.sizes import sizes_like
 from app.state.generation import GenerationState
 from app.theme import GAP, SPACE, icon, set_role
+from app.widgets.alive import while_alive
 from app.widgets.card import Card
 from app.widgets.curve import NoiseCurve
 from app.widgets.labelled import QuietCombo, labelled
@@ -315,7 +316,7 @@ class SchedulerPanel(QWidget):
             return
         if not self.curve.sigmas:
             self.curve.show_words(self.tr("The plot is coming …"))
-        self._client.schedule(request, self._plot_known)
+        self._client.schedule(request, while_alive(self, self._plot_known))
 
     def _plot_known(self, schedule: Any) -> None:
         self.curve.show_sigmas([float(sigma) for sigma in schedule.sigmas])

@@ -54,6 +54,7 @@ class CommandGuard:
     def hold(self) -> None:
         if self.holding or self._missing:
             return
+        self.release()  # of one that ended by itself
         program = shutil.which(self._command[0])
         if program is None:
             self._missing = True

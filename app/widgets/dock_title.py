@@ -21,7 +21,7 @@ class DockTitle(QWidget):
         self.shut = self._button("x", self.tr("Close this panel; the View menu brings it back"))
         self.shut.clicked.connect(dock.close)
         layout = QHBoxLayout(self)
-        layout.setContentsMargins(MARGIN, SPACE, SPACE, SPACE)
+        layout.setContentsMargins(MARGIN, SPACE, MARGIN, SPACE)
         layout.setSpacing(0)
         layout.addWidget(self._label, 1)
         layout.addWidget(self.out)

@@ -30,6 +30,8 @@ class NumberBox(QAbstractSpinBox):
         self._decimals = decimals
         self._step = step
         self._value: float = limit.minimum
+        # What the box goes back to: the value before the typing began.
+        self._settled: float = limit.minimum
         self._problem = ""
         # Digits of settings read the same everywhere, and from left to right.
         self.setLocale(QLocale.c())
@@ -53,6 +55,8 @@ class NumberBox(QAbstractSpinBox):
     def set_value(self, value: float) -> None:
         """Show `value`; nothing is emitted."""
         self._value = value
+        if not self.lineEdit().isModified() or value != self._parsed():
+            self._settled = value
         self._set_problem("")
         if self._parsed() != value or not self.lineEdit().text():
             with QSignalBlocker(self.lineEdit()):
@@ -107,7 +111,12 @@ class NumberBox(QAbstractSpinBox):
             self.changed.emit(value)
 
     def _left(self) -> None:
-        # The sentence stays: it says why the old value is back.
+        # A part of what was typed may have fitted, such as 500 of 5000. The sentence stays: it says why the old value
+        # is back.
+        if self._problem and self._value != self._settled:
+            self._value = self._settled
+            self.changed.emit(self._value)
+        self._settled = self._value
         self.lineEdit().setText(self._text(self._value))
         if self._problem:
             set_invalid(self, False)

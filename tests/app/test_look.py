@@ -1,0 +1,212 @@
+"""Themes, icons, fonts, languages: what is readable, complete and not clipped, in English, Arabic and the pseudo-language."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+import xml.etree.ElementTree as ET
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from PySide6.QtCore import QSize, Qt
+from PySide6.QtGui import QFontDatabase, QIcon
+from PySide6.QtWidgets import QAbstractButton, QApplication, QLabel, QWidget
+
+from app import theme
+from app.application import Application
+from app.catalog_texts import TEXTS
+from app.dialogs.about import AboutDialog
+from app.dialogs.crash import CrashDialog
+from app.dialogs.settings import SettingsDialog
+from app.i18n import PSEUDO, Languages, pseudo
+from engine.catalog import SCHEDULERS, SIGMA_SCHEDULES
+from tests.app.fake_engine import FakeEngine
+from tests.conftest import ROOT
+
+TRANSLATIONS = ROOT / "resources" / "i18n"
+ON_SURFACES = ("text", "muted", "link", "danger", "warning", "success", "weight", "wildcard", "lora")
+PAIRS = [
+    *((ink, ground) for ink in ON_SURFACES for ground in ("window", "panel", "card", "field")),
+    *(("on_accent", ground) for ground in ("accent", "accent_hover", "accent_pressed")),
+    *(("text", ground) for ground in ("hover", "pressed", "danger_surface", "warning_surface")),
+    *(("on_selection", "selection"), ("muted", "hover")),
+]
+
+
+@pytest.fixture(autouse=True)
+def english_again(qapp: QApplication) -> Iterator[None]:
+    """Leave no translator behind."""
+    yield
+    languages = Languages(qapp)
+    languages.use("en")
+
+
+# ---------------------------------------------------------------------------------------------------- theme
+
+
+@pytest.mark.parametrize("name", theme.THEMES)
+def test_text_is_readable_on_what_it_stands_on(name: str) -> None:
+    colours = theme.THEMES[name].colours()
+    low = {pair: round(theme.contrast(colours[pair[0]], colours[pair[1]]), 2) for pair in PAIRS}
+    assert {pair: ratio for pair, ratio in low.items() if ratio < 4.5} == {}
+
+
+def test_contrast_is_that_of_wcag() -> None:
+    assert theme.contrast("#000000", "#ffffff") == pytest.approx(21)
+    assert theme.contrast("#777777", "#ffffff") == pytest.approx(4.478, abs=1e-3)
+
+
+def test_the_stylesheet_keeps_to_the_type_scale() -> None:
+    from app.stylesheet import stylesheet
+
+    sizes = set(map(int, re.findall(r"font-size: (\d+)px", stylesheet(theme.DARK))))
+    assert sizes <= {theme.SMALL, theme.BODY, theme.TITLE}
+
+
+def test_every_named_icon_is_there_and_every_icon_there_is_named() -> None:
+    sources = "\n".join(path.read_text(encoding="utf-8") for path in (ROOT / "app").rglob("*.py"))
+    there = {path.stem for path in (ROOT / "resources" / "icons").glob("*.svg")}
+    assert {name for name in there if f'"{name}"' not in sources} == set()
+    asked = set(re.findall(r'\b(?:icon|icon_pixmap)\(\s*"([a-z0-9-]+)"', sources))
+    assert asked - there == set()
+
+
+def test_icons_that_point_are_mirrored(qapp: QApplication) -> None:
+    def drawn(name: str) -> Any:
+        return theme.icon(name).pixmap(QSize(16, 16), QIcon.Mode.Normal).toImage()
+
+    forward, plus = drawn("arrow-right"), drawn("image")
+    qapp.setLayoutDirection(Qt.LayoutDirection.RightToLeft)
+    assert drawn("arrow-right") == drawn("arrow-left") != forward
+    assert drawn("image") == plus
+
+
+def test_fonts_are_small_and_known(qapp: QApplication) -> None:
+    files = list((ROOT / "resources" / "fonts").glob("*.ttf"))
+    assert sum(path.stat().st_size for path in files) < 1_500_000
+    theme.load_fonts(qapp)
+    assert set(theme.FAMILIES) <= set(QFontDatabase.families())
+
+
+# ---------------------------------------------------------------------------------------------------- words
+
+
+def test_the_catalogue_is_translated() -> None:
+    words = (
+        {entry.advice for entry in SCHEDULERS} | set(SIGMA_SCHEDULES.values()) | {n.title() for n in SIGMA_SCHEDULES}
+    )
+    assert words == set(TEXTS)
+
+
+@pytest.mark.parametrize("language", ["en", "ar"])
+def test_nothing_is_untranslated(language: str) -> None:
+    forms = {"en": 2, "ar": 6}[language]
+    bad: list[str] = []
+    for message in ET.parse(TRANSLATIONS / f"sfumato_{language}.ts").iter("message"):  # noqa: S314  our own file
+        source, target = message.findtext("source") or "", message.find("translation")
+        assert target is not None
+        texts = [form.text or "" for form in target.iter("numerusform")] or [target.text or ""]
+        names = set(re.findall(r"\{\w+\}", source))
+        complete = (
+            all(texts) and "type" not in target.attrib and (message.get("numerus") != "yes" or len(texts) == forms)
+        )
+        if not complete or any(set(re.findall(r"\{\w+\}", text)) != names for text in texts):
+            bad.append(source)
+    assert bad == []
+
+
+def test_translations_hold_every_text_of_the_code(tmp_path: Path) -> None:
+    """lupdate finds nothing in the code that the committed file does not have."""
+    new = tmp_path / "new.ts"
+    sources = sorted(str(path) for path in (ROOT / "app").rglob("*.py"))
+    tool = Path(sys.executable).with_name("pyside6-lupdate")
+    subprocess.run([tool, *sources, "-ts", new], check=True, capture_output=True)
+    assert _texts(new) - _texts(TRANSLATIONS / "sfumato_ar.ts") == set()
+
+
+def test_the_compiled_translations_are_those_of_the_sources(tmp_path: Path) -> None:
+    tool = Path(sys.executable).with_name("pyside6-lrelease")
+    for language in ("en", "ar"):
+        target = tmp_path / "new.qm"
+        subprocess.run([tool, TRANSLATIONS / f"sfumato_{language}.ts", "-qm", target], check=True, capture_output=True)
+        assert target.read_bytes() == (TRANSLATIONS / f"sfumato_{language}.qm").read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("language", "count", "words"),
+    [("en", 1, "1 job waiting"), ("en", 3, "3 jobs waiting"), ("ar", 2, "مهمتان تنتظران"), ("ar", 11, "11 مهمة تنتظر")],
+)
+def test_plural_forms(qapp: QApplication, language: str, count: int, words: str) -> None:
+    languages = Languages(qapp)
+    languages.use(language)
+    assert qapp.translate("StatusBar", "%n job(s) waiting", "", count) == words
+
+
+def test_pseudo_keeps_placeholders() -> None:
+    assert pseudo("Step {step} of %n") == "[Šţéƥ {step} óƒ %n".replace("ƒ", "f") + "~" * 6 + "]"
+
+
+def _texts(path: Path) -> set[tuple[str, str]]:
+    root = ET.parse(path).getroot()  # noqa: S314  our own file
+    return {
+        (context.findtext("name") or "", message.findtext("source") or "")
+        for context in root.iter("context")
+        for message in context.iter("message")
+    }
+
+
+# ---------------------------------------------------------------------------------------------------- clipping
+
+
+def clipped(root: QWidget) -> list[str]:
+    """Labels and buttons that are too small for what stands on them."""
+    found: list[str] = []
+    for widget in root.findChildren(QWidget):
+        if not widget.isVisible() or not isinstance(widget, QLabel | QAbstractButton) or not widget.text():
+            continue
+        if isinstance(widget, QLabel):
+            need = widget.heightForWidth(widget.width()) if widget.wordWrap() else widget.sizeHint().height()
+            wide = 0 if widget.wordWrap() else widget.minimumSizeHint().width()
+        else:
+            need, wide = widget.minimumSizeHint().height(), widget.minimumSizeHint().width()
+        if widget.height() < need - 1 or widget.width() < wide - 1:
+            found.append(f"{widget.metaObject().className()} {widget.text()!r}: {widget.size()} of {wide}x{need}")
+    return found
+
+
+@pytest.mark.parametrize("size", [(1366, 768), (1920, 1080)])
+@pytest.mark.parametrize("language", ["en", "ar", PSEUDO])
+def test_no_panel_clips_its_words(
+    language: str, size: tuple[int, int], make_program: Callable[..., Application], tmp_path: Path, qtbot: Any
+) -> None:
+    (tmp_path / "settings.json").write_text(f'{{"language": "{language}"}}', encoding="utf-8")
+    program = make_program(FakeEngine(automatic=False))
+    window = program.window
+    window.resize(*size)
+    qtbot.waitUntil(lambda: program.generation.info is not None)
+    window.prompt._show_negative(True)
+    window.scheduler.start_card.set_folded(False)
+    window.model.card.set_folded(False)
+    for panel in ("gallery", "queue", "grid", "library"):
+        window.show_panel(panel)
+        qtbot.wait(30)
+        assert clipped(window) == []
+    dialogs = [
+        SettingsDialog(program.settings, program.client, window.commands, window),
+        AboutDialog(window),
+        CrashDialog("report", "", window),
+    ]
+    for dialog in dialogs:
+        dialog.show()
+        pages = ("look", "folders", "engine", "pictures", "network", "shortcuts")
+        for page in pages if isinstance(dialog, SettingsDialog) else ("",):
+            if isinstance(dialog, SettingsDialog):
+                dialog.show_page(page)
+            qtbot.wait(10)
+            assert clipped(dialog) == []
+        dialog.close()
+    for panel in (window.prompt, window.model, window.scheduler):
+        assert panel.width() <= panel.parentWidget().width()
