@@ -14,7 +14,7 @@ from app.canvas.action_bar import ActionBar
 from app.canvas.branch_bar import BranchBar
 from app.canvas.buttons import action, label, tool_button
 from app.canvas.empty import EmptyCanvas
-from app.canvas.images import Pyramid, read_pyramid, to_image
+from app.canvas.images import Pyramid, read_pyramid, smooth_preview
 from app.canvas.popout import PopOut
 from app.canvas.progress_row import ProgressRow
 from app.canvas.saving import save_as, save_image
@@ -279,7 +279,7 @@ class Canvas(QWidget):
         self._scrubbed = False
         request = self._run.request
         size = (request.width, request.height) if request else (0, 0)
-        self.view.set_preview(to_image(preview), *size)
+        self.view.set_preview(smooth_preview(preview), *size)
         self._preview_timer.start()
         self._show_everything()
 
@@ -332,7 +332,7 @@ class Canvas(QWidget):
             shown = past[-1] if past else picture.steps[0]
             full = self._full
             size = (full.width, full.height) if full else (0, 0)
-            self.view.set_preview(to_image(shown.preview), *size)
+            self.view.set_preview(smooth_preview(shown.preview), *size)
         self._show_steps()
         self._mirror()
 
