@@ -12,7 +12,14 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor
 
-from engine import CLIPTextModel, CLIPTextModelWithProjection, StableDiffusionPipeline
+from engine import (
+    CLIPTextModel,
+    CLIPTextModelWithProjection,
+    EulerDiscreteScheduler,
+    StableDiffusionPipeline,
+    StableDiffusionXLPipeline,
+    UNet2DConditionModel,
+)
 from engine.errors import BadFile, InvalidValue
 from engine.loading.adapters import AdapterStack, AdapterUse, find_files
 from engine.loading.textual_inversion import as_words, read_bundled, read_embedding, words_in
@@ -190,22 +197,54 @@ def test_joined_and_scheduled_prompts(sd: SimpleNamespace) -> None:
     assert torch.equal(made(4, 8).positive[0][0], states["b"]), "of eight steps the fifth is in the second half"
 
 
-def test_pipelines_take_plans(tmp_path: Path) -> None:
-    pipeline = stable_diffusion()
-    options: dict[str, Any] = {"num_inference_steps": 3, "output_type": "latent", "height": 32, "width": 32}
+def latents(pipeline: Any, **options: Any) -> Tensor:
+    """What three steps from the same noise give."""
+    steps = pipeline.steps(
+        num_inference_steps=3,
+        output_type="latent",
+        height=32,
+        width=32,
+        generator=torch.Generator().manual_seed(0),
+        **options,
+    )
+    while True:
+        try:
+            next(steps)
+        except StopIteration as end:
+            return end.value.images
 
-    def made(**prompt: Any) -> Tensor:
-        steps = pipeline.steps(**prompt, **options, generator=torch.Generator().manual_seed(0))
-        while True:
-            try:
-                next(steps)
-            except StopIteration as end:
-                return end.value.images
 
-    plain = made(prompt="a cat", negative_prompt="b")
-    assert torch.equal(made(conditioning=encode(pipeline, plan("a cat", "b", steps=3))), plain)
-    long = made(conditioning=encode(pipeline, plan("a [b|c] AND " + "x " * 90 + ":0.5", "b", steps=3)))
-    assert long.shape == plain.shape and long.isfinite().all() and not torch.equal(long, plain)
+def xl_pipeline(xl: SimpleNamespace) -> StableDiffusionXLPipeline:
+    """A whole pipeline around the text encoders."""
+    torch.manual_seed(0)
+    unet = UNet2DConditionModel(
+        sample_size=16,
+        down_block_types=("DownBlock2D", "CrossAttnDownBlock2D"),
+        up_block_types=("CrossAttnUpBlock2D", "UpBlock2D"),
+        block_out_channels=(16, 32),
+        layers_per_block=1,
+        cross_attention_dim=2 * WIDTH,
+        attention_head_dim=(2, 4),
+        norm_num_groups=8,
+        addition_embed_type="text_time",
+        addition_time_embed_dim=8,
+        projection_class_embeddings_input_dim=12 + 6 * 8,
+    )
+    return StableDiffusionXLPipeline(
+        **{name: getattr(xl, name) for name in ("text_encoder", "text_encoder_2", "tokenizer", "tokenizer_2")},
+        vae=stable_diffusion().vae,
+        unet=unet.eval(),
+        scheduler=EulerDiscreteScheduler(),
+    )
+
+
+def test_pipelines_take_plans(xl: SimpleNamespace) -> None:
+    for pipeline in (stable_diffusion(), xl_pipeline(xl)):
+        plain = latents(pipeline, prompt="a cat", negative_prompt="b")
+        assert torch.equal(latents(pipeline, conditioning=encode(pipeline, plan("a cat", "b", steps=3))), plain)
+        long = plan("a [b|c] AND " + "x " * 90 + ":0.5", "b", steps=3)
+        made = latents(pipeline, conditioning=encode(pipeline, long))
+        assert made.shape == plain.shape and made.isfinite().all() and not torch.equal(made, plain)
 
 
 # ---------------------------------------------------------------------------------------------------- cache
