@@ -95,6 +95,9 @@ def scan_steps(store: GalleryStore, folder: Path, leaving: frozenset[int] = froz
         KnownError: it cannot be read.
     """
     if not folder.is_dir():
+        if not store.known_files(limit=1):
+            yield ScanResult()  # before the first picture there is no folder yet, and nothing is missed
+            return
         raise MissingFile(
             f"The pictures folder {folder} is not there; connect its drive, or choose another one in Settings."
         )

@@ -14,6 +14,7 @@ from PySide6.QtCore import QMimeData, QPointF, Qt, QUrl
 from PySide6.QtGui import QDropEvent, QKeySequence
 from PySide6.QtWidgets import QMenu
 from pytestqt.qtbot import QtBot
+from shiboken6 import delete
 
 from app.engine_client import EngineClient, engine_thread
 from app.panels.gallery import GalleryPanel
@@ -21,6 +22,7 @@ from app.panels.gallery_export import ExportDialog
 from app.panels.recipe import RecipePanel
 from app.services.gallery_records import NO_BOARD, GalleryFilter
 from app.services.gallery_store import SCHEMA, GalleryStore
+from app.state.gallery import GalleryState
 from engine.messages import Bitmap, ImageDone
 from engine.metadata import read_recipe
 from tests.app.gallery_rig import HOUR, PROMPTS, Rig, rig, trash, write_picture
@@ -273,7 +275,7 @@ def test_where_the_trash_gives_nothing_back_files_stay_until_the_end(
     rig.gallery.delete(rig.gallery.ids[:1])
     rig.settle()
     monkeypatch.setattr("sys.platform", "linux")
-    rig.gallery.close()
+    rig.close()
     assert not (rig.folder / "5.png").exists()
     assert (trash / "files" / "5.png").exists()
 
@@ -349,6 +351,25 @@ def test_a_vanished_folder_loses_nothing(rig: Rig) -> None:
     rig.gallery.trouble = ""
     rig.scan()
     assert len(rig.names()) == 6
+
+
+def test_before_the_first_picture_there_is_no_folder_and_no_message(qtbot: QtBot, tmp_path: Path) -> None:
+    gallery = GalleryState(tmp_path / "g.sqlite3", tmp_path / "none", tmp_path / "thumbnails")
+    with qtbot.assertNotEmitted(gallery.problem), qtbot.waitSignal(gallery.scanned):
+        pass
+    gallery.close()
+    delete(gallery)
+
+
+def test_a_file_put_into_the_folder_appears_by_itself(qtbot: QtBot, tmp_path: Path) -> None:
+    folder = tmp_path / "pictures"
+    folder.mkdir()
+    gallery = GalleryState(tmp_path / "g.sqlite3", folder, tmp_path / "thumbnails")
+    qtbot.waitUntil(lambda: gallery.whole)
+    write_picture(folder / "sent.png", "a letter")
+    qtbot.waitUntil(lambda: len(gallery.ids) == 1)
+    gallery.close()
+    delete(gallery)
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="nothing is read-only for root")

@@ -385,3 +385,17 @@ def test_a_text_after_the_pixels_is_found(tmp_path: Path) -> None:
     whole = encode_png(Image.new("RGB", (2, 2)), None)
     (tmp_path / "late.png").write_bytes(whole[:-12] + chunk + whole[-12:])
     assert read_recipe(tmp_path / "late.png") == CASES["a1111"][1]
+
+
+@pytest.mark.parametrize("name", ["comfyui", "swarmui", "invokeai"])
+def test_the_command_line_says_what_made_a_foreign_picture(
+    tmp_path: Path, name: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from engine.cli.info import info
+
+    texts, recipe = CASES[name]
+    info(png(tmp_path / "picture.png", **texts), as_json=False)
+    said = capsys.readouterr().out
+    assert f"prompt: {recipe.prompt}" in said
+    assert f"scheduler: {recipe.scheduler}" in said
+    assert "LoRA: " in said
