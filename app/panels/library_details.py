@@ -24,6 +24,7 @@ from PySide6.QtWidgets import (
     QVBoxLayout,
     QWidget,
 )
+from shiboken6 import isValid
 
 from app.panels.library_texts import kind_and_family, kind_label, lead, size_text
 from app.state.generation import GenerationState
@@ -213,7 +214,7 @@ class LibraryDetails(QScrollArea):
             self._library.preview(entry, lambda image: self._show_picture(entry.id, image))
 
     def _show_picture(self, id: int, image: QImage) -> None:
-        if id == self._shown and not image.isNull():
+        if isValid(self) and id == self._shown and not image.isNull():
             aspect, smooth = Qt.AspectRatioMode.KeepAspectRatioByExpanding, Qt.TransformationMode.SmoothTransformation
             whole = QPixmap.fromImage(image).scaled(PICTURE_SIDE - 2, PICTURE_SIDE - 2, aspect, smooth)
             place = whole.rect()

@@ -7,6 +7,7 @@ from typing import Any
 from PySide6.QtCore import QAbstractListModel, QModelIndex, QPersistentModelIndex, QRect, QRectF, QSize, Qt
 from PySide6.QtGui import QColor, QFont, QFontMetrics, QImage, QPainter, QPainterPath, QPen, QPixmap
 from PySide6.QtWidgets import QStyle, QStyledItemDelegate, QStyleOptionViewItem
+from shiboken6 import isValid
 
 from app.panels.library_texts import kind_and_family, size_text
 from app.state.library import LibraryState
@@ -81,7 +82,8 @@ class LibraryModel(QAbstractListModel):
         return self._pixmaps[entry.preview]
 
     def _arrived(self, entry: ModelEntry, image: QImage) -> None:
-        if image.isNull():
+        # The window may have been made anew, with another model, while the picture was read.
+        if image.isNull() or not isValid(self):
             return
         self._pixmaps[entry.preview] = QPixmap.fromImage(image)
         row = self.row_of(entry.id)

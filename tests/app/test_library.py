@@ -8,12 +8,14 @@ from pathlib import Path
 
 import pytest
 from PySide6.QtCore import Qt
+from PySide6.QtGui import QImage
 from PySide6.QtWidgets import QInputDialog
 from pytestqt.qtbot import QtBot
+from shiboken6 import delete
 
 from app.engine_client import EngineClient
 from app.panels.library import LibraryPanel
-from app.panels.library_model import EntryRole
+from app.panels.library_model import EntryRole, PixmapRole
 from app.panels.library_texts import card_text
 from app.state.generation import GenerationState
 from app.state.library import LibraryState
@@ -163,6 +165,26 @@ def test_files_that_come_and_go_are_noticed(full: Desk) -> None:
     full.until(lambda: "new" in full.names() and len(full.library.vaes) == 2)
     (full.models / "vae" / "new.safetensors").unlink()
     full.until(lambda: "new" not in full.names())
+
+
+def test_panel_is_made_anew_while_the_state_lives_on(full: Desk, qtbot: QtBot, tmp_path: Path) -> None:
+    picture = QImage(64, 64, QImage.Format.Format_RGB32)
+    picture.fill(Qt.GlobalColor.darkCyan)
+    assert picture.save(str(full.models / "loras" / "Ink.preview.png"))
+    full.until(lambda: any(entry.preview for entry in full.library.entries))
+    full.click("Ink")
+    first = full.panel
+    full.panel = LibraryPanel(full.library, full.generation)
+    qtbot.addWidget(full.panel)
+    full.panel.show()
+    first.close()
+    delete(first)
+    full.library.scan()
+    full.library.search("ink")
+    full.until(lambda: full.names() == ["Ink"] and not full.library.activity)
+    index = full.panel.model.index(0)
+    full.until(lambda: index.data(PixmapRole) is not None)
+    assert full.panel.details.title.text() == "Ink"
 
 
 def test_empty_library_says_what_to_do(desk: Desk, qtbot: QtBot) -> None:
