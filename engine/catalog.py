@@ -20,6 +20,7 @@ from engine.scheduler_entries import PREDICTIONS, SCHEDULERS, SIGMA_FLAGS, SIGMA
 __all__ = [
     "EMBEDDED_MODEL",
     "FAMILIES",
+    "FAST",
     "LIMITS",
     "PREDICTIONS",
     "SCHEDULERS",
@@ -182,7 +183,7 @@ _VARIANT_TASKS: Mapping[str, tuple[str, ...]] = {
     "depth": ("image-to-image",),
 }
 # Models that were distilled to few steps: a word in their name, then steps and guidance.
-_FAST: Mapping[str, tuple[int, float]] = {
+FAST: Mapping[str, tuple[int, float]] = {
     "lcm": (6, 1.0),
     "lightning": (8, 1.0),
     "hyper": (8, 1.0),
@@ -296,7 +297,7 @@ def _model_info(folder: Path, index: dict[str, Any], card: dict[str, Any]) -> Mo
     scheduler_config = read_json(folder / "scheduler" / "scheduler_config.json")
     family, variant = family_of(str(index.get("_class_name")), index, unet, int(vae.get("latent_channels", 4)))
     fast = fast_kind(str(card.get("name", folder.name)), scheduler_config) if family.name != "lcm" else ""
-    steps, guidance = _FAST.get(fast, (family.steps, family.guidance_scale))
+    steps, guidance = FAST.get(fast, (family.steps, family.guidance_scale))
     zero_snr = bool(scheduler_config.get("rescale_betas_zero_snr"))
     scheduler, sigma_schedule = _own_scheduler(scheduler_config)
     if "scheduler" in card:
@@ -353,7 +354,7 @@ def tasks_of(family: Family, variant: str) -> tuple[str, ...]:
 
 def fast_kind(name: str, scheduler: Mapping[str, Any]) -> str:
     """How the model `name`, which brings the configuration of `scheduler`, was distilled to few steps; "" if not."""
-    for kind in _FAST:
+    for kind in FAST:
         if re.search(rf"(?<![a-z]){kind}(?![a-z])", name.lower()):
             return kind
     class_name = str(scheduler.get("_class_name"))

@@ -6,10 +6,11 @@ import re
 from pathlib import Path
 from typing import Any
 
-from engine.catalog import Family, ModelInfo, family_of, find_scheduler, read_model, tasks_of
+from engine.catalog import FAST, ModelInfo, family_of, fast_kind, find_scheduler, read_model, tasks_of
 from engine.errors import UnknownName
 from engine.loading.configurations import family_configuration
 from engine.loading.detection import Detected, detect
+
 
 def model_info(
     location: Path | str, family: str | None = None, variant: str | None = None, prediction: str | None = None

@@ -89,6 +89,11 @@ class ModelFile:
         found = self.detected
         return family_configuration(found.family or "stable-diffusion", found.variant, found.prediction)
 
+    def settle_prediction(self, prediction: str) -> None:
+        """Take the model to predict this, which its file did not say."""
+        self.detected = replace(self.detected, prediction=prediction)
+        self.__dict__.pop("configuration", None)
+
     @cached_property
     def entries(self) -> dict[str, Entry]:
         """The tensors of the file by their own names, scales attached."""

@@ -19,6 +19,7 @@ from engine.files import read_json
 from engine.loading.clip_vocabulary import clip_merges, clip_vocabulary
 from engine.loading.single_file import FileOptions, ModelFile
 from engine.models.autoencoder_kl import AutoencoderKL
+from engine.models.unet_2d_condition import UNet2DConditionModel
 from engine.pipelines.base import DiffusionPipeline
 from engine.pipelines.parts import INDEX_NAME, LoadOptions, load_part, pipeline_class
 from engine.prompts.tokenizer import CLIPTokenizer
@@ -85,21 +86,20 @@ def load_vae(location: Path | str, dtype: torch.dtype | None = None) -> Autoenco
 
 def _assemble(file: ModelFile, cls: type[DiffusionPipeline] | None, parts: dict[str, Any]) -> DiffusionPipeline:
     folder = file.options.config
+    values: dict[str, Any] = {}
+    if folder is None and not file.detected.prediction and "unet" not in parts:
+        values["unet"] = _unet_of_unknown_prediction(file)
     index = _index(file) if folder is None else read_json(folder / INDEX_NAME)
     where = Path("the shipped configuration") if folder is None else folder / INDEX_NAME
     target = cls or cast("type[DiffusionPipeline]", pipeline_class(index.get("_class_name"), where))
     arguments = inspect.signature(target).parameters
-    values: dict[str, Any] = {}
     for name, parameter in arguments.items():
-        if name in parts or name in target.only_if_asked:
+        if name in parts or name in values or name in target.only_if_asked:
             continue
         if name in _NETWORKS:
-            if file.part_entries(name):
-                values[name] = file.load(name)
-            elif name in target.optional_parts or parameter.default is not parameter.empty:
-                values[name] = None
-            else:
-                raise MissingFile(f"{file.path} holds no {name}, which {target.__name__} needs; pass {name}=...")
+            values[name] = _network(
+                file, name, name in target.optional_parts or parameter.default is not parameter.empty
+            )
         elif name in index and not isinstance(index[name], list):
             values[name] = index[name]
         elif name in index and folder is not None:
@@ -115,6 +115,35 @@ def _assemble(file: ModelFile, cls: type[DiffusionPipeline] | None, parts: dict[
         raise ConfigError(f"{target.__name__} has no part {unknown!r}; it has {', '.join(arguments)}.")
     _scale_latents(file, parts.get("vae"))
     return target(**values, **{name: part for name, part in parts.items()})
+
+
+@torch.inference_mode()
+def measured_prediction(unet: UNet2DConditionModel) -> str:
+    """Whether a U-Net predicts noise ("epsilon") or velocity ("v"), by asking it.
+
+    At the last timestep the sample is all but noise. A model of the noise then gives back nearly its input; the
+    velocity is the negative of the clean image (Salimans and Ho 2022, section 4), which the input says nothing about.
+    """
+    generator = torch.Generator("cpu").manual_seed(0)
+    dtype, width = unet.dtype, unet.config.cross_attention_dim
+    sample = torch.randn(1, unet.config.in_channels, 32, 32, generator=generator).to(dtype)
+    prompt = torch.zeros(1, 77, width, dtype=dtype)
+    output = unet(sample, 999, prompt, return_dict=False)[0].float().flatten()
+    likeness = torch.nn.functional.cosine_similarity(output, sample.float()[:, : len(output) // 1024].flatten(), dim=0)
+    return "epsilon" if float(likeness) > 0.5 else "v"
+
+
+def _network(file: ModelFile, name: str, optional: bool) -> Any:
+    if optional and not file.part_entries(name):
+        return None
+    return file.load(name)
+
+
+def _unet_of_unknown_prediction(file: ModelFile) -> UNet2DConditionModel:
+    unet = cast("UNet2DConditionModel", file.load("unet"))
+    file.settle_prediction(measured_prediction(unet))
+    unet.change_config(sample_size=file.configuration["unet"]["sample_size"])
+    return unet
 
 
 def _index(file: ModelFile) -> dict[str, Any]:

@@ -209,3 +209,36 @@ def test_precisions(tmp_path: Path, precision: str) -> None:
         wanted = expected[name]
         assert tensor.dtype == torch.float32
         assert (tensor - wanted).abs().max() <= (eighth if "float8" in precision else 0.004) * wanted.abs().max() + 1e-3
+
+
+@pytest.mark.parametrize("kind", ["epsilon", "v"])
+def test_what_two_predicts_is_measured(tmp_path: Path, kind: str) -> None:
+    """A model of the noise passes pure noise through; one of the velocity does not."""
+    made = Made("two", tmp_path)
+    tensors = load_file(made.file)
+    if kind == "epsilon":
+        # Through the first and the last convolution alone: a network that knows noise when it sees it.
+        unet: Any = made.theirs.unet
+        assert unet.config.block_out_channels[0] >= 8
+        for name, tensor in tensors.items():
+            if name.startswith("model.diffusion_model.") and "skip_connection" not in name:
+                tensor.zero_()
+        first = tensors["model.diffusion_model.input_blocks.0.0.weight"]
+        last = tensors["model.diffusion_model.out.2.weight"]
+        for channel in range(4):
+            first[channel, channel, 1, 1] = 1.0
+            first[channel + 4, channel, 1, 1] = -1.0
+            last[channel, channel, 1, 1] = 1.0
+            last[channel, channel + 4, 1, 1] = -1.0
+        tensors["model.diffusion_model.out.0.weight"].fill_(1.0)
+        # The last block's shortcut passes the first convolution's output on.
+        name = max(key for key in tensors if "output_blocks" in key and key.endswith("skip_connection.weight"))
+        tensors[name].zero_()
+        width = tensors[name].shape[0]
+        for channel in range(width):
+            tensors[name][channel, tensors[name].shape[1] - width + channel] = 1.0
+    save_file(tensors, made.file)
+    pipeline: Any = load_pipeline(made.file)
+    assert pipeline.scheduler.config.prediction_type == ("epsilon" if kind == "epsilon" else "v_prediction")
+    assert pipeline.unet.config.sample_size == (64 if kind == "epsilon" else 96)
+    assert load_pipeline(made.file, prediction="v").scheduler.config.prediction_type == "v_prediction"  # pyright: ignore[reportAttributeAccessIssue]
