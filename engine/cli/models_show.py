@@ -31,9 +31,7 @@ def print_entries(entries: Sequence[ModelEntry], library: Library) -> None:
 
     if not entries:
         places = ", ".join(str(root) for root in library.roots())
-        print(
-            f"No model fits; the library looks in {places}; `sfumato models list --curated` shows some to fetch."
-        )
+        print(f"No model fits; the library looks in {places}; `sfumato models list --curated` shows some to fetch.")
         return
     console = Console(width=None if sys.stdout.isatty() else 200)
     table = Table("Name", "Kind", "Family", "Precision", "Size", "Trigger words", box=None)
