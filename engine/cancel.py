@@ -1,19 +1,26 @@
 """Leave a model call at once, from another thread or a signal handler.
 
 A step of a large model takes seconds, so looking at a flag between steps is not enough. Hooks on the leaf modules that
-do the work look at it before each of them, which bounds the wait by the longest single operation.
+do the work look at it before each of them, which bounds the wait by the longest single operation; convolutions and
+attention that would last long on a CPU are done in pieces, with a look between them. The pieces are exact: every
+element of the result is summed in the same order as in one go.
 """
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterable
+from collections.abc import Callable, Generator, Iterable
 from contextlib import contextmanager
 from threading import Event
-from typing import Any
+from typing import Any, cast
 
-from torch import nn
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
 
 from engine.errors import Cancelled
+
+# Multiplications and additions of one piece: a tenth to a quarter of a second on two cores.
+PIECE_OPERATIONS = 12e9
 
 
 @contextmanager
@@ -23,19 +30,78 @@ def cancellable(modules: Iterable[nn.Module], cancel: Event) -> Generator[None]:
     The hooks cost about a microsecond per leaf and call, and are gone after the block, however it ends.
     """
 
-    def leave_if_cancelled(_module: nn.Module, _inputs: Any) -> None:
+    def look() -> None:
         if cancel.is_set():
             raise Cancelled
 
-    leaves = {leaf for module in modules for leaf in module.modules() if _works(leaf)}
-    handles = [leaf.register_forward_pre_hook(leave_if_cancelled) for leaf in leaves]
+    def leave_if_cancelled(_module: nn.Module, _inputs: Any) -> None:
+        look()
+
+    parts = {part for module in modules for part in module.modules()}
+    handles = [leaf.register_forward_pre_hook(leave_if_cancelled) for leaf in parts if _works(leaf)]
+    changed = [name_and_part for part in parts if (name_and_part := _do_in_pieces(part, look)) is not None]
     try:
         yield
     finally:
         for handle in handles:
             handle.remove()
+        for name, part in changed:
+            vars(part).pop(name, None)
 
 
 def _works(module: nn.Module) -> bool:
     # Linear layers, convolutions, norms and embeddings: no parts, but weights. Activations are too short to matter.
     return next(module.children(), None) is None and next(module.parameters(recurse=False), None) is not None
+
+
+def _do_in_pieces(part: nn.Module, look: Callable[[], None]) -> tuple[str, nn.Module] | None:
+    """Replace a method of `part` that can last long by one that does the same in pieces; returns its name."""
+    if type(part) is nn.Conv2d and part.kernel_size[0] > 0 and "forward" not in vars(part):
+        if part.stride == (1, 1) and part.dilation == (1, 1) and part.groups == 1 and part.padding_mode == "zeros":
+            if isinstance(part.padding, tuple):
+                vars(part)["forward"] = lambda x, conv=part: _convolve(conv, x, look)
+                return "forward", part
+        return None
+    attend = getattr(part, "_attend", None)
+    if attend is not None and "_attend" not in vars(part):
+        whole = cast("Callable[..., Tensor]", attend)
+        vars(part)["_attend"] = lambda q, k, v, mask: _attend(whole, q, k, v, mask, look)
+        return "_attend", part
+    return None
+
+
+def _convolve(conv: nn.Conv2d, x: Tensor, look: Callable[[], None]) -> Tensor:
+    """Return conv(x), row by row where it is long: each piece sees as many rows more as its kernel reaches."""
+    kernel, reach = conv.kernel_size[0], cast("tuple[int, int]", conv.padding)[0]
+    rows = x.shape[-2] + 2 * reach - kernel + 1
+    operations = 2.0 * conv.weight.numel() * x.shape[-1] * rows * (x.shape[0] if x.dim() == 4 else 1)
+    if operations <= 1.5 * PIECE_OPERATIONS or x.device.type != "cpu" or x.dim() != 4:
+        return nn.Conv2d.forward(conv, x)
+    step = max(int(rows * PIECE_OPERATIONS / operations), 1)
+    width = cast("tuple[int, int]", conv.padding)[1]
+    pieces: list[Tensor] = []
+    for first in range(0, rows, step):
+        look()
+        low, high = first - reach, min(first + step, rows) - reach + kernel - 1
+        piece = x[:, :, max(low, 0) : min(high, x.shape[2])]
+        piece = F.pad(piece, (0, 0, max(-low, 0), max(high - x.shape[2], 0)))
+        pieces.append(F.conv2d(piece, conv.weight, conv.bias, 1, (0, width)))
+    return torch.cat(pieces, dim=2)
+
+
+def _attend(
+    whole: Callable[..., Tensor], q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None, look: Callable[[], None]
+) -> Tensor:
+    """Return `whole(q, k, v, mask)` for tensors (batch, heads, tokens, channels), some queries at a time where long."""
+    operations = 4.0 * q.numel() * k.shape[-2]
+    if operations <= 1.5 * PIECE_OPERATIONS or q.device.type != "cpu":
+        return whole(q, k, v, mask)
+    # Whole blocks of the kernel's own size, so that none of its sums is cut differently.
+    step = max(int(q.shape[-2] * PIECE_OPERATIONS / operations) // 256 * 256, 256)
+    pieces: list[Tensor] = []
+    for first in range(0, q.shape[-2], step):
+        look()
+        rows = slice(first, first + step)
+        part = mask[..., rows, :] if mask is not None and mask.shape[-2] > 1 else mask
+        pieces.append(whole(q[:, :, rows], k, v, part))
+    return torch.cat(pieces, dim=2)

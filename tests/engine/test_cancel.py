@@ -10,6 +10,7 @@ from torch import nn
 
 from engine.cancel import cancellable
 from engine.errors import Cancelled
+from engine.models.attention import Attention
 
 
 class Recorder(nn.Module):
@@ -89,3 +90,52 @@ def test_it_works_from_another_thread_under_inference_mode() -> None:
     cancel.set()
     assert ended.wait(30)
     thread.join()
+
+
+@pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last])
+@pytest.mark.parametrize(("kernel", "padding", "rows"), [(3, 1, 33), (1, 0, 32), (5, 2, 40), (3, 0, 32)])
+def test_long_convolutions_are_done_in_exact_pieces(
+    monkeypatch: pytest.MonkeyPatch, layout: torch.memory_format, kernel: int, padding: int, rows: int
+) -> None:
+    conv = nn.Conv2d(24, 40, kernel, padding=padding)
+    x = torch.randn(2, 24, rows, 32).contiguous(memory_format=layout)
+    whole = conv(x)
+    monkeypatch.setattr("engine.cancel.PIECE_OPERATIONS", 2e6)
+    with torch.no_grad(), cancellable([conv], threading.Event()):
+        calls: list[int] = []
+        convolve = torch.nn.functional.conv2d
+        monkeypatch.setattr("engine.cancel.F.conv2d", lambda *given: (calls.append(1), convolve(*given))[1])
+        pieces = conv(x)
+        monkeypatch.undo()
+    assert len(calls) > 1
+    assert torch.equal(pieces, whole)
+    assert pieces.is_contiguous(memory_format=layout) or layout is torch.contiguous_format
+    assert "forward" not in vars(conv)
+
+
+def test_long_attention_is_done_in_exact_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
+    attention = Attention(32, heads=4, dim_head=8)
+    tokens = torch.randn(2, 1200, 32)
+    with torch.no_grad():
+        whole = attention(tokens)
+        monkeypatch.setattr("engine.cancel.PIECE_OPERATIONS", 1e6)
+        with cancellable([attention], threading.Event()):
+            assert torch.equal(attention(tokens), whole)
+    assert "_attend" not in vars(attention)
+
+
+def test_cancel_between_the_pieces_of_one_convolution(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("engine.cancel.PIECE_OPERATIONS", 1e6)
+    conv, cancel, done = nn.Conv2d(24, 40, 3, padding=1), threading.Event(), []
+    convolve = torch.nn.functional.conv2d
+
+    def counted(*given: object) -> torch.Tensor:
+        done.append(1)
+        if len(done) == 2:
+            cancel.set()
+        return convolve(*given)  # pyright: ignore[reportArgumentType, reportCallIssue]
+
+    monkeypatch.setattr("engine.cancel.F.conv2d", counted)
+    with pytest.raises(Cancelled), cancellable([conv], cancel):
+        conv(torch.randn(1, 24, 32, 32))
+    assert len(done) == 2
