@@ -54,7 +54,8 @@ def conditions(
     loaded: Loaded, request: GenerateRequest, prompted: Prompted, settings: EngineSettings, steps: int, before: int = 0
 ) -> Callable[[int, int], Any] | None:
     """Encode the texts for a pass of `steps` steps after `before` ones of another; None: the pipeline reads them."""
-    if request.prompt_syntax == "plain":
+    # The pipeline gives the same for a plain prompt, but cuts a long one.
+    if request.prompt_syntax == "plain" and not _is_long(loaded.pipeline, prompted):
         return None
     from engine.prompts import encode
 
@@ -63,6 +64,18 @@ def conditions(
         planned = plan(prompted.prompt, prompted.negative, request.prompt_syntax, steps, before)
     words = _words(f"{prompted.prompt} {prompted.negative}", settings)
     return encode(loaded.pipeline, planned, request.clip_skip, loaded.prompts, words)
+
+
+def _is_long(pipeline: Any, prompted: Prompted) -> bool:
+    """Whether one of the texts has more tokens than the text encoder of `pipeline`, a CLIP, takes at once."""
+    for name, tokenizer_name in (("text_encoder", "tokenizer"), ("text_encoder_2", "tokenizer_2")):
+        tokenizer = getattr(pipeline, tokenizer_name, None)
+        if tokenizer is None or not hasattr(getattr(pipeline, name, None), "text_model"):
+            continue
+        rows = tokenizer([prompted.prompt, prompted.negative]).input_ids
+        if any(len(row) > tokenizer.model_max_length for row in rows):
+            return True
+    return False
 
 
 def _words(text: str, settings: EngineSettings) -> Any:
