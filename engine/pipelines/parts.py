@@ -101,6 +101,10 @@ def _transformers_class(index: Path, name: str, class_name: str) -> type:
             f"{index}: {name} is a {class_name} of transformers, which is not installed; run pip install transformers."
         ) from error
     found = getattr(transformers, class_name, None)
+    if found is None and class_name.endswith("FeatureExtractor"):
+        # What prepares pictures had this name before, and published folders still have it.
+        newer = class_name.removesuffix("FeatureExtractor") + "ImageProcessor"
+        found = getattr(transformers, f"{newer}Pil", None) or getattr(transformers, newer, None)
     if not isinstance(found, type) or not hasattr(found, "from_pretrained"):
         raise UnknownName(f"{index}: {name} is a {class_name}, which transformers {transformers.__version__} lacks.")
     return found

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
 from typing import Any
 
 import diffusers
 import numpy as np
 import pytest
 import torch
+import transformers
 
 import engine
 from engine.errors import InvalidValue
@@ -280,6 +283,38 @@ def test_depth(depth_pair: Pair, options: dict[str, Any]) -> None:
     depth = torch.rand(1, 20, 24, generator=reference.generator(7))
     ours, theirs = both(depth_pair, **{"prompt": "a cat", "image": picture(), "depth_map": depth, **options})
     assert difference(ours, theirs) <= TOLERANCE
+
+
+@pytest.mark.filterwarnings("ignore:In CPU autocast:UserWarning")  # the reference asks for it in float32
+def test_an_estimator_of_transformers(tmp_path: Path) -> None:
+    """A folder as published: with a depth estimator, and the earlier name of what prepares pictures for it."""
+    theirs = families.stable_diffusion("StableDiffusionDepth2ImgPipeline", in_channels=5)
+    config = transformers.DPTConfig(
+        hidden_size=16,
+        num_hidden_layers=4,
+        num_attention_heads=2,
+        intermediate_size=16,
+        image_size=32,
+        patch_size=8,
+        backbone_out_indices=[0, 1, 2, 3],
+        neck_hidden_sizes=[8, 8, 8, 8],
+        fusion_hidden_size=8,
+        is_hybrid=False,
+    )
+    with reference.seeded(6):
+        estimator = transformers.DPTForDepthEstimation(config).eval()
+    extractor = transformers.DPTImageProcessorPil(size={"height": 32, "width": 32})
+    base = families.parts(theirs) | {"depth_estimator": estimator, "feature_extractor": extractor}
+    theirs = diffusers.StableDiffusionDepth2ImgPipeline(**base)
+    folder = reference.saved(theirs, tmp_path)
+    index = json.loads((folder / "model_index.json").read_text())
+    index["feature_extractor"] = ["transformers", "DPTFeatureExtractor"]
+    (folder / "model_index.json").write_text(json.dumps(index))
+    theirs.set_progress_bar_config(disable=True)
+    pair = theirs, engine.DiffusionPipeline.from_pretrained(folder)
+    set_ddim(pair)
+    ours, wanted = both(pair, prompt="a cat", image=picture())
+    assert difference(ours, wanted) <= TOLERANCE
 
 
 def test_depth_is_estimated_or_given(depth_pair: Pair) -> None:
