@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from engine.schedulers.base import Device, full_precision, weighted_sum
+from engine.schedulers.base import Device, full_precision, highest_precision, weighted_sum
 from engine.schedulers.log_snr_schedule import Float32s, LogSnrScheduler, without_variance
 from engine.schedulers.noise_schedules import FloatArray
 from engine.schedulers.sigma_schedule import SigmaRun
@@ -88,8 +88,11 @@ class ExponentialUpdate(SigmaRun):
         self, model_output: torch.Tensor, sample: torch.Tensor, i: int
     ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
         """Return `sample`, x_0 and m at the place `i`, for arithmetic, and add m to the predictions."""
-        x = full_precision(sample)
-        m: Any = full_precision(without_variance(model_output, sample))
+        # A thresholded eps and x nearly cancel where alpha is tiny, and are multiplied by alpha_t / alpha_s.
+        cancels = self.config.get("thresholding") and not self.predicts_clean
+        precise = highest_precision if cancels else full_precision
+        x = precise(sample)
+        m: Any = precise(without_variance(model_output, sample))
         if self.predicts_clean:
             x_0 = m = self._clean_at(m, x, i)
         else:
