@@ -163,7 +163,7 @@ class GalleryState(QObject):
 
     def close(self) -> None:
         """Finish what was asked for; pictures on their way to the trash go there now."""
-        for entry in self._undo:
+        for entry in list(self._undo):
             if isinstance(entry, Deleted) and entry.waiting:
                 self._finish_deleting(entry)
         self._closed = True
