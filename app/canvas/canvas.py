@@ -23,6 +23,7 @@ from app.canvas.start import Start
 from app.canvas.start_bar import StartBar
 from app.canvas.view import CanvasView
 from app.theme import GAP, MARGIN, SPACE
+from app.widgets.alive import while_alive
 from engine.errors import KnownError
 
 if TYPE_CHECKING:
@@ -106,7 +107,8 @@ class Canvas(QWidget):
         if self._picture is None:
             return
         source = self._picture.path
-        self._run.in_background(f"save {target}", lambda: save_as(source, target, with_recipe=with_recipe), self._saved)
+        saved = while_alive(self, self._saved)
+        self._run.in_background(f"save {target}", lambda: save_as(source, target, with_recipe=with_recipe), saved)
 
     def ask_where_to_save(self, *, with_recipe: bool = True) -> None:
         """Let the user choose a place and a format, then save."""
@@ -293,7 +295,8 @@ class Canvas(QWidget):
             return
         if picture.request is not None:
             self.branch_bar.show_request(picture.request)
-        self._run.in_background("canvas", lambda: read_pyramid(picture.path), lambda full: self._read(picture, full))
+        read: Callable[[Pyramid], None] = lambda full: self._read(picture, full)  # noqa: E731
+        self._run.in_background("canvas", lambda: read_pyramid(picture.path), while_alive(self, read))
         self._show_steps()
 
     def _read(self, picture: Picture, full: Pyramid) -> None:
@@ -311,7 +314,9 @@ class Canvas(QWidget):
 
     def _keep_pasted(self, image: QImage) -> None:
         folder = self._run.folder
-        self._run.in_background("paste", lambda: save_image(image, folder, "pasted"), self.use_as_start)
+        self._run.in_background(
+            "paste", lambda: save_image(image, folder, "pasted"), while_alive(self, self.use_as_start)
+        )
 
     def _saved(self, path: str) -> None:
         self.said.emit(self.tr("Saved as {path}").format(path=path))

@@ -11,6 +11,7 @@ from PySide6.QtGui import QImage
 from app.canvas.images import Pyramid, read_image, read_pyramid
 from app.canvas.mask import Mask
 from app.canvas.saving import save_image
+from app.widgets.alive import while_alive
 
 if TYPE_CHECKING:
     from app.canvas.start_bar import StartBar
@@ -72,7 +73,8 @@ class Start(QObject):
         self._view.set_tool("")
         self._bar.set_tool("")
         if path:
-            self._run.in_background("start", lambda: read_pyramid(path), lambda full: self._read(path, full))
+            read: Callable[[Pyramid], None] = lambda full: self._read(path, full)  # noqa: E731
+            self._run.in_background("start", lambda: read_pyramid(path), while_alive(self, read))
         self.changed.emit()
 
     def _read(self, path: str, full: Pyramid) -> None:
@@ -82,7 +84,8 @@ class Start(QObject):
         mask, shown = self._generation.mask_image, self._run.picture
         if mask:
             # Painted before the window was made anew, as it is when the language changes.
-            self._run.in_background("mask read", lambda: read_image(mask), lambda grey: self._mask_read(path, grey))
+            read: Callable[[QImage], None] = lambda grey: self._mask_read(path, grey)  # noqa: E731
+            self._run.in_background("mask read", lambda: read_image(mask), while_alive(self, read))
         if not self._run.working and (shown is None or shown.path != path):
             self._run.show(path)
         self.changed.emit()
@@ -124,7 +127,7 @@ class Start(QObject):
             if self._generation.init_image == start and self._view.painted is mask:
                 self._generation.set("mask_image", "" if mask.empty else path)
 
-        self._run.in_background("mask", lambda: save_image(grey, folder, "mask"), keep)
+        self._run.in_background("mask", lambda: save_image(grey, folder, "mask"), while_alive(self, keep))
 
     def _show_mask(self) -> None:
         mask = self._view.painted
