@@ -78,18 +78,19 @@ QPushButton:disabled, QToolButton:disabled { color: $disabled; border-color: $bo
 QPushButton:focus, QToolButton:focus { border: 1px solid $focus; }
 QPushButton[role="primary"] {
     background: $accent; color: $on_accent; border: 1px solid $accent; font-weight: 600; padding: 6px 16px;
-    min-height: 24px;
+    min-height: 28px;
 }
 QPushButton[role="primary"]:hover { background: $accent_hover; border-color: $accent_hover; }
 QPushButton[role="primary"]:pressed { background: $accent_pressed; border-color: $accent_pressed; }
 QPushButton[role="primary"]:focus { border: 2px solid $text; padding: 5px 15px; }
 QPushButton[role="primary"]:disabled { background: $hover; color: $disabled; border-color: $border; }
-QPushButton[role="cancel"] { border: 1px solid $border_strong; font-weight: 600; padding: 6px 16px; min-height: 24px; }
+QPushButton[role="cancel"] { border: 1px solid $border_strong; font-weight: 600; padding: 6px 16px; min-height: 28px; }
 QPushButton[role="link"] { border: none; color: $link; padding: 2px 4px; min-height: 16px; }
 QPushButton[role="link"]:hover { background: transparent; text-decoration: underline; }
 QPushButton[role="link"]:focus { border: 1px solid $focus; }
 QPushButton[role="fold"] {
     border: none; background: transparent; font-size: 11px; font-weight: 600; color: $muted; padding: 4px 0;
+    min-height: 24px;
 }
 QPushButton[role="fold"]:hover { color: $text; background: transparent; }
 QPushButton[role="fold"]:focus { color: $text; border: none; text-decoration: underline; }
@@ -186,6 +187,15 @@ QWidget#canvas { background: $canvas; }
 """)
 
 
+_TALLER = """
+QLabel[role="label"], QLabel[role="hint"], QLabel[role="section"], QLabel[role="error"] { min-height: 24px; }
+QLabel[role="number"], QLabel[role="warning"] { min-height: 24px; }
+QPushButton { min-height: 28px; }
+"""
+
+
 def stylesheet(theme: Theme, *, mirrored: bool = False) -> str:
     """The stylesheet of the whole program in the colours of `theme`; `mirrored` for right to left."""
-    return _SHEET.substitute(theme.colours(), filled="add" if mirrored else "sub")
+    # Arabic letters need more height than the Latin ones that Qt measures first.
+    taller = _TALLER if mirrored else ""
+    return taller + _SHEET.substitute(theme.colours(), filled="add" if mirrored else "sub")

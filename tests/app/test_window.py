@@ -1,4 +1,4 @@
-"""The window by mouse and keyboard on the scripted engine: generate, cancel, paste, settings, language, errors, two instances."""
+"""The window by mouse and keyboard on the scripted engine: generate, cancel, paste, settings, language, errors."""
 
 from __future__ import annotations
 
