@@ -20,7 +20,7 @@ from app.services.gallery_scan import ScanResult, read_picture, scan_steps
 from app.services.gallery_store import MISSING, THERE, TRASHED, GalleryStore
 from app.services.gallery_trash import Trashed, can_restore, restore, to_trash
 from app.services.gallery_worker import Worker, explained
-from app.services.thumbnails import Thumbnails
+from app.services.thumbnails import SIDE, Thumbnails
 from engine.errors import KnownError
 from engine.messages import Bitmap, ImageDone, Recipe
 from engine.metadata import read_recipe
@@ -317,15 +317,18 @@ class GalleryState(QObject):
     def _add(self, picture: ImageDone) -> None:
         wanted = self.filter
 
-        def work(store: GalleryStore) -> tuple[int, bool, str]:
+        def work(store: GalleryStore) -> tuple[int, bool, str, bool]:
             new = read_picture(Path(picture.path), picture.recipe)
             [id] = store.add([new])
-            return id, store.ids(wanted, id + 1, 1) == [id], new.fingerprint
+            small = max(picture.thumbnail.width, picture.thumbnail.height)
+            large = small >= min(SIDE, max(new.width, new.height))
+            return id, store.ids(wanted, id + 1, 1) == [id], new.fingerprint, large
 
-        def done(answer: tuple[int, bool, str]) -> None:
-            id, shown, fingerprint = answer
+        def done(answer: tuple[int, bool, str, bool]) -> None:
+            id, shown, fingerprint, large = answer
             self._unsaved.pop(picture.path, None)
-            self._small.do(lambda cache: cache.put(fingerprint, picture.thumbnail), lambda _none: None, self._tell)
+            if large:
+                self._small.do(lambda cache: cache.put(fingerprint, picture.thumbnail), lambda _none: None, self._tell)
             if shown and wanted == self.filter:
                 self._insert(id)
             self.added.emit(picture)
