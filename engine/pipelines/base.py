@@ -143,6 +143,15 @@ class DiffusionPipeline:
         )
 
     @classmethod
+    def from_single_file(cls, path: str | Path, torch_dtype: torch.dtype | None = None, **options: Any) -> Self:
+        """Load the pipeline in one file, of any known format: see `engine.loading.load_pipeline` for the options."""
+        from engine.pipelines.single_file import load_pipeline  # above this module
+
+        options["dtype"] = options.get("dtype") or torch_dtype
+        options.pop("local_files_only", None)  # of guides; nothing is ever downloaded here
+        return cast("Self", load_pipeline(path, cls=None if cls is DiffusionPipeline else cls, **options))
+
+    @classmethod
     def _assemble(cls, folder: Path, index: dict[str, Any], options: LoadOptions, given: dict[str, Any]) -> Self:
         asked = any(given.get(name) for name in ("requires_safety_checker", "safety_checker"))
         values = dict(given)

@@ -172,10 +172,3 @@ def _scale_latents(file: ModelFile, vae: Any) -> None:
     """Give an autoencoder of another file the factor of this model: it is a fact of the U-Net's training."""
     if isinstance(vae, AutoencoderKL) and file.options.config is None:
         vae.change_config(scaling_factor=file.configuration["vae"]["scaling_factor"])
-
-
-def from_single_file(cls: type[DiffusionPipeline], path: Path | str, **options: Any) -> DiffusionPipeline:
-    """What `Pipeline.from_single_file` of guides does; `torch_dtype` is taken for `dtype`."""
-    older = options.pop("torch_dtype", None)
-    options["dtype"] = options.get("dtype") or older
-    return load_pipeline(path, cls=None if cls is DiffusionPipeline else cls, **options)

@@ -136,7 +136,9 @@ def test_the_reference_reads_the_whole_of_one(tmp_path: Path) -> None:
     read = diffusers.StableDiffusionPipeline.from_single_file(
         str(made.file), config=str(made.folder), local_files_only=True, safety_checker=None
     )
-    assert_same_weights(made.theirs, read)
+    ours = engine.StableDiffusionPipeline.from_single_file(made.file, config=made.folder, torch_dtype=torch.float32)
+    assert type(ours) is engine.StableDiffusionPipeline
+    assert_same_weights(engine.DiffusionPipeline.from_pretrained(made.folder), ours)
 
 
 @pytest.mark.parametrize("suffix", [".ckpt", ".pt"])
