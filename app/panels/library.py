@@ -47,7 +47,7 @@ class LibraryPanel(QWidget):
     def __init__(self, library: LibraryState, generation: GenerationState, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._library = library
-        self.model = LibraryModel(library)
+        self.model = LibraryModel(library, self)
         self.delegate = LibraryDelegate(self)
         self.details = LibraryDetails(library, generation)
         self.downloads = DownloadsPage(library)

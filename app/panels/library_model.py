@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from PySide6.QtCore import QAbstractListModel, QModelIndex, QPersistentModelIndex, QRect, QRectF, QSize, Qt
+from PySide6.QtCore import QAbstractListModel, QModelIndex, QObject, QPersistentModelIndex, QRect, QRectF, QSize, Qt
 from PySide6.QtGui import QColor, QFont, QFontMetrics, QImage, QPainter, QPainterPath, QPen, QPixmap
 from PySide6.QtWidgets import QStyle, QStyledItemDelegate, QStyleOptionViewItem
 from shiboken6 import isValid
@@ -37,8 +37,8 @@ KIND_ICONS = {
 class LibraryModel(QAbstractListModel):
     """The entries of a `LibraryState`; preview pictures are read when they are first asked for."""
 
-    def __init__(self, library: LibraryState) -> None:
-        super().__init__()
+    def __init__(self, library: LibraryState, parent: QObject | None = None) -> None:
+        super().__init__(parent)
         self._library = library
         self._entries: list[ModelEntry] = []
         self._pixmaps: dict[str, QPixmap | None] = {}
