@@ -15,6 +15,7 @@ from PySide6.QtWidgets import (
     QLineEdit,
     QMenu,
     QPushButton,
+    QSplitter,
     QStackedWidget,
     QToolButton,
     QVBoxLayout,
@@ -25,7 +26,7 @@ from app.panels.gallery_export import ExportDialog
 from app.panels.gallery_filters import FilterForm, search_icon_button
 from app.panels.gallery_model import GalleryModel
 from app.panels.gallery_view import GridView
-from app.panels.recipe import pictures_in
+from app.panels.recipe import RecipePanel, pictures_in
 from app.services.gallery_records import ANY_BOARD, NO_BOARD, GalleryFilter, Picture
 from app.state.gallery import UNDO_SECONDS, Deleted, GalleryState
 from app.state.generation import GenerationState
@@ -36,13 +37,13 @@ MAX_WORDS = 400
 
 
 class GalleryPanel(QWidget):
-    """Shows a `GalleryState`; what is done to pictures is asked of it, what a recipe is used for of `generation`."""
+    """Shows a `GalleryState`, and below it the recipe of the chosen picture, which `generation` and `queue` can use."""
 
     def __init__(
         self,
         gallery: GalleryState,
         generation: GenerationState,
-        queue: QueueState | None = None,  # noqa: ARG002 - all panels are made alike
+        queue: QueueState,
         parent: QWidget | None = None,
     ) -> None:
         super().__init__(parent)
@@ -60,6 +61,7 @@ class GalleryPanel(QWidget):
         self.model = GalleryModel(gallery, self)
         self.view.setModel(self.model)
         self.view.setAccessibleName(self.tr("Pictures"))
+        self.recipe = RecipePanel(gallery, generation, queue)
         self.status = QLabel()
         set_role(self.status, "hint")
         self.undo_bar, self.undo_text, self.undo_button = self._make_undo_bar()
@@ -207,12 +209,24 @@ class GalleryPanel(QWidget):
         foot.setSpacing(SPACE)
         foot.addWidget(self.undo_bar)
         foot.addWidget(self._bulk)
-        layout = QVBoxLayout(self)
+        grid = QWidget()
+        layout = QVBoxLayout(grid)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(GAP)
         layout.addLayout(head)
         layout.addWidget(self._stack, 1)
         layout.addLayout(foot)
+        self.splitter = QSplitter(Qt.Orientation.Vertical)
+        self.splitter.setChildrenCollapsible(False)
+        self.splitter.setHandleWidth(1)
+        self.splitter.addWidget(grid)
+        self.splitter.addWidget(self.recipe)
+        self.splitter.setStretchFactor(0, 1)
+        self.splitter.setStretchFactor(1, 0)
+        self.splitter.setSizes([420, 250])
+        whole = QVBoxLayout(self)
+        whole.setContentsMargins(0, 0, 0, 0)
+        whole.addWidget(self.splitter)
 
     def _connect(self) -> None:
         gallery = self._gallery

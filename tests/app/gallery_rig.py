@@ -10,12 +10,10 @@ from typing import Any
 import pytest
 from PIL import Image
 from PySide6.QtCore import Qt
-from PySide6.QtWidgets import QSplitter
 from pytestqt.qtbot import QtBot
 from shiboken6 import delete, isValid
 
 from app.panels.gallery import GalleryPanel
-from app.panels.recipe import RecipePanel
 from app.services.gallery_records import GalleryFilter
 from app.state.gallery import GalleryState
 from app.state.generation import GenerationState
@@ -68,12 +66,9 @@ class Rig:
         self.generation.folder = str(self.folder)
         self.queue = QueueState(self.client, None, self.gallery)
         self.panel = GalleryPanel(self.gallery, self.generation, self.queue)
-        self.recipe = RecipePanel(self.gallery, self.generation, self.queue)
-        self.window = QSplitter()
-        for widget in (self.panel, self.recipe):
-            self.window.addWidget(widget)
-        self.window.setSizes([420, 380])
-        self.window.resize(800, 600)
+        self.recipe = self.panel.recipe
+        self.window = self.panel
+        self.window.resize(440, 1000)
         self.window.show()
         self.window.activateWindow()  # keys that are shortcuts reach the active window only
         self.qtbot.waitUntil(self.window.isActiveWindow)

@@ -19,7 +19,6 @@ from shiboken6 import delete
 from app.engine_client import EngineClient, engine_thread
 from app.panels.gallery import GalleryPanel
 from app.panels.gallery_export import ExportDialog
-from app.panels.recipe import RecipePanel
 from app.services.gallery_records import NO_BOARD, GalleryFilter
 from app.services.gallery_store import SCHEMA, GalleryStore
 from app.state.gallery import GalleryState
@@ -481,7 +480,7 @@ def test_a_replay_that_fails_says_why(rig: Rig) -> None:
 
 
 def test_the_window_can_be_made_anew_while_answers_are_on_their_way(rig: Rig, qtbot: QtBot) -> None:
-    panel, recipe = GalleryPanel(rig.gallery, rig.generation), RecipePanel(rig.gallery, rig.generation, rig.queue)
+    panel = GalleryPanel(rig.gallery, rig.generation, rig.queue)
     panel.show()
     rig.gallery.choose(None)
     with qtbot.waitSignal(panel.destroyed):
@@ -489,7 +488,6 @@ def test_the_window_can_be_made_anew_while_answers_are_on_their_way(rig: Rig, qt
         rig.gallery.recipe(rig.gallery.ids[0], lambda _recipe: None)
         panel.search.setText("apple")
         panel.deleteLater()
-        recipe.deleteLater()
     rig.gallery.refresh()
     rig.settle()
     rig.gallery.rate(rig.gallery.ids[:1], 2)
