@@ -14,7 +14,8 @@ from engine.weights import load_tensors, read_header
 from tests.engine.loading.damage import damaged
 
 
-def survive(count: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def survive(count: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> float:
+    """Show `count` damaged files to detection and reading; the most seconds of processor time that one call took."""
     files, cache, canary = tmp_path / "files", tmp_path / "cache", tmp_path / "canary"
     files.mkdir()
     monkeypatch.setenv("SFUMATO_CACHE", str(cache))
@@ -24,15 +25,14 @@ def survive(count: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None
         path = files / f"{number}{suffix}"
         path.write_bytes(content)
         seen += 1
-        began = time.process_time()
         error = None
-        try:
-            detect(path)
-            for _ in load_tensors(read_header(path), None):
-                pass
-        except KnownError as known:
-            error = known
-        slowest = max(slowest, time.process_time() - began)
+        for use in (detect, read_all):
+            began = time.process_time()
+            try:
+                use(path)
+            except KnownError as known:
+                error = known
+            slowest = max(slowest, time.process_time() - began)
         if error is not None:
             refused += 1
             assert str(path) in str(error)
@@ -42,14 +42,19 @@ def survive(count: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None
         path.unlink()
     assert seen == count
     assert refused > 0.6 * count
-    # The processor's time, since other programs take theirs.
-    assert slowest < 1, f"the slowest took {slowest:.2f} s"
     assert not canary.exists(), "code of a file was run"
     assert not list(files.iterdir())
     beside = {path.name for path in tmp_path.iterdir()} - {"files", "cache", "whole.gguf"}
     assert not beside, "something was written elsewhere"
     if cache.exists():
         assert {path.suffix for path in cache.rglob("*") if path.is_file()} <= {".safetensors"}, "half-written files"
+    return slowest
+
+
+def read_all(path: Path) -> None:
+    """Read every tensor of the file."""
+    for _ in load_tensors(read_header(path), None):
+        pass
 
 
 def test_two_hundred_damaged_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -58,7 +63,9 @@ def test_two_hundred_damaged_files(tmp_path: Path, monkeypatch: pytest.MonkeyPat
 
 @pytest.mark.campaign
 def test_two_thousand_damaged_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    survive(2000, tmp_path, monkeypatch)
+    """Only here time counts: alone in its process, and that of the processor, since other programs take theirs."""
+    slowest = survive(2000, tmp_path, monkeypatch)
+    assert slowest < 1, f"the slowest took {slowest:.2f} s"
 
 
 def test_a_process_that_dies_is_replaced(tmp_path: Path) -> None:
