@@ -206,7 +206,7 @@ def gaps_session(options: argparse.Namespace) -> dict[str, str]:
         **gaps.report(),
         "one preview ms": f"{_preview_ms():.3f}",
     }
-    program.close()
+    program.window.close()  # as a person does; it closes the program
     return report
 
 
@@ -277,7 +277,7 @@ def cancel_session(options: argparse.Namespace) -> dict[str, str]:
             words = f"median {statistics.median(seconds):.3f}, p95 {_percentile(seconds, 0.95):.3f}"
             report[f"idle after s, {phase}"] = f"{words}, longest {max(seconds):.3f}, of {len(seconds)}"
     report |= gaps.report()
-    program.close()
+    program.window.close()  # as a person does; it closes the program
     return report
 
 
