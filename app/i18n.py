@@ -72,8 +72,7 @@ class Languages(QObject):
         Widgets made before keep their words until they are made anew.
         """
         code = language_of(choice)
-        for translator in self._installed:
-            QCoreApplication.removeTranslator(translator)
+        self.forget()
         self._installed = self._translators(code)
         for translator in self._installed:
             QCoreApplication.installTranslator(translator)
@@ -83,6 +82,14 @@ class Languages(QObject):
         direction = Qt.LayoutDirection
         self._app.setLayoutDirection(direction.RightToLeft if code in _RIGHT_TO_LEFT else direction.LeftToRight)
         return code
+
+    def forget(self) -> None:
+        """Take the translators away: words are those of the source again, from left to right."""
+        for translator in self._installed:
+            QCoreApplication.removeTranslator(translator)
+        self._installed = []
+        self.code = ""
+        self._app.setLayoutDirection(Qt.LayoutDirection.LeftToRight)
 
     def _translators(self, code: str) -> list[QTranslator]:
         if code == PSEUDO:

@@ -47,6 +47,7 @@ def make_program(
     yield make
     for program in programs:
         program.close()
+        program.languages.forget()
         program.window.close()
         program.window.deleteLater()
     unexpected = [

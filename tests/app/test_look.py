@@ -38,10 +38,9 @@ PAIRS = [
 
 @pytest.fixture(autouse=True)
 def english_again(qapp: QApplication) -> Iterator[None]:
-    """Leave no translator behind."""
+    """Leave no direction behind."""
     yield
-    languages = Languages(qapp)
-    languages.use("en")
+    Languages(qapp).forget()
 
 
 # ---------------------------------------------------------------------------------------------------- theme
@@ -146,7 +145,9 @@ def test_the_compiled_translations_are_those_of_the_sources(tmp_path: Path) -> N
 def test_plural_forms(qapp: QApplication, language: str, count: int, words: str) -> None:
     languages = Languages(qapp)
     languages.use(language)
-    assert qapp.translate("StatusBar", "%n job(s) waiting", "", count) == words
+    said = qapp.translate("StatusBar", "%n job(s) waiting", "", count)
+    languages.forget()
+    assert said == words
 
 
 def test_pseudo_keeps_placeholders() -> None:

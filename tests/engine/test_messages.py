@@ -73,6 +73,7 @@ def test_events_as_json() -> None:
     step = StepDone(job_id="j", image=0, index=1, total=4, timestep=750.0, seconds=0.5, preview=bitmap)
     assert step.to_json() == {
         "event": "step_done", "job_id": "j", "image": 0, "index": 1, "total": 4, "timestep": 750.0, "seconds": 0.5,
+        "record": "",
     }  # fmt: skip
     done = ImageDone(
         job_id="j", image=0, path="/p.png", thumbnail=bitmap, recipe=Recipe(prompt="x", seed=0), seconds=1.0
