@@ -139,6 +139,9 @@ def test_the_reference_reads_the_whole_of_one(tmp_path: Path) -> None:
     ours = engine.StableDiffusionPipeline.from_single_file(made.file, config=made.folder, torch_dtype=torch.float32)
     assert type(ours) is engine.StableDiffusionPipeline
     assert_same_weights(engine.DiffusionPipeline.from_pretrained(made.folder), ours)
+    for part in ("unet", "vae"):
+        mine = getattr(ours, part).state_dict()
+        assert all(torch.equal(tensor, mine[key]) for key, tensor in getattr(read, part).state_dict().items())
 
 
 @pytest.mark.parametrize("suffix", [".ckpt", ".pt"])
