@@ -17,6 +17,7 @@ from PySide6.QtWidgets import QApplication, QWidget
 
 from app import remedies, theme
 from app.attention import Attention
+from app.collector import Collector
 from app.engine_client import EngineClient, engine_thread
 from app.i18n import Languages
 from app.main_window import MainWindow
@@ -565,8 +566,11 @@ def main(argv: Sequence[str], data_folder: Path | None = None) -> int:
     files = [argument for argument in argv if not argument.startswith("-")]
     if hand_over(Paths.of(data_folder).data, files):
         return 0
+    collector = Collector()
+    collector.start()
     program = build(argv, data_folder=data_folder)
     program.show()
     code = qt.exec()
     program.close()
+    collector.stop()
     return code

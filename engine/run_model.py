@@ -159,7 +159,9 @@ def free_frames(trace: TracebackType | None) -> None:
 
 def return_memory() -> None:
     """Give what was freed back to the system."""
-    gc.collect()
+    if gc.isenabled():
+        # A window switches it off: its own objects may not end in this thread.
+        gc.collect()
     torch = sys.modules.get("torch")
     if torch is not None and torch.cuda.is_available() and torch.cuda.is_initialized():
         torch.cuda.empty_cache()

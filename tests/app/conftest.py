@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -12,11 +13,30 @@ from PySide6.QtCore import QtMsgType
 from PySide6.QtWidgets import QApplication
 
 from app.application import Application, build
+from app.collector import Collector
 from tests.app.fake_engine import FakeEngine
 
 # The offscreen platform says this of every window.
 HARMLESS = ("This plugin does not support propagateSizeHints()", "This plugin does not support raise()")
 BAD = {QtMsgType.QtWarningMsg, QtMsgType.QtCriticalMsg, QtMsgType.QtFatalMsg}
+
+
+@pytest.fixture(scope="package", autouse=True)
+def collector(qapp: QApplication) -> Iterator[Collector]:
+    """Collects garbage in the window's thread alone, as the program does."""
+    made = Collector()
+    made.start()
+    yield made
+    made.stop()
+    # What these tests left is not for the threads of later ones to find.
+    gc.collect()
+
+
+@pytest.fixture(autouse=True)
+def collected(collector: Collector) -> Iterator[None]:
+    """Collect after each test: most never come to the event loop's timer."""
+    yield
+    collector.collect()
 
 
 @pytest.fixture(autouse=True)
