@@ -57,7 +57,9 @@ def _encoded(value: Any, tensors: dict[str, Tensor]) -> Any:
         return {"kind": "array", "name": _kept(torch.from_numpy(value.copy()), tensors)}
     if isinstance(value, list | tuple | set | frozenset):
         items = [_encoded(item, tensors) for item in value]  # pyright: ignore[reportUnknownVariableType]
-        return {"kind": type(value).__name__, "items": items}
+        # The shape of a tensor is a tuple with a name of its own.
+        kind = "tuple" if isinstance(value, torch.Size) else type(value).__name__
+        return {"kind": kind, "items": items}
     if isinstance(value, dict):
         pairs = [[_encoded(key, tensors), _encoded(item, tensors)] for key, item in value.items()]  # pyright: ignore[reportUnknownVariableType]
         return {"kind": "dict", "items": pairs}
