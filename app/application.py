@@ -20,6 +20,7 @@ from app.attention import Attention
 from app.collector import Collector
 from app.engine_client import EngineClient, engine_thread
 from app.i18n import Languages
+from app.icons import window_icon
 from app.main_window import MainWindow
 from app.services.gallery_records import GalleryFilter
 from app.services.logfile import end_log, start_log
@@ -66,6 +67,7 @@ class Application(QObject):
         self.languages.use(self.settings["language"])
         theme.load_fonts(qt)
         theme.apply(qt, self.settings["theme"])
+        qt.setWindowIcon(window_icon(theme.DARK.accent))
         self.client = EngineClient(engine if engine is not None else engine_thread(), self)
         self._make_folder()
         self.generation = GenerationState(self)

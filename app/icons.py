@@ -86,6 +86,14 @@ def icon(name: str, colour: str | None = None) -> QIcon:
     return QIcon(_SvgIcon(name, colour))
 
 
+def window_icon(colour: str) -> QIcon:
+    """The program's own icon in the sizes that window managers ask for."""
+    made = QIcon()
+    for side in (16, 24, 32, 48, 64, 128, 256):
+        made.addPixmap(icon_pixmap("aperture", side, colour))
+    return made
+
+
 def icon_pixmap(name: str, side: int, colour: str, ratio: float = 1.0) -> QPixmap:
     """The icon `name` as a picture of `side` logical pixels, for labels and painting code."""
     engine = _SvgIcon(name, colour)

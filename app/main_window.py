@@ -7,7 +7,17 @@ from typing import TYPE_CHECKING, Literal
 
 from PySide6.QtCore import QByteArray, QSize, Qt, QTimer
 from PySide6.QtGui import QCloseEvent, QDragEnterEvent, QDropEvent
-from PySide6.QtWidgets import QDockWidget, QFrame, QMainWindow, QMenu, QScrollArea, QTabWidget, QVBoxLayout, QWidget
+from PySide6.QtWidgets import (
+    QDockWidget,
+    QFrame,
+    QMainWindow,
+    QMenu,
+    QScrollArea,
+    QStyle,
+    QTabWidget,
+    QVBoxLayout,
+    QWidget,
+)
 
 from app.canvas.canvas import Canvas
 from app.commands import Commands
@@ -60,6 +70,8 @@ class MainWindow(QMainWindow):
         self._make_menus()
         self._connect()
         self._restore()
+        # One types first of all.
+        self.prompt.prompt.setFocus()
 
     # ------------------------------------------------------------------------------------------------ building
 
@@ -166,6 +178,7 @@ class MainWindow(QMainWindow):
             "Ctrl+Alt+Z",
             picture="undo-2",
         )
+        add("library", self.tr("Show the model library"), lambda: self.show_panel("library"), picture="boxes")
         add("release", self.tr("Free the memory of the model"), program.client.release, picture="memory-stick")
         add("prompt", self.tr("Go to the prompt"), self._focus_prompt, "Ctrl+L")
         add("reset-layout", self.tr("Put all panels back"), self.reset_layout)
@@ -183,6 +196,9 @@ class MainWindow(QMainWindow):
             view.addAction(dock.toggleViewAction())
         view.addSeparator()
         self._menu(view, "reset-layout", "full-screen")
+        picture = self.canvas.actions_bar.menu(self)
+        picture.setTitle(self.tr("&Picture"))
+        bar.addMenu(picture)
         self._menu(
             bar.addMenu(self.tr("&Queue")),
             "generate",
@@ -194,7 +210,7 @@ class MainWindow(QMainWindow):
             "cancel-all",
             "undo-queue",
         )
-        self._menu(bar.addMenu(self.tr("&Models")), "release")
+        self._menu(bar.addMenu(self.tr("&Models")), "library", "release")
         self._menu(bar.addMenu(self.tr("&Help")), "shortcuts", "log", "", "about")
 
     def _menu(self, menu: QMenu, *names: str) -> None:
@@ -269,7 +285,9 @@ class MainWindow(QMainWindow):
     def _restore(self) -> None:
         self._first_state = self.saveState(LAYOUT_VERSION)
         saved = self._program.settings["window"]
-        space = self.screen().availableGeometry().size()
+        # The frame that the window manager puts round it has to find room too.
+        title = self.style().pixelMetric(QStyle.PixelMetric.PM_TitleBarHeight)
+        space = self.screen().availableGeometry().size() - QSize(2 * SPACE, title + 2 * SPACE)
         self.resize(self.sizeHint().boundedTo(space))
         for key, restore in (("geometry", self.restoreGeometry), (self._state_key, self._restore_state)):
             text = saved.get(key)

@@ -26,7 +26,7 @@ class StatusBar(QStatusBar):
         self._queue = QLabel(self)
         self._network = QLabel(self)
         self._folder = QPushButton(self)
-        set_role(self._folder, "link")
+        set_role(self._folder, "quiet-link")
         self._folder.setToolTip(self.tr("Open the folder that pictures go to"))
         self._folder.clicked.connect(program.open_folder)
         self.addWidget(self._state)

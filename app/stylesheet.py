@@ -18,6 +18,7 @@ QMainWindow, QMainWindow > QWidget#central { background: $window; }
 QMainWindow::separator { background: $window; width: 5px; height: 5px; }
 QMainWindow::separator:hover { background: $border_strong; }
 QDialog, QMessageBox { background: $panel; }
+QDialogButtonBox { dialogbuttonbox-buttons-have-icons: 0; }
 QToolTip { background: $card; color: $text; border: 1px solid $border_strong; padding: 4px 8px; }
 
 QMenuBar { background: $window; color: $text; padding: 2px 4px; }
@@ -52,6 +53,7 @@ QScrollBar::handle { background: $border_strong; border-radius: 3px; margin: 2px
 QScrollBar::handle:vertical { min-height: 24px; }
 QScrollBar::handle:horizontal { min-width: 24px; }
 QScrollBar::handle:hover { background: $muted; }
+QScrollBar::handle:disabled { background: transparent; }
 QScrollBar::add-line, QScrollBar::sub-line { width: 0; height: 0; }
 QScrollBar::add-page, QScrollBar::sub-page { background: transparent; }
 
@@ -80,6 +82,7 @@ QPushButton[role="primary"] {
     background: $accent; color: $on_accent; border: 1px solid $accent; font-weight: 600; padding: 6px 16px;
     min-height: 28px;
 }
+QDialogButtonBox QPushButton[role="primary"] { padding: 4px 12px; min-height: 20px; }
 QPushButton[role="primary"]:hover { background: $accent_hover; border-color: $accent_hover; }
 QPushButton[role="primary"]:pressed { background: $accent_pressed; border-color: $accent_pressed; }
 QPushButton[role="primary"]:focus { border: 2px solid $text; padding: 5px 15px; }
@@ -88,6 +91,9 @@ QPushButton[role="cancel"] { border: 1px solid $border_strong; font-weight: 600;
 QPushButton[role="link"] { border: none; color: $link; padding: 2px 4px; min-height: 16px; }
 QPushButton[role="link"]:hover { background: transparent; text-decoration: underline; }
 QPushButton[role="link"]:focus { border: 1px solid $focus; }
+QPushButton[role="quiet-link"] { border: none; color: $muted; padding: 2px 4px; min-height: 16px; }
+QPushButton[role="quiet-link"]:hover { background: transparent; color: $text; text-decoration: underline; }
+QPushButton[role="quiet-link"]:focus { border: 1px solid $focus; }
 QPushButton[role="fold"] {
     border: none; background: transparent; font-size: 11px; font-weight: 600; color: $muted; padding: 4px 0;
     min-height: 24px;
@@ -166,6 +172,7 @@ QProgressBar {
 QProgressBar::chunk { background: $accent; border-radius: 2px; }
 
 QAbstractItemView { background: transparent; color: $text; border: none; alternate-background-color: $card; }
+QListView[role="field"] { background: $field; border: 1px solid $border_strong; border-radius: 6px; }
 QListView::item, QTreeView::item, QTableView::item { padding: 4px; border-radius: 4px; }
 QListView::item:hover, QTreeView::item:hover { background: $hover; }
 QListView::item:selected, QTreeView::item:selected, QTableView::item:selected {

@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QSize, Qt, Signal
 from PySide6.QtGui import QAction, QMouseEvent
-from PySide6.QtWidgets import QHBoxLayout, QMenu, QSizePolicy, QToolButton, QWidget
+from PySide6.QtWidgets import QHBoxLayout, QMenu, QToolButton, QWidget
 
 from app.canvas.buttons import action, divider, label, tool_button
 from app.canvas.words import percent
 from app.theme import GAP, ICON, MARGIN, SPACE, icon, set_role
+from app.widgets.elided import ElidedLabel
 
 if TYPE_CHECKING:
     from app.canvas.images import Pyramid
@@ -49,8 +50,7 @@ class ActionBar(QWidget):
         self._make_view_actions()
         self._make_picture_actions()
         self._make_out_actions()
-        self.name = label(self, role="hint")
-        self.name.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
+        self.name = ElidedLabel(self, where=Qt.TextElideMode.ElideMiddle)
         self.size_label = label(self, role="number")
         self.scale_label = label(self, role="number")
         self.scale_label.setAlignment(Qt.AlignmentFlag.AlignCenter)

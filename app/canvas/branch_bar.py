@@ -53,6 +53,9 @@ class BranchBar(QWidget):
         self.start.clicked.connect(lambda: self.branch_wanted.emit(self.changes()))
         self.prompt.returnPressed.connect(self.start.click)
         self.scheduler.currentIndexChanged.connect(self._show_note)
+        self.prompt.textChanged.connect(self._show_note)
+        for number in (self.guidance, self.seed):
+            number.changed.connect(self._show_note)
         self._arrange()
 
     def show_request(self, request: GenerateRequest) -> None:
@@ -87,11 +90,13 @@ class BranchBar(QWidget):
     def _show_note(self) -> None:
         request = self._request
         other = request is not None and self.scheduler.currentData() != request.scheduler
-        self.note.setText(
-            self.tr("Another scheduler goes on at its noise level nearest to this step's.")
-            if other
-            else self.tr("With nothing changed, the branch gives the same picture, pixel for pixel.")
-        )
+        if other:
+            words = self.tr("Another scheduler goes on at its noise level nearest to this step's.")
+        elif self.changes():
+            words = self.tr("The steps up to this one stay; the rest follow the new values.")
+        else:
+            words = self.tr("With nothing changed, the branch gives the same picture, pixel for pixel.")
+        self.note.setText(words)
 
     def _arrange(self) -> None:
         first = QHBoxLayout()

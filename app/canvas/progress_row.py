@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QSize
-from PySide6.QtWidgets import QHBoxLayout, QProgressBar, QPushButton, QSizePolicy, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QHBoxLayout, QProgressBar, QPushButton, QVBoxLayout, QWidget
 
-from app.canvas.buttons import label
 from app.canvas.words import per_step, time_left
 from app.theme import GAP, ICON, MARGIN, SPACE, icon, set_role
+from app.widgets.elided import ElidedLabel
 
 if TYPE_CHECKING:
     from app.state.run import RunState
@@ -24,9 +24,7 @@ class ProgressRow(QWidget):
     def __init__(self, run: RunState, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._run = run
-        self.text = label(self)
-        # Times change at every step; the width that they need must not move anything.
-        self.text.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
+        self.text = ElidedLabel(self)
         self.text.setAccessibleName(self.tr("Progress"))
         self.bar = QProgressBar(self)
         self.bar.setRange(0, BAR_STEPS)
@@ -109,4 +107,5 @@ class ProgressRow(QWidget):
             case "cancelled":
                 return self.tr("Cancelled")
             case _:
-                return run.message or self.tr("The picture could not be made")
+                # Why is said once, by the banner.
+                return self.tr("The picture could not be made")

@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QSignalBlocker, Qt, Signal
 from PySide6.QtGui import QActionGroup
-from PySide6.QtWidgets import QHBoxLayout, QSizePolicy, QSlider, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QHBoxLayout, QSlider, QVBoxLayout, QWidget
 
 from app.canvas.buttons import action, divider, label, tool_button
 from app.theme import GAP, MARGIN, SPACE, set_role
+from app.widgets.elided import ElidedLabel
 from app.widgets.number import NumberBox
 from engine.catalog import Limit
 
@@ -43,8 +44,7 @@ class StartBar(QWidget):
     def __init__(self, generation: GenerationState, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._generation = generation
-        self._name = label(self, role="section")
-        self._name.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
+        self._name = ElidedLabel(self, role="section", where=Qt.TextElideMode.ElideMiddle)
         self._make_actions()
         self._make_strength()
         self._make_brush()

@@ -12,6 +12,7 @@ from PySide6.QtWidgets import (
     QDialogButtonBox,
     QFileDialog,
     QFormLayout,
+    QFrame,
     QHBoxLayout,
     QLabel,
     QLineEdit,
@@ -126,7 +127,9 @@ class SettingsDialog(QDialog):
         self.models = QListWidget(page)
         self.models.setAccessibleName(self.tr("Folders of models"))
         self.models.setLayoutDirection(Qt.LayoutDirection.LeftToRight)
-        self.models.setMaximumHeight(120)
+        self.models.setFixedHeight(96)
+        self.models.setFrameShape(QFrame.Shape.StyledPanel)
+        set_role(self.models, "field")
         form.addRow(self.tr("Models"), self.models)
         add, remove = QPushButton(self.tr("Add a folder …"), page), QPushButton(self.tr("Take off"), page)
         add.clicked.connect(self._add_models)
@@ -307,8 +310,12 @@ class SettingsDialog(QDialog):
 
 def _form() -> tuple[QWidget, QFormLayout]:
     page = QWidget()
-    form = QFormLayout(page)
-    form.setContentsMargins(SECTION, 0, 0, 0)
+    whole = QVBoxLayout(page)
+    whole.setContentsMargins(SECTION, 0, 0, 0)
+    form = QFormLayout()
+    whole.addLayout(form)
+    # Rows stand together at the top instead of sharing the height of the dialog.
+    whole.addStretch(1)
     form.setHorizontalSpacing(SECTION)
     form.setVerticalSpacing(MARGIN)
     form.setRowWrapPolicy(QFormLayout.RowWrapPolicy.WrapLongRows)

@@ -48,7 +48,10 @@ class GridView(QListView):
         # The ring around the current picture shows where the keyboard is.
         self.setStyleSheet("QListView:focus { border: none; }")
         self.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
-        self.verticalScrollBar().valueChanged.connect(self._scrolled)
+        bar = self.verticalScrollBar()
+        bar.valueChanged.connect(self._scrolled)
+        # Its place is kept, so that cells do not move when it is needed; its handle shows only then.
+        bar.rangeChanged.connect(lambda _lowest, highest: bar.setEnabled(highest > 0))
 
     # ------------------------------------------------------------------------------------------------ places
 

@@ -91,6 +91,10 @@ class ModelPanel(QWidget):
         self.facts = QLabel(self)
         self.facts.setWordWrap(True)
         set_role(self.facts, "hint")
+        # Room for two lines from the beginning: the memory is known later than the rest, and nothing must jump then.
+        self.facts.ensurePolished()
+        self.facts.setMinimumHeight(2 * self.facts.fontMetrics().lineSpacing())
+        self.facts.setAlignment(Qt.AlignmentFlag.AlignTop)
         return self.facts
 
     def _loading_card(self) -> Card:

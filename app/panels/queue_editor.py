@@ -127,6 +127,10 @@ class QueueEditor(QDialog):
         for column, (text, widget) in enumerate(numbers):
             grid.addWidget(self._label(text, widget), 0, column)
             grid.addWidget(widget, 1, column)
+        # A seed may have twenty digits, the others have three or four.
+        grid.setColumnStretch(2, 1)
+        for number, digits in ((self.steps, 4), (self.guidance, 4), (self.seed, 20), (self.count, 3)):
+            number.setMinimumWidth(self.fontMetrics().horizontalAdvance("0" * digits) + 12 * SPACE)
         layout.addLayout(grid)
         layout.addWidget(self.error)
         layout.addSpacing(GAP)

@@ -1,3300 +1,3312 @@
 <?xml version="1.0" encoding="utf-8"?>
 <!DOCTYPE TS>
 <TS version="2.1" language="ar" sourcelanguage="en">
-    <context>
-        <name>AboutDialog</name>
-        <message>
-            <source>About Sfumato</source>
-            <translation>حول Sfumato</translation>
-        </message>
-        <message>
-            <source>Sfumato {version}</source>
-            <translation>Sfumato {version}</translation>
-        </message>
-        <message>
-            <source>A desktop studio for diffusion models: type a prompt, watch the noise become a picture, keep it, change it. Everything happens on this computer; nothing is sent anywhere.</source>
-            <translation>استوديو مكتبي لنماذج الانتشار: اكتب وصفًا، وشاهد الضوضاء تصير صورة، واحتفظ بها أو غيّرها. كل شيء يجري على هذا الحاسوب، ولا يُرسَل شيء إلى أي مكان.</translation>
-        </message>
-        <message>
-            <source>Licence: Apache 2.0. Icons: Lucide (ISC). Fonts: Noto Sans and Noto Sans Arabic (OFL 1.1). Window: Qt for Python (LGPL 3).</source>
-            <translation>الرخصة: Apache 2.0. الأيقونات: Lucide ‏(ISC). الخطوط: Noto Sans وNoto Sans Arabic ‏(OFL 1.1). النوافذ: Qt for Python ‏(LGPL 3).</translation>
-        </message>
-    </context>
-    <context>
-        <name>ActionBar</name>
-        <message>
-            <source>Drag from here to put the picture into another program as a file.</source>
-            <translation>اسحب من هنا لتضع الصورة ملفًا في برنامج آخر.</translation>
-        </message>
-        <message>
-            <source>Drag the picture out</source>
-            <translation>سحب الصورة إلى الخارج</translation>
-        </message>
-        <message>
-            <source>Everything that can be done with the picture</source>
-            <translation>كل ما يمكن فعله بالصورة</translation>
-        </message>
-        <message>
-            <source>More</source>
-            <translation>المزيد</translation>
-        </message>
-        <message>
-            <source>Fit</source>
-            <translation>ملاءمة</translation>
-        </message>
-        <message>
-            <source>Show the whole picture. (0)</source>
-            <translation>إظهار الصورة كاملة. (0)</translation>
-        </message>
-        <message>
-            <source>100 %</source>
-            <translation>100 %</translation>
-        </message>
-        <message>
-            <source>One pixel of the screen for each of the picture. (1)</source>
-            <translation>بكسل واحد من الشاشة لكل بكسل من الصورة. (1)</translation>
-        </message>
-        <message>
-            <source>Zoom in</source>
-            <translation>تكبير</translation>
-        </message>
-        <message>
-            <source>Come closer. (+)</source>
-            <translation>الاقتراب. (+)</translation>
-        </message>
-        <message>
-            <source>Zoom out</source>
-            <translation>تصغير</translation>
-        </message>
-        <message>
-            <source>Go further away. (-)</source>
-            <translation>الابتعاد. (-)</translation>
-        </message>
-        <message>
-            <source>Compare</source>
-            <translation>مقارنة</translation>
-        </message>
-        <message>
-            <source>Show before and after, divided by a line that you drag.</source>
-            <translation>إظهار ما قبل وما بعد يفصل بينهما خط تسحبه.</translation>
-        </message>
-        <message>
-            <source>Second window</source>
-            <translation>نافذة ثانية</translation>
-        </message>
-        <message>
-            <source>Show the picture in a window of its own too, on the second screen where there is one.</source>
-            <translation>إظهار الصورة في نافذة خاصة بها أيضًا، على الشاشة الثانية إن وُجدت.</translation>
-        </message>
-        <message>
-            <source>Start from it</source>
-            <translation>البدء منها</translation>
-        </message>
-        <message>
-            <source>Make the next picture out of this one.</source>
-            <translation>صنع الصورة التالية من هذه الصورة.</translation>
-        </message>
-        <message>
-            <source>Variations</source>
-            <translation>تنويعات</translation>
-        </message>
-        <message>
-            <source>Make four pictures that are like this one.</source>
-            <translation>صنع أربع صور تشبه هذه.</translation>
-        </message>
-        <message>
-            <source>Second pass</source>
-            <translation>مرور ثانٍ</translation>
-        </message>
-        <message>
-            <source>Make it again at twice the size, with more detail.</source>
-            <translation>صنعها مرة أخرى بضعف الحجم وبتفاصيل أكثر.</translation>
-        </message>
-        <message>
-            <source>Copy</source>
-            <translation>نسخ</translation>
-        </message>
-        <message>
-            <source>Put the picture onto the clipboard.</source>
-            <translation>وضع الصورة في الحافظة.</translation>
-        </message>
-        <message>
-            <source>Save as…</source>
-            <translation>حفظ باسم…</translation>
-        </message>
-        <message>
-            <source>Save as PNG, JPEG or WebP with the recipe inside.</source>
-            <translation>الحفظ بصيغة PNG أو JPEG أو WebP والوصفة في داخل الملف.</translation>
-        </message>
-        <message>
-            <source>Save without the recipe…</source>
-            <translation>حفظ بلا الوصفة…</translation>
-        </message>
-        <message>
-            <source>Save the pixels alone: prompt, seed and model stay private.</source>
-            <translation>حفظ البكسلات وحدها: يبقى الوصف والبذرة والنموذج سرًّا.</translation>
-        </message>
-    </context>
-    <context>
-        <name>Application</name>
-        <message>
-            <source>{name} is no picture, model, recipe or styles.csv; choose one of these.</source>
-            <translation>الملف {name} ليس صورة ولا نموذجًا ولا وصفة ولا styles.csv؛ اختر واحدًا منها.</translation>
-        </message>
-        <message>
-            <source>Welcome. Type what the picture shall show and press Generate: a model of icons is ready.</source>
-            <translation>أهلًا بك. اكتب ما تريد أن تُظهره الصورة ثم اضغط «توليد»: نموذج للأيقونات جاهز.</translation>
-        </message>
-        <message>
-            <source>Settings …</source>
-            <translation>الإعدادات …</translation>
-        </message>
-        <message>
-            <source>The model is in {path}.</source>
-            <translation>النموذج في {path}.</translation>
-        </message>
-        <message>
-            <source>Gallery</source>
-            <translation>المعرض</translation>
-        </message>
-        <message>
-            <source>Queue</source>
-            <translation>قائمة الانتظار</translation>
-        </message>
-        <message>
-            <source>Grid</source>
-            <translation>الشبكة</translation>
-        </message>
-        <message>
-            <source>Models</source>
-            <translation>النماذج</translation>
-        </message>
-        <message>
-            <source>The pictures folder {folder} is not there; connect its drive, make it, or choose another.</source>
-            <translation>مجلد الصور {folder} غير موجود؛ صِل قرصه، أو أنشئه، أو اختر غيره.</translation>
-        </message>
-        <message>
-            <source>Open a picture or recipe</source>
-            <translation>فتح صورة أو وصفة</translation>
-        </message>
-        <message>
-            <source>Pictures, recipes and styles</source>
-            <translation>صور ووصفات وأنماط</translation>
-        </message>
-        <message>
-            <source>Import styles</source>
-            <translation>استيراد أنماط</translation>
-        </message>
-        <message>
-            <source>Styles of A1111</source>
-            <translation>أنماط A1111</translation>
-        </message>
-        <message>
-            <source>The text holds no recipe that is known here; paste it as a prompt instead.</source>
-            <translation>لا يحوي النص وصفة معروفة هنا؛ الصقه وصفًا للصورة بدلًا من ذلك.</translation>
-        </message>
-        <message>
-            <source>The recipe was taken over, except for this: {reasons}</source>
-            <translation>أُخذت الوصفة ما عدا هذا: {reasons}</translation>
-        </message>
-        <message>
-            <source>The recipe was taken over.</source>
-            <translation>أُخذت الوصفة.</translation>
-        </message>
-        <message>
-            <source>The picture holds no recipe.</source>
-            <translation>لا تحوي الصورة وصفة.</translation>
-        </message>
-        <message>
-            <source>The picture holds its recipe.</source>
-            <translation>تحوي الصورة وصفتها.</translation>
-        </message>
-        <message>
-            <source>Use everything</source>
-            <translation>استعمال كل شيء</translation>
-        </message>
-        <message>
-            <source>Use the prompt</source>
-            <translation>استعمال الوصف</translation>
-        </message>
-        <message numerus="yes">
-            <source>%n style(s) added</source>
-            <translation>
-                <numerusform>لم يُضَف أي نمط</numerusform>
-                <numerusform>أُضيف نمط واحد</numerusform>
-                <numerusform>أُضيف نمطان</numerusform>
-                <numerusform>أُضيفت %n أنماط</numerusform>
-                <numerusform>أُضيف %n نمطًا</numerusform>
-                <numerusform>أُضيف %n نمط</numerusform>
-            </translation>
-        </message>
-    </context>
-    <context>
-        <name>Attention</name>
-        <message>
-            <source>The queue is done</source>
-            <translation>انتهت قائمة الانتظار</translation>
-        </message>
-        <message numerus="yes">
-            <source>%n picture(s) finished.</source>
-            <translation>
-                <numerusform>لم تكتمل أي صورة.</numerusform>
-                <numerusform>اكتملت صورة واحدة.</numerusform>
-                <numerusform>اكتملت صورتان.</numerusform>
-                <numerusform>اكتملت %n صور.</numerusform>
-                <numerusform>اكتملت %n صورة.</numerusform>
-                <numerusform>اكتملت %n صورة.</numerusform>
-            </translation>
-        </message>
-    </context>
-    <context>
-        <name>AxisEditor</name>
-        <message>
-            <source>Which setting differs along this side of the grid.</source>
-            <translation>الإعداد الذي يختلف على امتداد هذا الجانب من الشبكة.</translation>
-        </message>
-        <message>
-            <source>Nothing</source>
-            <translation>لا شيء</translation>
-        </message>
-        <message>
-            <source>Prompt words</source>
-            <translation>كلمات الوصف</translation>
-        </message>
-        <message>
-            <source>Negative prompt words</source>
-            <translation>كلمات الوصف السلبي</translation>
-        </message>
-        <message>
-            <source>Seed</source>
-            <translation>البذرة</translation>
-        </message>
-        <message>
-            <source>Steps</source>
-            <translation>الخطوات</translation>
-        </message>
-        <message>
-            <source>Guidance</source>
-            <translation>التوجيه</translation>
-        </message>
-        <message>
-            <source>Scheduler</source>
-            <translation>المُجدوِل</translation>
-        </message>
-        <message>
-            <source>Model</source>
-            <translation>النموذج</translation>
-        </message>
-        <message>
-            <source>Values</source>
-            <translation>القيم</translation>
-        </message>
-        <message>
-            <source>Add a scheduler to the values</source>
-            <translation>إضافة مُجدوِل إلى القيم</translation>
-        </message>
-        <message>
-            <source>Words of the prompt, then what replaces them: apple, pear, plum</source>
-            <translation>كلمات من الوصف، ثم ما يحل محلها: apple, pear, plum</translation>
-        </message>
-        <message>
-            <source>Words of the negative prompt, then what replaces them</source>
-            <translation>كلمات من الوصف السلبي، ثم ما يحل محلها</translation>
-        </message>
-        <message>
-            <source>Such as 1, 2, 42 or 1-4</source>
-            <translation>مثل 1, 2, 42 أو 1-4</translation>
-        </message>
-        <message>
-            <source>Such as 5, 10, 20 or 10-30 (+5)</source>
-            <translation>مثل 5, 10, 20 أو 10-30 (+5)</translation>
-        </message>
-        <message>
-            <source>Such as 3, 5, 7.5 or 1-10 [4]</source>
-            <translation>مثل 3, 5, 7.5 أو 1-10 [4]</translation>
-        </message>
-        <message>
-            <source>Such as Euler, DPM++ 2M Karras</source>
-            <translation>مثل Euler, DPM++ 2M Karras</translation>
-        </message>
-        <message>
-            <source>Folders or files of models</source>
-            <translation>مجلدات النماذج أو ملفاتها</translation>
-        </message>
-    </context>
-    <context>
-        <name>Banner</name>
-        <message>
-            <source>Close this message</source>
-            <translation>إغلاق هذه الرسالة</translation>
-        </message>
-    </context>
-    <context>
-        <name>BranchBar</name>
-        <message>
-            <source>Prompt of the branch</source>
-            <translation>وصف الفرع</translation>
-        </message>
-        <message>
-            <source>What the picture shall become from this step on.</source>
-            <translation>ما ستصير إليه الصورة من هذه الخطوة فصاعدًا.</translation>
-        </message>
-        <message>
-            <source>Scheduler of the branch</source>
-            <translation>مُجدوِل الفرع</translation>
-        </message>
-        <message>
-            <source>Who takes the remaining steps.</source>
-            <translation>من يتولى الخطوات الباقية.</translation>
-        </message>
-        <message>
-            <source>Guidance of the branch</source>
-            <translation>توجيه الفرع</translation>
-        </message>
-        <message>
-            <source>How closely the remaining steps follow the prompt.</source>
-            <translation>مدى التزام الخطوات الباقية بالوصف.</translation>
-        </message>
-        <message>
-            <source>Seed of the branch</source>
-            <translation>بذرة الفرع</translation>
-        </message>
-        <message>
-            <source>Decides the noise that the remaining steps add, where the scheduler adds any.</source>
-            <translation>تحدد الضوضاء التي تضيفها الخطوات الباقية إن كان المُجدوِل يضيف شيئًا منها.</translation>
-        </message>
-        <message>
-            <source>Branch from this step</source>
-            <translation>التفرع من هذه الخطوة</translation>
-        </message>
-        <message>
-            <source>Another scheduler goes on at its noise level nearest to this step's.</source>
-            <translation>يواصل مُجدوِل آخر من مستوى الضوضاء الأقرب عنده إلى مستوى هذه الخطوة.</translation>
-        </message>
-        <message>
-            <source>With nothing changed, the branch gives the same picture, pixel for pixel.</source>
-            <translation>إن لم يتغير شيء أعطى الفرع الصورة نفسها بكسلًا ببكسل.</translation>
-        </message>
-        <message>
-            <source>Guidance</source>
-            <translation>التوجيه</translation>
-        </message>
-        <message>
-            <source>Seed</source>
-            <translation>البذرة</translation>
-        </message>
-    </context>
-    <context>
-        <name>Canvas</name>
-        <message>
-            <source>The picture is on the clipboard.</source>
-            <translation>الصورة في الحافظة.</translation>
-        </message>
-        <message>
-            <source>Save the picture</source>
-            <translation>حفظ الصورة</translation>
-        </message>
-        <message>
-            <source>Save the picture without its recipe</source>
-            <translation>حفظ الصورة بلا وصفتها</translation>
-        </message>
-        <message>
-            <source>PNG (*.png)</source>
-            <translation>PNG ‏(*.png)</translation>
-        </message>
-        <message>
-            <source>JPEG (*.jpg *.jpeg)</source>
-            <translation>JPEG ‏(*.jpg *.jpeg)</translation>
-        </message>
-        <message>
-            <source>WebP (*.webp)</source>
-            <translation>WebP ‏(*.webp)</translation>
-        </message>
-        <message>
-            <source>Begin with a picture</source>
-            <translation>البدء بصورة</translation>
-        </message>
-        <message>
-            <source>Pictures (*.png *.jpg *.jpeg *.webp *.bmp *.gif *.tif *.tiff)</source>
-            <translation>صور (*.png *.jpg *.jpeg *.webp *.bmp *.gif *.tif *.tiff)</translation>
-        </message>
-        <message>
-            <source>Branch</source>
-            <translation>تفرّع</translation>
-        </message>
-        <message>
-            <source>Start again from the step shown, with another prompt, scheduler, guidance or seed.</source>
-            <translation>البدء من جديد من الخطوة الظاهرة بوصف أو مُجدوِل أو توجيه أو بذرة أخرى.</translation>
-        </message>
-        <message>
-            <source>Saved as {path}</source>
-            <translation>حُفظت باسم {path}</translation>
-        </message>
-        <message>
-            <source>Branch from step {step}</source>
-            <translation>التفرع من الخطوة {step}</translation>
-        </message>
-        <message>
-            <source>Choose a step to branch from</source>
-            <translation>اختر خطوة للتفرع منها</translation>
-        </message>
-        <message>
-            <source>Paste a picture as a start</source>
-            <translation>لصق صورة لتكون البداية</translation>
-        </message>
-        <message>
-            <source>{number} ms per step</source>
-            <translation>{number} مللي ثانية لكل خطوة</translation>
-        </message>
-        <message>
-            <source>{number} s per step</source>
-            <translation>{number} ثانية لكل خطوة</translation>
-        </message>
-        <message>
-            <source>{number} s left</source>
-            <translation>بقيت {number} ثانية</translation>
-        </message>
-        <message>
-            <source>{minutes} min {seconds} s left</source>
-            <translation>بقيت {minutes} دقيقة و{seconds} ثانية</translation>
-        </message>
-        <message>
-            <source>{hours} h {minutes} min left</source>
-            <translation>بقيت {hours} ساعة و{minutes} دقيقة</translation>
-        </message>
-    </context>
-    <context>
-        <name>CanvasView</name>
-        <message>
-            <source>Picture</source>
-            <translation>الصورة</translation>
-        </message>
-        <message>
-            <source>Plus and minus zoom, 0 fits the picture, 1 shows its own size, the arrow keys move it.</source>
-            <translation>زائد وناقص للتكبير والتصغير، و0 لملاءمة الصورة، و1 لحجمها الأصلي، وأسهم لوحة المفاتيح لتحريكها.</translation>
-        </message>
-        <message>
-            <source>Before</source>
-            <translation>قبل</translation>
-        </message>
-        <message>
-            <source>After</source>
-            <translation>بعد</translation>
-        </message>
-    </context>
-    <context>
-        <name>Card</name>
-        <message>
-            <source>Shown; press to fold</source>
-            <translation>ظاهر؛ اضغط للطي</translation>
-        </message>
-        <message>
-            <source>Folded; press to show</source>
-            <translation>مطوي؛ اضغط للإظهار</translation>
-        </message>
-    </context>
-    <context>
-        <name>CardRow</name>
-        <message>
-            <source>Needs about {memory} of memory; does well with {steps} steps and guidance {guidance}.</source>
-            <translation>يحتاج إلى نحو {memory} من الذاكرة؛ يناسبه {steps} خطوة وتوجيه {guidance}.</translation>
-        </message>
-        <message>
-            <source>Look at size and licence, then download</source>
-            <translation>عرض الحجم والرخصة ثم التنزيل</translation>
-        </message>
-        <message>
-            <source>Download {title}</source>
-            <translation>تنزيل {title}</translation>
-        </message>
-    </context>
-    <context>
-        <name>CrashDialog</name>
-        <message>
-            <source>Something went wrong in Sfumato</source>
-            <translation>حدث خطأ في Sfumato</translation>
-        </message>
-        <message>
-            <source>This is an error of the program, not yours. Finished pictures and the queue are kept; you can go on. The report below helps to mend it; it holds no prompts unless an error names one.</source>
-            <translation>هذا خطأ من البرنامج لا منك. الصور المكتملة وقائمة الانتظار محفوظة، ويمكنك المتابعة. يساعد التقرير أدناه على إصلاحه، ولا يحوي أوصافًا إلا إن ذكر الخطأ واحدًا منها.</translation>
-        </message>
-        <message>
-            <source>Report</source>
-            <translation>التقرير</translation>
-        </message>
-        <message>
-            <source>Copy the report</source>
-            <translation>نسخ التقرير</translation>
-        </message>
-        <message>
-            <source>Open the log file</source>
-            <translation>فتح ملف السجل</translation>
-        </message>
-        <message>
-            <source>Go on</source>
-            <translation>متابعة</translation>
-        </message>
-        <message>
-            <source>Copied</source>
-            <translation>نُسخ</translation>
-        </message>
-    </context>
-    <context>
-        <name>DockTitle</name>
-        <message>
-            <source>Take this panel out of the window, or put it back</source>
-            <translation>إخراج هذه اللوحة من النافذة أو إعادتها</translation>
-        </message>
-        <message>
-            <source>Close this panel; the View menu brings it back</source>
-            <translation>إغلاق هذه اللوحة؛ تعيدها قائمة «عرض»</translation>
-        </message>
-    </context>
-    <context>
-        <name>DownloadRow</name>
-        <message>
-            <source>Progress of {title}</source>
-            <translation>تقدم {title}</translation>
-        </message>
-        <message>
-            <source>Pause</source>
-            <translation>إيقاف مؤقت</translation>
-        </message>
-        <message>
-            <source>Go on</source>
-            <translation>متابعة</translation>
-        </message>
-        <message>
-            <source>Show it in the library</source>
-            <translation>إظهاره في المكتبة</translation>
-        </message>
-        <message>
-            <source>Take it from this list</source>
-            <translation>إزالته من هذه القائمة</translation>
-        </message>
-        <message>
-            <source>Give up and delete what is there</source>
-            <translation>التخلي عنه وحذف ما نزل منه</translation>
-        </message>
-        <message>
-            <source>{done} of {total}</source>
-            <translation>{done} من {total}</translation>
-        </message>
-        <message>
-            <source>In the library, {size}</source>
-            <translation>في المكتبة، {size}</translation>
-        </message>
-        <message>
-            <source>Paused at {amount}</source>
-            <translation>متوقف عند {amount}</translation>
-        </message>
-        <message>
-            <source>Comparing the hash</source>
-            <translation>مقارنة البصمة</translation>
-        </message>
-        <message>
-            <source>Waiting for its turn</source>
-            <translation>ينتظر دوره</translation>
-        </message>
-        <message>
-            <source>{size} per second</source>
-            <translation>{size} في الثانية</translation>
-        </message>
-        <message numerus="yes">
-            <source>%n hour(s) left</source>
-            <translation>
-                <numerusform>بقي وقت قصير</numerusform>
-                <numerusform>بقيت ساعة واحدة</numerusform>
-                <numerusform>بقيت ساعتان</numerusform>
-                <numerusform>بقيت %n ساعات</numerusform>
-                <numerusform>بقيت %n ساعة</numerusform>
-                <numerusform>بقيت %n ساعة</numerusform>
-            </translation>
-        </message>
-        <message numerus="yes">
-            <source>%n minute(s) left</source>
-            <translation>
-                <numerusform>بقي أقل من دقيقة</numerusform>
-                <numerusform>بقيت دقيقة واحدة</numerusform>
-                <numerusform>بقيت دقيقتان</numerusform>
-                <numerusform>بقيت %n دقائق</numerusform>
-                <numerusform>بقيت %n دقيقة</numerusform>
-                <numerusform>بقيت %n دقيقة</numerusform>
-            </translation>
-        </message>
-        <message numerus="yes">
-            <source>%n second(s) left</source>
-            <translation>
-                <numerusform>بقيت لحظة</numerusform>
-                <numerusform>بقيت ثانية واحدة</numerusform>
-                <numerusform>بقيت ثانيتان</numerusform>
-                <numerusform>بقيت %n ثوانٍ</numerusform>
-                <numerusform>بقيت %n ثانية</numerusform>
-                <numerusform>بقيت %n ثانية</numerusform>
-            </translation>
-        </message>
-    </context>
-    <context>
-        <name>DownloadsPage</name>
-        <message>
-            <source>Access token …</source>
-            <translation>رمز الوصول …</translation>
-        </message>
-        <message>
-            <source>Some models ask for an account. Its token is kept in this computer's keyring and nowhere else.</source>
-            <translation>تطلب بعض النماذج حسابًا. يُحفظ رمزه في حلقة مفاتيح هذا الحاسوب ولا يُحفظ في غيرها.</translation>
-        </message>
-        <message>
-            <source>Models to begin with</source>
-            <translation>نماذج للبداية</translation>
-        </message>
-        <message>
-            <source>owner/name of the hub, or a link</source>
-            <translation>owner/name من الموقع، أو رابط</translation>
-        </message>
-        <message>
-            <source>What to download</source>
-            <translation>ما تريد تنزيله</translation>
-        </message>
-        <message>
-            <source>A repository such as owner/name, a file of it as owner/name:file, or a link that begins with https.</source>
-            <translation>مستودع مثل owner/name، أو ملف منه مثل owner/name:file، أو رابط يبدأ بـ https.</translation>
-        </message>
-        <message>
-            <source>Look up</source>
-            <translation>بحث</translation>
-        </message>
-        <message>
-            <source>Token of the hub; leave it empty to forget the one that is kept</source>
-            <translation>رمز الموقع؛ اتركه فارغًا لنسيان الرمز المحفوظ</translation>
-        </message>
-        <message>
-            <source>Access token</source>
-            <translation>رمز الوصول</translation>
-        </message>
-    </context>
-    <context>
-        <name>EmptyCanvas</name>
-        <message>
-            <source>Type what you want to see and press Generate, or begin with a picture of yours.</source>
-            <translation>اكتب ما تريد أن تراه واضغط «توليد»، أو ابدأ بصورة من عندك.</translation>
-        </message>
-        <message>
-            <source>Begin with a picture</source>
-            <translation>البدء بصورة</translation>
-        </message>
-    </context>
-    <context>
-        <name>ExportDialog</name>
-        <message>
-            <source>Copy pictures</source>
-            <translation>نسخ الصور</translation>
-        </message>
-        <message numerus="yes">
-            <source>Copy %n picture(s)</source>
-            <translation>
-                <numerusform>لا صور للنسخ</numerusform>
-                <numerusform>نسخ صورة واحدة</numerusform>
-                <numerusform>نسخ صورتين</numerusform>
-                <numerusform>نسخ %n صور</numerusform>
-                <numerusform>نسخ %n صورة</numerusform>
-                <numerusform>نسخ %n صورة</numerusform>
-            </translation>
-        </message>
-        <message>
-            <source>Folder</source>
-            <translation>المجلد</translation>
-        </message>
-        <message>
-            <source>Where the copies go; it is made if it is not there.</source>
-            <translation>حيث توضع النسخ؛ يُنشأ إن لم يكن موجودًا.</translation>
-        </message>
-        <message>
-            <source>Choose…</source>
-            <translation>اختيار…</translation>
-        </message>
-        <message>
-            <source>Format</source>
-            <translation>الصيغة</translation>
-        </message>
-        <message>
-            <source>JPEG and WebP are smaller; PNG keeps every pixel.</source>
-            <translation>JPEG وWebP أصغر، وPNG يحفظ كل بكسل.</translation>
-        </message>
-        <message>
-            <source>As they are</source>
-            <translation>كما هي</translation>
-        </message>
-        <message>
-            <source>Keep the recipe inside</source>
-            <translation>إبقاء الوصفة في الداخل</translation>
-        </message>
-        <message>
-            <source>Prompt and settings are in the file, and whoever gets it can read them.</source>
-            <translation>الوصف والإعدادات في الملف، ويستطيع من يصله أن يقرأها.</translation>
-        </message>
-        <message>
-            <source>Copy</source>
-            <translation>نسخ</translation>
-        </message>
-        <message>
-            <source>Where the copies go</source>
-            <translation>حيث توضع النسخ</translation>
-        </message>
-    </context>
-    <context>
-        <name>FilterForm</name>
-        <message>
-            <source>Model</source>
-            <translation>النموذج</translation>
-        </message>
-        <message>
-            <source>Show only pictures that this model made.</source>
-            <translation>إظهار الصور التي صنعها هذا النموذج فقط.</translation>
-        </message>
-        <message>
-            <source>Scheduler</source>
-            <translation>المُجدوِل</translation>
-        </message>
-        <message>
-            <source>Show only pictures made with this scheduler.</source>
-            <translation>إظهار الصور التي صُنعت بهذا المُجدوِل فقط.</translation>
-        </message>
-        <message>
-            <source>Seed</source>
-            <translation>البذرة</translation>
-        </message>
-        <message>
-            <source>Show only pictures of this seed.</source>
-            <translation>إظهار صور هذه البذرة فقط.</translation>
-        </message>
-        <message>
-            <source>Any</source>
-            <translation>الكل</translation>
-        </message>
-        <message>
-            <source>Size</source>
-            <translation>الحجم</translation>
-        </message>
-        <message>
-            <source>Show only pictures of this width and height in pixels, such as 512x768.</source>
-            <translation>إظهار الصور التي لها هذا العرض والارتفاع بالبكسل فقط، مثل 512x768.</translation>
-        </message>
-        <message>
-            <source>Made</source>
-            <translation>تاريخ الصنع</translation>
-        </message>
-        <message>
-            <source>Show only pictures made in this time.</source>
-            <translation>إظهار الصور التي صُنعت في هذه المدة فقط.</translation>
-        </message>
-        <message>
-            <source>Any time</source>
-            <translation>أي وقت</translation>
-        </message>
-        <message>
-            <source>Today</source>
-            <translation>اليوم</translation>
-        </message>
-        <message>
-            <source>Last 7 days</source>
-            <translation>آخر 7 أيام</translation>
-        </message>
-        <message>
-            <source>Last 30 days</source>
-            <translation>آخر 30 يومًا</translation>
-        </message>
-        <message>
-            <source>From … to …</source>
-            <translation>من … إلى …</translation>
-        </message>
-        <message>
-            <source>First day</source>
-            <translation>أول يوم</translation>
-        </message>
-        <message>
-            <source>Last day</source>
-            <translation>آخر يوم</translation>
-        </message>
-        <message>
-            <source>At least so many stars</source>
-            <translation>هذا العدد من النجوم على الأقل</translation>
-        </message>
-        <message>
-            <source>Show only pictures with at least so many stars.</source>
-            <translation>إظهار الصور التي لها هذا العدد من النجوم على الأقل.</translation>
-        </message>
-        <message>
-            <source>Show all pictures</source>
-            <translation>إظهار كل الصور</translation>
-        </message>
-    </context>
-    <context>
-        <name>GalleryModel</name>
-        <message numerus="yes">
-            <source>%n star(s)</source>
-            <translation>
-                <numerusform>بلا نجوم</numerusform>
-                <numerusform>نجمة واحدة</numerusform>
-                <numerusform>نجمتان</numerusform>
-                <numerusform>%n نجوم</numerusform>
-                <numerusform>%n نجمة</numerusform>
-                <numerusform>%n نجمة</numerusform>
-            </translation>
-        </message>
-    </context>
-    <context>
-        <name>GalleryPanel</name>
-        <message>
-            <source>Filter by model, scheduler, seed, size, date, rating</source>
-            <translation>التصفية بحسب النموذج والمُجدوِل والبذرة والحجم والتاريخ والتقييم</translation>
-        </message>
-        <message>
-            <source>Pictures</source>
-            <translation>الصور</translation>
-        </message>
-        <message>
-            <source>Search prompts</source>
-            <translation>بحث في الأوصاف</translation>
-        </message>
-        <message>
-            <source>Shows the pictures whose prompts have all of these words, or their beginnings.</source>
-            <translation>يُظهر الصور التي في أوصافها كل هذه الكلمات أو بداياتها.</translation>
-        </message>
-        <message>
-            <source>Boards are collections of pictures; choose which one is shown.</source>
-            <translation>اللوحات مجموعات من الصور؛ اختر أيها يظهر.</translation>
-        </message>
-        <message>
-            <source>Undo</source>
-            <translation>تراجع</translation>
-        </message>
-        <message>
-            <source>Brings the pictures back from the trash.</source>
-            <translation>يعيد الصور من سلة المهملات.</translation>
-        </message>
-        <message>
-            <source>Rate the chosen pictures</source>
-            <translation>تقييم الصور المختارة</translation>
-        </message>
-        <message>
-            <source>Put the chosen pictures on a board</source>
-            <translation>وضع الصور المختارة على لوحة</translation>
-        </message>
-        <message>
-            <source>Copy the chosen pictures to a folder</source>
-            <translation>نسخ الصور المختارة إلى مجلد</translation>
-        </message>
-        <message>
-            <source>Move the chosen pictures to the trash</source>
-            <translation>نقل الصور المختارة إلى سلة المهملات</translation>
-        </message>
-        <message>
-            <source>Open the folder with the pictures</source>
-            <translation>فتح المجلد الذي فيه الصور</translation>
-        </message>
-        <message>
-            <source>Move to trash</source>
-            <translation>نقل إلى سلة المهملات</translation>
-        </message>
-        <message>
-            <source>Larger</source>
-            <translation>أكبر</translation>
-        </message>
-        <message>
-            <source>Smaller</source>
-            <translation>أصغر</translation>
-        </message>
-        <message numerus="yes">
-            <source>%n star(s)</source>
-            <translation>
-                <numerusform>بلا نجوم</numerusform>
-                <numerusform>نجمة واحدة</numerusform>
-                <numerusform>نجمتان</numerusform>
-                <numerusform>%n نجوم</numerusform>
-                <numerusform>%n نجمة</numerusform>
-                <numerusform>%n نجمة</numerusform>
-            </translation>
-        </message>
-        <message>
-            <source>All pictures</source>
-            <translation>كل الصور</translation>
-        </message>
-        <message>
-            <source>On no board</source>
-            <translation>ليست على لوحة</translation>
-        </message>
-        <message>
-            <source>Board shown: {name}</source>
-            <translation>اللوحة الظاهرة: {name}</translation>
-        </message>
-        <message numerus="yes">
-            <source>%n picture(s) chosen</source>
-            <translation>
-                <numerusform>لم تُختَر أي صورة</numerusform>
-                <numerusform>اختيرت صورة واحدة</numerusform>
-                <numerusform>اختيرت صورتان</numerusform>
-                <numerusform>اختيرت %n صور</numerusform>
-                <numerusform>اختيرت %n صورة</numerusform>
-                <numerusform>اختيرت %n صورة</numerusform>
-            </translation>
-        </message>
-        <message numerus="yes">
-            <source>%n picture(s)</source>
-            <translation>
-                <numerusform>لا صور</numerusform>
-                <numerusform>صورة واحدة</numerusform>
-                <numerusform>صورتان</numerusform>
-                <numerusform>%n صور</numerusform>
-                <numerusform>%n صورة</numerusform>
-                <numerusform>%n صورة</numerusform>
-            </translation>
-        </message>
-        <message>
-            <source>Try again</source>
-            <translation>إعادة المحاولة</translation>
-        </message>
-        <message>
-            <source>No picture is like that.</source>
-            <translation>لا صورة من هذا النوع.</translation>
-        </message>
-        <message>
-            <source>Show all pictures</source>
-            <translation>إظهار كل الصور</translation>
-        </message>
-        <message>
-            <source>Pictures you make appear here. Drop one from any program to see its recipe.</source>
-            <translation>تظهر هنا الصور التي تصنعها. أفلت صورة من أي برنامج لترى وصفتها.</translation>
-        </message>
-        <message>
-            <source>Open the pictures folder</source>
-            <translation>فتح مجلد الصور</translation>
-        </message>
-        <message numerus="yes">
-            <source>%n picture(s) moved to the trash.</source>
-            <translation>
-                <numerusform>لم تُنقَل أي صورة إلى سلة المهملات.</numerusform>
-                <numerusform>نُقلت صورة واحدة إلى سلة المهملات.</numerusform>
-                <numerusform>نُقلت صورتان إلى سلة المهملات.</numerusform>
-                <numerusform>نُقلت %n صور إلى سلة المهملات.</numerusform>
-                <numerusform>نُقلت %n صورة إلى سلة المهملات.</numerusform>
-                <numerusform>نُقلت %n صورة إلى سلة المهملات.</numerusform>
-            </translation>
-        </message>
-        <message>
-            <source>New board…</source>
-            <translation>لوحة جديدة…</translation>
-        </message>
-        <message>
-            <source>Rename this board…</source>
-            <translation>تغيير اسم هذه اللوحة…</translation>
-        </message>
-        <message>
-            <source>Remove this board, keep its pictures</source>
-            <translation>إزالة هذه اللوحة مع إبقاء صورها</translation>
-        </message>
-        <message>
-            <source>No stars</source>
-            <translation>بلا نجوم</translation>
-        </message>
-        <message>
-            <source>Take off the board</source>
-            <translation>إزالة من اللوحة</translation>
-        </message>
-        <message>
-            <source>New board</source>
-            <translation>لوحة جديدة</translation>
-        </message>
-        <message>
-            <source>Name of the board</source>
-            <translation>اسم اللوحة</translation>
-        </message>
-        <message>
-            <source>Rename board</source>
-            <translation>تغيير اسم اللوحة</translation>
-        </message>
-        <message>
-            <source>Open the folder</source>
-            <translation>فتح المجلد</translation>
-        </message>
-        <message>
-            <source>Show large</source>
-            <translation>عرض كبير</translation>
-        </message>
-        <message>
-            <source>Start from this picture</source>
-            <translation>البدء من هذه الصورة</translation>
-        </message>
-        <message>
-            <source>Rate</source>
-            <translation>تقييم</translation>
-        </message>
-        <message>
-            <source>Put on a board</source>
-            <translation>وضع على لوحة</translation>
-        </message>
-        <message>
-            <source>Copy to a folder…</source>
-            <translation>نسخ إلى مجلد…</translation>
-        </message>
-    </context>
-    <context>
-        <name>GalleryState</name>
-        <message numerus="yes">
-            <source>{first} The same goes for %n more.</source>
-            <translation>
-                <numerusform>{first} ولا ينطبق ذلك على غيرها.</numerusform>
-                <numerusform>{first} وينطبق ذلك على واحدة أخرى.</numerusform>
-                <numerusform>{first} وينطبق ذلك على اثنتين أخريين.</numerusform>
-                <numerusform>{first} وينطبق ذلك على %n أخرى.</numerusform>
-                <numerusform>{first} وينطبق ذلك على %n أخرى.</numerusform>
-                <numerusform>{first} وينطبق ذلك على %n أخرى.</numerusform>
-            </translation>
-        </message>
-        <message numerus="yes">
-            <source>%n picture(s) brought back.</source>
-            <translation>
-                <numerusform>لم تُستعَد أي صورة.</numerusform>
-                <numerusform>استُعيدت صورة واحدة.</numerusform>
-                <numerusform>استُعيدت صورتان.</numerusform>
-                <numerusform>استُعيدت %n صور.</numerusform>
-                <numerusform>استُعيدت %n صورة.</numerusform>
-                <numerusform>استُعيدت %n صورة.</numerusform>
-            </translation>
-        </message>
-        <message numerus="yes">
-            <source>%n picture(s) copied to {folder}.</source>
-            <translation>
-                <numerusform>لم تُنسَخ أي صورة إلى {folder}.</numerusform>
-                <numerusform>نُسخت صورة واحدة إلى {folder}.</numerusform>
-                <numerusform>نُسخت صورتان إلى {folder}.</numerusform>
-                <numerusform>نُسخت %n صور إلى {folder}.</numerusform>
-                <numerusform>نُسخت %n صورة إلى {folder}.</numerusform>
-                <numerusform>نُسخت %n صورة إلى {folder}.</numerusform>
-            </translation>
-        </message>
-    </context>
-    <context>
-        <name>GridPanel</name>
-        <message>
-            <source>Across</source>
-            <translation>أفقيًّا</translation>
-        </message>
-        <message>
-            <source>Down</source>
-            <translation>رأسيًّا</translation>
-        </message>
-        <message>
-            <source>Size of the grid</source>
-            <translation>حجم الشبكة</translation>
-        </message>
-        <message>
-            <source>Progress of the grid</source>
-            <translation>تقدم الشبكة</translation>
-        </message>
-        <message>
-            <source>Make grid</source>
-            <translation>صنع الشبكة</translation>
-        </message>
-        <message>
-            <source>Puts all pictures into the queue and joins them in one sheet at the end.</source>
-            <translation>يضع كل الصور في قائمة الانتظار ويجمعها في النهاية في لوح واحد.</translation>
-        </message>
-        <message>
-            <source>Swap across and down</source>
-            <translation>تبديل الأفقي والرأسي</translation>
-        </message>
-        <message>
-            <source>Show the sheet</source>
-            <translation>إظهار اللوح</translation>
-        </message>
-        <message>
-            <source>Choose what differs along a side of the grid.</source>
-            <translation>اختر ما يختلف على أحد جانبي الشبكة.</translation>
-        </message>
-        <message>
-            <source>Type values for both sides, divided by commas.</source>
-            <translation>اكتب قيمًا للجانبين تفصل بينها فواصل.</translation>
-        </message>
-        <message numerus="yes">
-            <source>%n picture(s), and a sheet of them all.</source>
-            <translation>
-                <numerusform>لا صور</numerusform>
-                <numerusform>صورة واحدة ولوح يجمعها.</numerusform>
-                <numerusform>صورتان ولوح يجمعهما.</numerusform>
-                <numerusform>%n صور ولوح يجمعها كلها.</numerusform>
-                <numerusform>%n صورة ولوح يجمعها كلها.</numerusform>
-                <numerusform>%n صورة ولوح يجمعها كلها.</numerusform>
-            </translation>
-        </message>
-        <message>
-            <source>Cancel</source>
-            <translation>إلغاء</translation>
-        </message>
-        <message>
-            <source>{done} of {total} pictures made</source>
-            <translation>صُنعت {done} من {total} صورة</translation>
-        </message>
-        <message>
-            <source>The sheet is saved as {name}.</source>
-            <translation>حُفظ اللوح باسم {name}.</translation>
-        </message>
-    </context>
-    <context>
-        <name>GridState</name>
-        <message>
-            <source>Cancelled</source>
-            <translation>أُلغي</translation>
-        </message>
-        <message>
-            <source>No picture of the grid was made: {reason}</source>
-            <translation>لم تُصنع أي صورة من الشبكة: {reason}</translation>
-        </message>
-    </context>
-    <context>
-        <name>HistoryPopup</name>
-        <message>
-            <source>Search prompts used before</source>
-            <translation>بحث في الأوصاف السابقة</translation>
-        </message>
-        <message>
-            <source>Prompts used before</source>
-            <translation>الأوصاف السابقة</translation>
-        </message>
-        <message>
-            <source>Prompts appear here once you have made a picture with them.</source>
-            <translation>تظهر الأوصاف هنا بعد أن تصنع صورة بها.</translation>
-        </message>
-    </context>
-    <context>
-        <name>LibraryDetails</name>
-        <message>
-            <source>Preview picture</source>
-            <translation>صورة المعاينة</translation>
-        </message>
-        <message>
-            <source>Use</source>
-            <translation>استعمال</translation>
-        </message>
-        <message>
-            <source>Show the pictures that this made</source>
-            <translation>إظهار الصور التي صنعها</translation>
-        </message>
-        <message>
-            <source>Show the file in its folder</source>
-            <translation>إظهار الملف في مجلده</translation>
-        </message>
-        <message>
-            <source>Rename</source>
-            <translation>تغيير الاسم</translation>
-        </message>
-        <message>
-            <source>Convert to another precision or form</source>
-            <translation>تحويل إلى دقة أخرى أو شكل آخر</translation>
-        </message>
-        <message>
-            <source>Move to the trash</source>
-            <translation>نقل إلى سلة المهملات</translation>
-        </message>
-        <message>
-            <source>One file in {precision} …</source>
-            <translation>ملف واحد بدقة {precision} …</translation>
-        </message>
-        <message>
-            <source>Folder of Diffusers in {precision} …</source>
-            <translation>مجلد Diffusers بدقة {precision} …</translation>
-        </message>
-        <message>
-            <source>Trigger words; press one to put it into the prompt</source>
-            <translation>كلمات الاستدعاء؛ اضغط إحداها لتضعها في الوصف</translation>
-        </message>
-        <message>
-            <source>Notes</source>
-            <translation>ملاحظات</translation>
-        </message>
-        <message>
-            <source>What you want to remember about this model</source>
-            <translation>ما تريد أن تتذكره عن هذا النموذج</translation>
-        </message>
-        <message>
-            <source>File and metadata</source>
-            <translation>الملف وبياناته الوصفية</translation>
-        </message>
-        <message>
-            <source>Compute hashes</source>
-            <translation>حساب البصمات</translation>
-        </message>
-        <message>
-            <source>Model sites and pictures of other programs name a file by them.</source>
-            <translation>تسمي مواقع النماذج وصور البرامج الأخرى الملف بها.</translation>
-        </message>
-        <message>
-            <source>Set the kind</source>
-            <translation>تحديد النوع</translation>
-        </message>
-        <message>
-            <source>Where the program takes the file for something else, your word counts.</source>
-            <translation>إن ظن البرنامج الملف شيئًا آخر فالقول قولك.</translation>
-        </message>
-        <message>
-            <source>As detected</source>
-            <translation>كما اكتُشف</translation>
-        </message>
-        <message>
-            <source>Put into the prompt</source>
-            <translation>وضع في الوصف</translation>
-        </message>
-        <message>
-            <source>Use as autoencoder</source>
-            <translation>استعمال مرمّزًا ذاتيًّا</translation>
-        </message>
-        <message>
-            <source>Path</source>
-            <translation>المسار</translation>
-        </message>
-        <message>
-            <source>Changed</source>
-            <translation>تاريخ التغيير</translation>
-        </message>
-        <message>
-            <source>Made from</source>
-            <translation>صُنع من</translation>
-        </message>
-        <message>
-            <source>Licence</source>
-            <translation>الرخصة</translation>
-        </message>
-        <message>
-            <source>Source</source>
-            <translation>المصدر</translation>
-        </message>
-        <message>
-            <source>Description</source>
-            <translation>الشرح</translation>
-        </message>
-        <message>
-            <source>Name</source>
-            <translation>الاسم</translation>
-        </message>
-        <message>
-            <source>Weights</source>
-            <translation>الأوزان</translation>
-        </message>
-        <message>
-            <source>Convert</source>
-            <translation>تحويل</translation>
-        </message>
-    </context>
-    <context>
-        <name>LibraryPanel</name>
-        <message>
-            <source>Models</source>
-            <translation>النماذج</translation>
-        </message>
-        <message>
-            <source>Downloads</source>
-            <translation>التنزيلات</translation>
-        </message>
-        <message>
-            <source>Undo</source>
-            <translation>تراجع</translation>
-        </message>
-        <message>
-            <source>Brings the model back from the trash.</source>
-            <translation>يعيد النموذج من سلة المهملات.</translation>
-        </message>
-        <message>
-            <source>Search models</source>
-            <translation>بحث في النماذج</translation>
-        </message>
-        <message>
-            <source>Looks through names, titles, trigger words and your notes.</source>
-            <translation>يبحث في الأسماء والعناوين وكلمات الاستدعاء وملاحظاتك.</translation>
-        </message>
-        <message>
-            <source>Show as pictures or as a list</source>
-            <translation>العرض صورًا أو قائمة</translation>
-        </message>
-        <message>
-            <source>Look at the folders again</source>
-            <translation>فحص المجلدات مرة أخرى</translation>
-        </message>
-        <message>
-            <source>Add a folder of models</source>
-            <translation>إضافة مجلد نماذج</translation>
-        </message>
-        <message>
-            <source>Kind</source>
-            <translation>النوع</translation>
-        </message>
-        <message>
-            <source>Shows only models of this kind.</source>
-            <translation>يُظهر نماذج هذا النوع فقط.</translation>
-        </message>
-        <message>
-            <source>All kinds</source>
-            <translation>كل الأنواع</translation>
-        </message>
-        <message>
-            <source>Family</source>
-            <translation>العائلة</translation>
-        </message>
-        <message>
-            <source>Shows only models of this family.</source>
-            <translation>يُظهر نماذج هذه العائلة فقط.</translation>
-        </message>
-        <message>
-            <source>Order</source>
-            <translation>الترتيب</translation>
-        </message>
-        <message>
-            <source>In which order models are shown.</source>
-            <translation>ترتيب ظهور النماذج.</translation>
-        </message>
-        <message>
-            <source>By name</source>
-            <translation>بحسب الاسم</translation>
-        </message>
-        <message>
-            <source>Newest first</source>
-            <translation>الأحدث أولًا</translation>
-        </message>
-        <message>
-            <source>Largest first</source>
-            <translation>الأكبر أولًا</translation>
-        </message>
-        <message>
-            <source>By family</source>
-            <translation>بحسب العائلة</translation>
-        </message>
-        <message>
-            <source>Move to trash</source>
-            <translation>نقل إلى سلة المهملات</translation>
-        </message>
-        <message>
-            <source>Rename</source>
-            <translation>تغيير الاسم</translation>
-        </message>
-        <message>
-            <source>{name} is in the trash.</source>
-            <translation>صار {name} في سلة المهملات.</translation>
-        </message>
-        <message>
-            <source>{name} is in the system's trash; put it back from there if you miss it.</source>
-            <translation>صار {name} في سلة مهملات النظام؛ أعده منها إن افتقدته.</translation>
-        </message>
-        <message numerus="yes">
-            <source>%n model(s)</source>
-            <translation>
-                <numerusform>لا نماذج</numerusform>
-                <numerusform>نموذج واحد</numerusform>
-                <numerusform>نموذجان</numerusform>
-                <numerusform>%n نماذج</numerusform>
-                <numerusform>%n نموذجًا</numerusform>
-                <numerusform>%n نموذج</numerusform>
-            </translation>
-        </message>
-        <message>
-            <source>No model fits the search and the filters.</source>
-            <translation>لا نموذج يوافق البحث والتصفية.</translation>
-        </message>
-        <message>
-            <source>Show all models</source>
-            <translation>إظهار كل النماذج</translation>
-        </message>
-        <message>
-            <source>There are no models yet. Download one, or add the folder where another program keeps them.</source>
-            <translation>لا نماذج بعد. نزّل واحدًا، أو أضف المجلد الذي يحفظها فيه برنامج آخر.</translation>
-        </message>
-        <message>
-            <source>See models to begin with</source>
-            <translation>عرض نماذج للبداية</translation>
-        </message>
-        <message>
-            <source>All families</source>
-            <translation>كل العائلات</translation>
-        </message>
-        <message>
-            <source>Downloads ({count})</source>
-            <translation>التنزيلات ({count})</translation>
-        </message>
-    </context>
-    <context>
-        <name>LibraryState</name>
-        <message>
-            <source>Looking for models</source>
-            <translation>البحث عن النماذج</translation>
-        </message>
-        <message>
-            <source>Converting the model</source>
-            <translation>تحويل النموذج</translation>
-        </message>
-        <message>
-            <source>Asking the server</source>
-            <translation>سؤال الخادم</translation>
-        </message>
-        <message>
-            <source>Reading models: {done} of {total}</source>
-            <translation>قراءة النماذج: {done} من {total}</translation>
-        </message>
-        <message>
-            <source>Computing the hash: {percent} %</source>
-            <translation>حساب البصمة: {percent} %</translation>
-        </message>
-    </context>
-    <context>
-        <name>MainWindow</name>
-        <message>
-            <source>Prompt</source>
-            <translation>الوصف</translation>
-        </message>
-        <message>
-            <source>Model</source>
-            <translation>النموذج</translation>
-        </message>
-        <message>
-            <source>Settings of the picture</source>
-            <translation>إعدادات الصورة</translation>
-        </message>
-        <message>
-            <source>Generate</source>
-            <translation>توليد</translation>
-        </message>
-        <message>
-            <source>Generate for ever</source>
-            <translation>توليد بلا توقف</translation>
-        </message>
-        <message>
-            <source>Generate one for each wildcard</source>
-            <translation>توليد صورة لكل بديل</translation>
-        </message>
-        <message>
-            <source>Cancel the running job</source>
-            <translation>إلغاء المهمة الجارية</translation>
-        </message>
-        <message>
-            <source>Open a picture or recipe …</source>
-            <translation>فتح صورة أو وصفة …</translation>
-        </message>
-        <message>
-            <source>Save the picture as …</source>
-            <translation>حفظ الصورة باسم …</translation>
-        </message>
-        <message>
-            <source>Open the pictures folder</source>
-            <translation>فتح مجلد الصور</translation>
-        </message>
-        <message>
-            <source>Settings …</source>
-            <translation>الإعدادات …</translation>
-        </message>
-        <message>
-            <source>Quit</source>
-            <translation>إنهاء</translation>
-        </message>
-        <message>
-            <source>Paste a recipe or picture</source>
-            <translation>لصق وصفة أو صورة</translation>
-        </message>
-        <message>
-            <source>Copy the picture</source>
-            <translation>نسخ الصورة</translation>
-        </message>
-        <message>
-            <source>Draw a new seed</source>
-            <translation>سحب بذرة جديدة</translation>
-        </message>
-        <message>
-            <source>Use the last seed again</source>
-            <translation>استعمال آخر بذرة مرة أخرى</translation>
-        </message>
-        <message>
-            <source>Swap width and height</source>
-            <translation>تبديل العرض والارتفاع</translation>
-        </message>
-        <message>
-            <source>Pause or resume the queue</source>
-            <translation>إيقاف قائمة الانتظار مؤقتًا أو متابعتها</translation>
-        </message>
-        <message>
-            <source>Cancel all jobs</source>
-            <translation>إلغاء كل المهام</translation>
-        </message>
-        <message>
-            <source>Bring back what was taken off the queue</source>
-            <translation>إعادة ما أُزيل من قائمة الانتظار</translation>
-        </message>
-        <message>
-            <source>Free the memory of the model</source>
-            <translation>تحرير ذاكرة النموذج</translation>
-        </message>
-        <message>
-            <source>Go to the prompt</source>
-            <translation>الانتقال إلى الوصف</translation>
-        </message>
-        <message>
-            <source>Put all panels back</source>
-            <translation>إعادة كل اللوحات إلى أماكنها</translation>
-        </message>
-        <message>
-            <source>Full screen</source>
-            <translation>ملء الشاشة</translation>
-        </message>
-        <message>
-            <source>Shortcuts …</source>
-            <translation>الاختصارات …</translation>
-        </message>
-        <message>
-            <source>Open the log file</source>
-            <translation>فتح ملف السجل</translation>
-        </message>
-        <message>
-            <source>About Sfumato</source>
-            <translation>حول Sfumato</translation>
-        </message>
-        <message>
-            <source>&amp;File</source>
-            <translation>&amp;ملف</translation>
-        </message>
-        <message>
-            <source>&amp;Edit</source>
-            <translation>&amp;تحرير</translation>
-        </message>
-        <message>
-            <source>&amp;View</source>
-            <translation>&amp;عرض</translation>
-        </message>
-        <message>
-            <source>&amp;Queue</source>
-            <translation>&amp;قائمة الانتظار</translation>
-        </message>
-        <message>
-            <source>&amp;Models</source>
-            <translation>ال&amp;نماذج</translation>
-        </message>
-        <message>
-            <source>&amp;Help</source>
-            <translation>&amp;مساعدة</translation>
-        </message>
-    </context>
-    <context>
-        <name>ModelPanel</name>
-        <message>
-            <source>Model</source>
-            <translation>النموذج</translation>
-        </message>
-        <message>
-            <source>The network that makes the picture. Another one knows other things and styles.</source>
-            <translation>الشبكة التي تصنع الصورة. غيرها يعرف أشياء وأساليب أخرى.</translation>
-        </message>
-        <message>
-            <source>More about models</source>
-            <translation>المزيد عن النماذج</translation>
-        </message>
-        <message>
-            <source>Open a model folder …</source>
-            <translation>فتح مجلد نموذج …</translation>
-        </message>
-        <message>
-            <source>Open a model file …</source>
-            <translation>فتح ملف نموذج …</translation>
-        </message>
-        <message>
-            <source>Model library</source>
-            <translation>مكتبة النماذج</translation>
-        </message>
-        <message>
-            <source>Free the memory of the model</source>
-            <translation>تحرير ذاكرة النموذج</translation>
-        </message>
-        <message>
-            <source>Autoencoder and precision</source>
-            <translation>المرمّز الذاتي والدقة</translation>
-        </message>
-        <message>
-            <source>Autoencoder (VAE)</source>
-            <translation>المرمّز الذاتي (VAE)</translation>
-        </message>
-        <message>
-            <source>The part that turns the result into pixels. Another one can mend pale or speckled colours.</source>
-            <translation>الجزء الذي يحوّل النتيجة إلى بكسلات. قد يُصلح غيره الألوان الباهتة أو المبقّعة.</translation>
-        </message>
-        <message>
-            <source>Precision</source>
-            <translation>الدقة</translation>
-        </message>
-        <message>
-            <source>How exactly numbers are kept. float32 is exact; 16 bits need half the memory.</source>
-            <translation>مدى دقة حفظ الأعداد. float32 دقيق، و16 بتًّا تحتاج إلى نصف الذاكرة.</translation>
-        </message>
-        <message>
-            <source>The model's own</source>
-            <translation>الخاص بالنموذج</translation>
-        </message>
-        <message>
-            <source>Choose a file …</source>
-            <translation>اختيار ملف …</translation>
-        </message>
-        <message>
-            <source>Sfumato icons (embedded)</source>
-            <translation>أيقونات Sfumato ‏(مضمّن)</translation>
-        </message>
-        <message>
-            <source>Choose an autoencoder</source>
-            <translation>اختيار مرمّز ذاتي</translation>
-        </message>
-        <message>
-            <source>Open a model folder</source>
-            <translation>فتح مجلد نموذج</translation>
-        </message>
-        <message>
-            <source>Open a model file</source>
-            <translation>فتح ملف نموذج</translation>
-        </message>
-        <message>
-            <source>Weights</source>
-            <translation>الأوزان</translation>
-        </message>
-        <message>
-            <source>Reading the model …</source>
-            <translation>قراءة النموذج …</translation>
-        </message>
-        <message>
-            <source>made for {size} pixels</source>
-            <translation>صُنع لـ {size} بكسل</translation>
-        </message>
-        <message>
-            <source>needs about {amount} GB of memory</source>
-            <translation>يحتاج إلى نحو {amount} غيغابايت من الذاكرة</translation>
-        </message>
-    </context>
-    <context>
-        <name>NoiseCurve</name>
-        <message>
-            <source>Noise falls from {first} to {last} in {steps} steps.</source>
-            <translation>تهبط الضوضاء من {first} إلى {last} في {steps} خطوة.</translation>
-        </message>
-        <message numerus="yes">
-            <source>%n step(s)</source>
-            <translation>
-                <numerusform>بلا خطوات</numerusform>
-                <numerusform>خطوة واحدة</numerusform>
-                <numerusform>خطوتان</numerusform>
-                <numerusform>%n خطوات</numerusform>
-                <numerusform>%n خطوة</numerusform>
-                <numerusform>%n خطوة</numerusform>
-            </translation>
-        </message>
-    </context>
-    <context>
-        <name>NumberBox</name>
-        <message>
-            <source>This is no whole number; type digits only.</source>
-            <translation>ليس هذا عددًا صحيحًا؛ اكتب أرقامًا فقط.</translation>
-        </message>
-        <message>
-            <source>This is no number; type digits and a point.</source>
-            <translation>ليس هذا عددًا؛ اكتب أرقامًا ونقطة.</translation>
-        </message>
-        <message>
-            <source>{value} is out of range; choose from {lowest} to {highest}.</source>
-            <translation>القيمة {value} خارج المدى؛ اختر من {lowest} إلى {highest}.</translation>
-        </message>
-        <message>
-            <source>{value} is no multiple of {multiple}; choose {below} or {above}.</source>
-            <translation>القيمة {value} ليست من مضاعفات {multiple}؛ اختر {below} أو {above}.</translation>
-        </message>
-    </context>
-    <context>
-        <name>PlanCard</name>
-        <message>
-            <source>Download</source>
-            <translation>تنزيل</translation>
-        </message>
-        <message>
-            <source>Not now</source>
-            <translation>ليس الآن</translation>
-        </message>
-        <message numerus="yes">
-            <source>%n file(s)</source>
-            <translation>
-                <numerusform>بلا ملفات</numerusform>
-                <numerusform>ملف واحد</numerusform>
-                <numerusform>ملفان</numerusform>
-                <numerusform>%n ملفات</numerusform>
-                <numerusform>%n ملفًا</numerusform>
-                <numerusform>%n ملف</numerusform>
-            </translation>
-        </message>
-        <message>
-            <source>not stated</source>
-            <translation>غير مذكورة</translation>
-        </message>
-        <message>
-            <source>{files}, {size}; {free} free on the disk. Licence: {licence}.</source>
-            <translation>{files}، {size}؛ المساحة الحرة على القرص {free}. الرخصة: {licence}.</translation>
-        </message>
-        <message>
-            <source>There is not enough room on the disk.</source>
-            <translation>لا توجد مساحة كافية على القرص.</translation>
-        </message>
-        <message>
-            <source>Its terms have to be accepted first at {page}.</source>
-            <translation>يجب قبول شروطه أولًا في {page}.</translation>
-        </message>
-        <message>
-            <source>full precision</source>
-            <translation>الدقة الكاملة</translation>
-        </message>
-    </context>
-    <context>
-        <name>PopOut</name>
-        <message>
-            <source>Sfumato: the picture</source>
-            <translation>Sfumato: الصورة</translation>
-        </message>
-    </context>
-    <context>
-        <name>ProgressRow</name>
-        <message>
-            <source>Progress</source>
-            <translation>التقدم</translation>
-        </message>
-        <message>
-            <source>Progress of the job</source>
-            <translation>تقدم المهمة</translation>
-        </message>
-        <message>
-            <source>Cancel</source>
-            <translation>إلغاء</translation>
-        </message>
-        <message>
-            <source>Leave the picture that forms; finished ones stay. (Esc)</source>
-            <translation>ترك الصورة التي تتكون؛ تبقى المكتملة. (Esc)</translation>
-        </message>
-        <message>
-            <source>Show the picture that forms</source>
-            <translation>إظهار الصورة التي تتكون</translation>
-        </message>
-        <message>
-            <source>picture {number} of {count}</source>
-            <translation>الصورة {number} من {count}</translation>
-        </message>
-        <message>
-            <source>Ready</source>
-            <translation>جاهز</translation>
-        </message>
-        <message>
-            <source>Starting</source>
-            <translation>البدء</translation>
-        </message>
-        <message>
-            <source>Loading the model</source>
-            <translation>تحميل النموذج</translation>
-        </message>
-        <message>
-            <source>Reading the prompt</source>
-            <translation>قراءة الوصف</translation>
-        </message>
-        <message>
-            <source>Step {step} of {total}</source>
-            <translation>الخطوة {step} من {total}</translation>
-        </message>
-        <message>
-            <source>Finishing the picture</source>
-            <translation>إنهاء الصورة</translation>
-        </message>
-        <message>
-            <source>Done</source>
-            <translation>تم</translation>
-        </message>
-        <message>
-            <source>Cancelled</source>
-            <translation>أُلغي</translation>
-        </message>
-        <message>
-            <source>The picture could not be made</source>
-            <translation>تعذر صنع الصورة</translation>
-        </message>
-    </context>
-    <context>
-        <name>PromptPanel</name>
-        <message>
-            <source>Prompt</source>
-            <translation>الوصف</translation>
-        </message>
-        <message>
-            <source>What shall the picture show?</source>
-            <translation>ماذا تُظهر الصورة؟</translation>
-        </message>
-        <message>
-            <source>What the picture shall show. (word:1.2) weighs a word, Ctrl+Up and Ctrl+Down do it for you; &lt;lora:name:1&gt; adds a LoRA, __name__ draws from a wildcard.</source>
-            <translation>ما تُظهره الصورة. (word:1.2) يزن الكلمة، وCtrl+Up وCtrl+Down يفعلان ذلك عنك؛ ‏&lt;lora:name:1&gt; يضيف LoRA، و__name__ يسحب من بدائل عشوائية.</translation>
-        </message>
-        <message>
-            <source>Negative prompt</source>
-            <translation>الوصف السلبي</translation>
-        </message>
-        <message>
-            <source>What shall it not show?</source>
-            <translation>ما الذي لا تُظهره؟</translation>
-        </message>
-        <message>
-            <source>What the picture shall keep away from. It needs a guidance above 1.</source>
-            <translation>ما تبتعد عنه الصورة. يلزمه توجيه أكبر من 1.</translation>
-        </message>
-        <message>
-            <source>Negative</source>
-            <translation>السلبي</translation>
-        </message>
-        <message>
-            <source>Show or hide what the picture shall keep away from</source>
-            <translation>إظهار ما تبتعد عنه الصورة أو إخفاؤه</translation>
-        </message>
-        <message>
-            <source>Styles: fragments that are added to both prompts</source>
-            <translation>الأنماط: عبارات تضاف إلى الوصفين</translation>
-        </message>
-        <message>
-            <source>Styles</source>
-            <translation>الأنماط</translation>
-        </message>
-        <message>
-            <source>Prompts used before</source>
-            <translation>الأوصاف السابقة</translation>
-        </message>
-        <message>
-            <source>Tokens of the prompt, and how many fit into one chunk; a longer prompt is read in several chunks.</source>
-            <translation>رموز الوصف وكم منها يسعه المقطع الواحد؛ الوصف الأطول يُقرأ في عدة مقاطع.</translation>
-        </message>
-        <message>
-            <source>Put one more job into the queue (Ctrl+Enter)</source>
-            <translation>وضع مهمة أخرى في قائمة الانتظار (Ctrl+Enter)</translation>
-        </message>
-        <message>
-            <source>Put one more job into the queue</source>
-            <translation>وضع مهمة أخرى في قائمة الانتظار</translation>
-        </message>
-        <message>
-            <source>How many pictures one press makes, each with the next seed</source>
-            <translation>عدد الصور التي تصنعها الضغطة الواحدة، لكل منها البذرة التالية</translation>
-        </message>
-        <message>
-            <source>Number of pictures</source>
-            <translation>عدد الصور</translation>
-        </message>
-        <message>
-            <source>Cancel</source>
-            <translation>إلغاء</translation>
-        </message>
-        <message>
-            <source>Generate</source>
-            <translation>توليد</translation>
-        </message>
-        <message>
-            <source>Leave the picture that is being made (Esc)</source>
-            <translation>ترك الصورة التي تُصنع (Esc)</translation>
-        </message>
-        <message>
-            <source>Make the picture (Ctrl+Enter)</source>
-            <translation>صنع الصورة (Ctrl+Enter)</translation>
-        </message>
-        <message>
-            <source>Keep these prompts as a style …</source>
-            <translation>حفظ هذين الوصفين نمطًا …</translation>
-        </message>
-        <message>
-            <source>Import styles.csv …</source>
-            <translation>استيراد styles.csv …</translation>
-        </message>
-        <message>
-            <source>Keep as a style</source>
-            <translation>حفظ نمطًا</translation>
-        </message>
-        <message>
-            <source>Name of the style</source>
-            <translation>اسم النمط</translation>
-        </message>
-    </context>
-    <context>
-        <name>QueueDelegate</name>
-        <message>
-            <source>(no prompt)</source>
-            <translation>(بلا وصف)</translation>
-        </message>
-        <message numerus="yes">
-            <source>%n picture(s)</source>
-            <translation>
-                <numerusform>لا صور</numerusform>
-                <numerusform>صورة واحدة</numerusform>
-                <numerusform>صورتان</numerusform>
-                <numerusform>%n صور</numerusform>
-                <numerusform>%n صورة</numerusform>
-                <numerusform>%n صورة</numerusform>
-            </translation>
-        </message>
-        <message>
-            <source>{made} of {count} pictures</source>
-            <translation>{made} من {count} صورة</translation>
-        </message>
-        <message>
-            <source>round {number}</source>
-            <translation>الجولة {number}</translation>
-        </message>
-        <message numerus="yes">
-            <source>%n step(s)</source>
-            <translation>
-                <numerusform>بلا خطوات</numerusform>
-                <numerusform>خطوة واحدة</numerusform>
-                <numerusform>خطوتان</numerusform>
-                <numerusform>%n خطوات</numerusform>
-                <numerusform>%n خطوة</numerusform>
-                <numerusform>%n خطوة</numerusform>
-            </translation>
-        </message>
-    </context>
-    <context>
-        <name>QueueEditor</name>
-        <message>
-            <source>Edit the job</source>
-            <translation>تحرير المهمة</translation>
-        </message>
-        <message>
-            <source>Prompt</source>
-            <translation>الوصف</translation>
-        </message>
-        <message>
-            <source>Negative prompt</source>
-            <translation>الوصف السلبي</translation>
-        </message>
-        <message>
-            <source>Scheduler</source>
-            <translation>المُجدوِل</translation>
-        </message>
-        <message>
-            <source>Steps</source>
-            <translation>الخطوات</translation>
-        </message>
-        <message>
-            <source>Guidance</source>
-            <translation>التوجيه</translation>
-        </message>
-        <message>
-            <source>Seed</source>
-            <translation>البذرة</translation>
-        </message>
-        <message>
-            <source>Pictures</source>
-            <translation>الصور</translation>
-        </message>
-        <message>
-            <source>Save</source>
-            <translation>حفظ</translation>
-        </message>
-        <message>
-            <source>Leave it as it is</source>
-            <translation>تركها كما هي</translation>
-        </message>
-        <message>
-            <source>The job has begun meanwhile and cannot be changed any more; duplicate it instead.</source>
-            <translation>بدأت المهمة في هذه الأثناء ولم يعد تغييرها ممكنًا؛ كرّرها بدلًا من ذلك.</translation>
-        </message>
-    </context>
-    <context>
-        <name>QueueModel</name>
-        <message>
-            <source>Waiting</source>
-            <translation>تنتظر</translation>
-        </message>
-        <message>
-            <source>Interrupted</source>
-            <translation>قُطعت</translation>
-        </message>
-        <message>
-            <source>Failed</source>
-            <translation>فشلت</translation>
-        </message>
-        <message>
-            <source>Cancelled</source>
-            <translation>أُلغي</translation>
-        </message>
-        <message>
-            <source>Done</source>
-            <translation>تم</translation>
-        </message>
-        <message>
-            <source>Step {step} of {total}</source>
-            <translation>الخطوة {step} من {total}</translation>
-        </message>
-        <message>
-            <source>Preparing</source>
-            <translation>تُحضَّر</translation>
-        </message>
-    </context>
-    <context>
-        <name>QueuePanel</name>
-        <message>
-            <source>Jobs of the queue</source>
-            <translation>مهام قائمة الانتظار</translation>
-        </message>
-        <message>
-            <source>Edit…</source>
-            <translation>تحرير…</translation>
-        </message>
-        <message>
-            <source>Duplicate</source>
-            <translation>تكرار</translation>
-        </message>
-        <message>
-            <source>Run again</source>
-            <translation>تشغيل مرة أخرى</translation>
-        </message>
-        <message>
-            <source>Run next</source>
-            <translation>تشغيل تاليًا</translation>
-        </message>
-        <message>
-            <source>Move up</source>
-            <translation>تحريك إلى أعلى</translation>
-        </message>
-        <message>
-            <source>Move down</source>
-            <translation>تحريك إلى أسفل</translation>
-        </message>
-        <message>
-            <source>Run last</source>
-            <translation>تشغيل أخيرًا</translation>
-        </message>
-        <message>
-            <source>Cancel or remove</source>
-            <translation>إلغاء أو إزالة</translation>
-        </message>
-        <message>
-            <source>Show the picture</source>
-            <translation>إظهار الصورة</translation>
-        </message>
-        <message>
-            <source>Copy the error</source>
-            <translation>نسخ الخطأ</translation>
-        </message>
-        <message>
-            <source>Repeat for ever</source>
-            <translation>إعادة بلا توقف</translation>
-        </message>
-        <message>
-            <source>Start again with the next seeds each time it ends, until it is cancelled.</source>
-            <translation>البدء من جديد بالبذور التالية كلما انتهت، إلى أن تُلغى.</translation>
-        </message>
-        <message>
-            <source>Run failed jobs again</source>
-            <translation>تشغيل المهام الفاشلة مرة أخرى</translation>
-        </message>
-        <message>
-            <source>Undo</source>
-            <translation>تراجع</translation>
-        </message>
-        <message>
-            <source>Clear finished jobs</source>
-            <translation>إزالة المهام المنتهية</translation>
-        </message>
-        <message>
-            <source>Cancel all jobs</source>
-            <translation>إلغاء كل المهام</translation>
-        </message>
-        <message>
-            <source>Continue</source>
-            <translation>متابعة</translation>
-        </message>
-        <message>
-            <source>Remove</source>
-            <translation>إزالة</translation>
-        </message>
-        <message>
-            <source>Taken off the queue.</source>
-            <translation>أُزيلت من قائمة الانتظار.</translation>
-        </message>
-        <message>
-            <source>Nothing waits: each press of Generate puts a job here.</source>
-            <translation>لا شيء ينتظر: كل ضغطة على «توليد» تضع مهمة هنا.</translation>
-        </message>
-        <message>
-            <source>Add a job</source>
-            <translation>إضافة مهمة</translation>
-        </message>
-        <message>
-            <source>Resume</source>
-            <translation>متابعة</translation>
-        </message>
-        <message>
-            <source>Pause</source>
-            <translation>إيقاف مؤقت</translation>
-        </message>
-        <message>
-            <source>Go on with the next job.</source>
-            <translation>المتابعة بالمهمة التالية.</translation>
-        </message>
-        <message>
-            <source>Start no further job; the running one is finished.</source>
-            <translation>عدم بدء مهمة أخرى؛ تُكمَل الجارية.</translation>
-        </message>
-        <message numerus="yes">
-            <source>%n waiting</source>
-            <translation>
-                <numerusform>لا شيء ينتظر</numerusform>
-                <numerusform>واحدة تنتظر</numerusform>
-                <numerusform>اثنتان تنتظران</numerusform>
-                <numerusform>%n تنتظر</numerusform>
-                <numerusform>%n تنتظر</numerusform>
-                <numerusform>%n تنتظر</numerusform>
-            </translation>
-        </message>
-        <message numerus="yes">
-            <source>%n job(s) did not come to an end last time.</source>
-            <translation>
-                <numerusform>لم تبق مهمة بلا نهاية في المرة الماضية.</numerusform>
-                <numerusform>لم تنته مهمة واحدة في المرة الماضية.</numerusform>
-                <numerusform>لم تنته مهمتان في المرة الماضية.</numerusform>
-                <numerusform>لم تنته %n مهام في المرة الماضية.</numerusform>
-                <numerusform>لم تنته %n مهمة في المرة الماضية.</numerusform>
-                <numerusform>لم تنته %n مهمة في المرة الماضية.</numerusform>
-            </translation>
-        </message>
-    </context>
-    <context>
-        <name>QueueState</name>
-        <message numerus="yes">
-            <source>The prompt has more than %n choices; the first ones were put into the queue.</source>
-            <translation>
-                <numerusform>للوصف خيارات أكثر؛ وُضعت الأولى في قائمة الانتظار.</numerusform>
-                <numerusform>للوصف أكثر من خيار واحد؛ وُضعت الأولى في قائمة الانتظار.</numerusform>
-                <numerusform>للوصف أكثر من خيارين؛ وُضعت الأولى في قائمة الانتظار.</numerusform>
-                <numerusform>للوصف أكثر من %n خيارات؛ وُضعت الأولى في قائمة الانتظار.</numerusform>
-                <numerusform>للوصف أكثر من %n خيارًا؛ وُضعت الأولى في قائمة الانتظار.</numerusform>
-                <numerusform>للوصف أكثر من %n خيار؛ وُضعت الأولى في قائمة الانتظار.</numerusform>
-            </translation>
-        </message>
-    </context>
-    <context>
-        <name>RecipePanel</name>
-        <message>
-            <source>Not wanted</source>
-            <translation>غير المرغوب</translation>
-        </message>
-        <message>
-            <source>Result of the replay</source>
-            <translation>نتيجة الإعادة</translation>
-        </message>
-        <message>
-            <source>Use everything</source>
-            <translation>استعمال كل شيء</translation>
-        </message>
-        <message>
-            <source>Takes prompt, model, scheduler, seed, size and all other settings over.</source>
-            <translation>يأخذ الوصف والنموذج والمُجدوِل والبذرة والحجم وكل الإعدادات الأخرى.</translation>
-        </message>
-        <message>
-            <source>Prompt only</source>
-            <translation>الوصف فقط</translation>
-        </message>
-        <message>
-            <source>Takes over what was wanted and what was not.</source>
-            <translation>يأخذ ما كان مطلوبًا وما لم يكن.</translation>
-        </message>
-        <message>
-            <source>Seed only</source>
-            <translation>البذرة فقط</translation>
-        </message>
-        <message>
-            <source>Takes over the seed and locks it, so that the same noise is the start.</source>
-            <translation>يأخذ البذرة ويثبّتها لتكون البداية هي الضوضاء نفسها.</translation>
-        </message>
-        <message>
-            <source>Replay</source>
-            <translation>إعادة الصنع</translation>
-        </message>
-        <message>
-            <source>Makes this picture again and says how many pixels differ.</source>
-            <translation>يصنع هذه الصورة مرة أخرى ويذكر كم بكسلًا اختلف.</translation>
-        </message>
-        <message>
-            <source>This picture does not say what made it.</source>
-            <translation>لا تذكر هذه الصورة ما صنعها.</translation>
-        </message>
-        <message>
-            <source>No prompt.</source>
-            <translation>بلا وصف.</translation>
-        </message>
-        <message>
-            <source>Recipe</source>
-            <translation>الوصفة</translation>
-        </message>
-        <message>
-            <source>Choose a picture, or drop one from another program here, to see what made it.</source>
-            <translation>اختر صورة، أو أفلت هنا صورة من برنامج آخر، لترى ما صنعها.</translation>
-        </message>
-        <message>
-            <source>Model</source>
-            <translation>النموذج</translation>
-        </message>
-        <message>
-            <source>Scheduler</source>
-            <translation>المُجدوِل</translation>
-        </message>
-        <message>
-            <source>Steps</source>
-            <translation>الخطوات</translation>
-        </message>
-        <message>
-            <source>Guidance</source>
-            <translation>التوجيه</translation>
-        </message>
-        <message>
-            <source>Seed</source>
-            <translation>البذرة</translation>
-        </message>
-        <message>
-            <source>Size</source>
-            <translation>الحجم</translation>
-        </message>
-        <message>
-            <source>Skipped layers</source>
-            <translation>الطبقات المتروكة</translation>
-        </message>
-        <message>
-            <source>Made by</source>
-            <translation>صُنعت بـ</translation>
-        </message>
-        <message>
-            <source>Syntax</source>
-            <translation>الصياغة</translation>
-        </message>
-        <message>
-            <source>Template</source>
-            <translation>القالب</translation>
-        </message>
-        <message>
-            <source>Negative template</source>
-            <translation>القالب السلبي</translation>
-        </message>
-        <message>
-            <source>Adapters</source>
-            <translation>المهايئات</translation>
-        </message>
-        <message>
-            <source>VAE</source>
-            <translation>VAE</translation>
-        </message>
-        <message>
-            <source>VAE version</source>
-            <translation>إصدار VAE</translation>
-        </message>
-        <message>
-            <source>Start picture</source>
-            <translation>صورة البداية</translation>
-        </message>
-        <message>
-            <source>Strength</source>
-            <translation>القوة</translation>
-        </message>
-        <message>
-            <source>Mask</source>
-            <translation>القناع</translation>
-        </message>
-        <message>
-            <source>Second pass</source>
-            <translation>مرور ثانٍ</translation>
-        </message>
-        <message>
-            <source>Its steps</source>
-            <translation>خطواته</translation>
-        </message>
-        <message>
-            <source>Its strength</source>
-            <translation>قوته</translation>
-        </message>
-        <message>
-            <source>Branch</source>
-            <translation>تفرّع</translation>
-        </message>
-        <message>
-            <source>Making the picture again…</source>
-            <translation>تُصنع الصورة مرة أخرى…</translation>
-        </message>
-        <message>
-            <source>{name}: {count} of {pixels} pixels differ.</source>
-            <translation>{name}: اختلف {count} من {pixels} بكسل.</translation>
-        </message>
-        <message>
-            <source>{name}: not one of {pixels} pixels differs.</source>
-            <translation>{name}: لم يختلف أي بكسل من {pixels}.</translation>
-        </message>
-    </context>
-    <context>
-        <name>Replay</name>
-        <message>
-            <source>The folder {folder} cannot be written to ({reason}); allow that, then replay.</source>
-            <translation>تعذرت الكتابة في المجلد {folder} ‏({reason})؛ اسمح بذلك ثم أعد الصنع.</translation>
-        </message>
-        <message>
-            <source>The replay was cancelled.</source>
-            <translation>أُلغيت إعادة الصنع.</translation>
-        </message>
-    </context>
-    <context>
-        <name>SchedulerPanel</name>
-        <message>
-            <source>Sampling</source>
-            <translation>أخذ العينات</translation>
-        </message>
-        <message>
-            <source>Scheduler</source>
-            <translation>المُجدوِل</translation>
-        </message>
-        <message>
-            <source>The way noise is taken away step by step. It changes speed, sharpness and how pictures vary.</source>
-            <translation>طريقة إزالة الضوضاء خطوة بعد خطوة. تغيّر السرعة والحدة وتنوع الصور.</translation>
-        </message>
-        <message>
-            <source>Sigma schedule</source>
-            <translation>جدول سيغما</translation>
-        </message>
-        <message>
-            <source>Where along the way from noise to picture the steps are spent.</source>
-            <translation>أين تُنفق الخطوات على الطريق من الضوضاء إلى الصورة.</translation>
-        </message>
-        <message>
-            <source>Steps</source>
-            <translation>الخطوات</translation>
-        </message>
-        <message>
-            <source>How many times noise is taken away. More steps: finer and slower; beyond 30 little changes.</source>
-            <translation>عدد مرات إزالة الضوضاء. خطوات أكثر: أدق وأبطأ؛ وبعد 30 لا يتغير إلا القليل.</translation>
-        </message>
-        <message>
-            <source>Guidance</source>
-            <translation>التوجيه</translation>
-        </message>
-        <message>
-            <source>How strictly the picture follows the prompt. High values look harsh, low ones wander off.</source>
-            <translation>مدى التزام الصورة بالوصف. القيم العالية تبدو قاسية، والمنخفضة تشرد.</translation>
-        </message>
-        <message>
-            <source>Guidance rescale</source>
-            <translation>إعادة قياس التوجيه</translation>
-        </message>
-        <message>
-            <source>Takes back the glare that strong guidance brings; 0 is off, 0.7 is usual for v models.</source>
-            <translation>يزيل الوهج الذي يجلبه التوجيه القوي؛ 0 يوقفه، و0.7 معتاد لنماذج v.</translation>
-        </message>
-        <message>
-            <source>Noise at each step</source>
-            <translation>الضوضاء عند كل خطوة</translation>
-        </message>
-        <message>
-            <source>The noise left at each step of exactly the run that would start now.</source>
-            <translation>الضوضاء الباقية عند كل خطوة من التشغيل نفسه الذي سيبدأ الآن.</translation>
-        </message>
-        <message>
-            <source>Picture</source>
-            <translation>الصورة</translation>
-        </message>
-        <message>
-            <source>Width</source>
-            <translation>العرض</translation>
-        </message>
-        <message>
-            <source>Pixels from side to side. Far from the model's size things double.</source>
-            <translation>عدد البكسلات من جانب إلى جانب. بعيدًا عن حجم النموذج تتكرر الأشياء.</translation>
-        </message>
-        <message>
-            <source>Height</source>
-            <translation>الارتفاع</translation>
-        </message>
-        <message>
-            <source>Pixels from top to bottom. Far from the model's size things double.</source>
-            <translation>عدد البكسلات من الأعلى إلى الأسفل. بعيدًا عن حجم النموذج تتكرر الأشياء.</translation>
-        </message>
-        <message>
-            <source>Swap width and height</source>
-            <translation>تبديل العرض والارتفاع</translation>
-        </message>
-        <message>
-            <source>Size</source>
-            <translation>الحجم</translation>
-        </message>
-        <message>
-            <source>Sizes with about as many pixels as the model was trained with.</source>
-            <translation>أحجام فيها من البكسلات قدر ما دُرب عليه النموذج تقريبًا.</translation>
-        </message>
-        <message>
-            <source>Start from a picture</source>
-            <translation>البدء من صورة</translation>
-        </message>
-        <message>
-            <source>Choose a picture that the run starts from</source>
-            <translation>اختيار صورة يبدأ منها التشغيل</translation>
-        </message>
-        <message>
-            <source>Start from noise again</source>
-            <translation>البدء من الضوضاء مرة أخرى</translation>
-        </message>
-        <message>
-            <source>Strength</source>
-            <translation>القوة</translation>
-        </message>
-        <message>
-            <source>How much of the picture may change: 0 keeps it, 1 keeps nothing of it.</source>
-            <translation>كم يجوز أن يتغير من الصورة: 0 يبقيها، و1 لا يبقي منها شيئًا.</translation>
-        </message>
-        <message>
-            <source>Second pass at a larger size</source>
-            <translation>مرور ثانٍ بحجم أكبر</translation>
-        </message>
-        <message>
-            <source>Makes the picture, enlarges it, and paints its detail again. 1 is off.</source>
-            <translation>يصنع الصورة ويكبّرها ويرسم تفاصيلها مرة أخرى. 1 يوقفه.</translation>
-        </message>
-        <message>
-            <source>Enlarge by</source>
-            <translation>التكبير بمقدار</translation>
-        </message>
-        <message>
-            <source>How many times larger the finished picture is; 1 leaves the second pass out.</source>
-            <translation>كم مرة تكبر الصورة النهائية؛ 1 يترك المرور الثاني.</translation>
-        </message>
-        <message>
-            <source>Strength of the second pass</source>
-            <translation>قوة المرور الثاني</translation>
-        </message>
-        <message>
-            <source>How much the second pass may change; 0.3 sharpens, 0.6 invents.</source>
-            <translation>كم يجوز للمرور الثاني أن يغيّر؛ 0.3 يزيد الحدة، و0.6 يبتكر.</translation>
-        </message>
-        <message>
-            <source>Steps of the second pass</source>
-            <translation>خطوات المرور الثاني</translation>
-        </message>
-        <message>
-            <source>0 takes as many as the first pass.</source>
-            <translation>0 يأخذ عدد خطوات المرور الأول.</translation>
-        </message>
-        <message>
-            <source>Pictures</source>
-            <translation>الصور</translation>
-        </message>
-        <message>
-            <source>{advice} Usual: {fewest} to {most} steps.</source>
-            <translation>{advice} المعتاد: من {fewest} إلى {most} خطوة.</translation>
-        </message>
-        <message>
-            <source>Own size</source>
-            <translation>حجم خاص</translation>
-        </message>
-        <message>
-            <source>None: the picture starts from noise.</source>
-            <translation>لا شيء: تبدأ الصورة من الضوضاء.</translation>
-        </message>
-        <message>
-            <source>The plot is coming …</source>
-            <translation>الرسم قادم …</translation>
-        </message>
-    </context>
-    <context>
-        <name>SeedField</name>
-        <message>
-            <source>The number that the starting noise is drawn from. Same seed and same settings: the same picture again.</source>
-            <translation>العدد الذي تُسحب منه ضوضاء البداية. البذرة نفسها والإعدادات نفسها: الصورة نفسها مرة أخرى.</translation>
-        </message>
-        <message>
-            <source>Seed</source>
-            <translation>البذرة</translation>
-        </message>
-        <message>
-            <source>Draw a new seed by chance</source>
-            <translation>سحب بذرة جديدة بالصدفة</translation>
-        </message>
-        <message>
-            <source>Keep this seed: every press makes the same picture</source>
-            <translation>تثبيت هذه البذرة: كل ضغطة تصنع الصورة نفسها</translation>
-        </message>
-        <message>
-            <source>Take the seed of the last picture again</source>
-            <translation>أخذ بذرة الصورة الأخيرة مرة أخرى</translation>
-        </message>
-    </context>
-    <context>
-        <name>SettingsDialog</name>
-        <message>
-            <source>Settings</source>
-            <translation>الإعدادات</translation>
-        </message>
-        <message>
-            <source>Pages of the settings</source>
-            <translation>صفحات الإعدادات</translation>
-        </message>
-        <message>
-            <source>Look and language</source>
-            <translation>المظهر واللغة</translation>
-        </message>
-        <message>
-            <source>Folders</source>
-            <translation>المجلدات</translation>
-        </message>
-        <message>
-            <source>Device and memory</source>
-            <translation>الجهاز والذاكرة</translation>
-        </message>
-        <message>
-            <source>Previews and steps</source>
-            <translation>المعاينات والخطوات</translation>
-        </message>
-        <message>
-            <source>Network</source>
-            <translation>الشبكة</translation>
-        </message>
-        <message>
-            <source>Shortcuts</source>
-            <translation>الاختصارات</translation>
-        </message>
-        <message>
-            <source>The system's</source>
-            <translation>كما في النظام</translation>
-        </message>
-        <message>
-            <source>Language</source>
-            <translation>اللغة</translation>
-        </message>
-        <message>
-            <source>Theme</source>
-            <translation>السمة</translation>
-        </message>
-        <message>
-            <source>Light</source>
-            <translation>فاتحة</translation>
-        </message>
-        <message>
-            <source>Dark</source>
-            <translation>داكنة</translation>
-        </message>
-        <message>
-            <source>High contrast</source>
-            <translation>تباين عالٍ</translation>
-        </message>
-        <message>
-            <source>Folder of the pictures</source>
-            <translation>مجلد الصور</translation>
-        </message>
-        <message>
-            <source>Pictures</source>
-            <translation>الصور</translation>
-        </message>
-        <message>
-            <source>Names of the files</source>
-            <translation>أسماء الملفات</translation>
-        </message>
-        <message>
-            <source>{seed}, {date}, {time} and {prompt} are filled in.</source>
-            <translation>تُملأ {seed} و{date} و{time} و{prompt}.</translation>
-        </message>
-        <message>
-            <source>Folders of models</source>
-            <translation>مجلدات النماذج</translation>
-        </message>
-        <message>
-            <source>Models</source>
-            <translation>النماذج</translation>
-        </message>
-        <message>
-            <source>Add a folder …</source>
-            <translation>إضافة مجلد …</translation>
-        </message>
-        <message>
-            <source>Take off</source>
-            <translation>إزالة</translation>
-        </message>
-        <message>
-            <source>Models are used where they lie; nothing is copied or moved.</source>
-            <translation>تُستعمل النماذج حيث هي؛ لا يُنسخ شيء ولا يُنقل.</translation>
-        </message>
-        <message>
-            <source>The fastest</source>
-            <translation>الأسرع</translation>
-        </message>
-        <message>
-            <source>Processor (CPU)</source>
-            <translation>المعالج (CPU)</translation>
-        </message>
-        <message>
-            <source>Device</source>
-            <translation>الجهاز</translation>
-        </message>
-        <message>
-            <source>Looking for devices …</source>
-            <translation>البحث عن الأجهزة …</translation>
-        </message>
-        <message>
-            <source>Precision</source>
-            <translation>الدقة</translation>
-        </message>
-        <message>
-            <source>What suits the device</source>
-            <translation>ما يناسب الجهاز</translation>
-        </message>
-        <message>
-            <source>float32: exact</source>
-            <translation>float32: دقيق</translation>
-        </message>
-        <message>
-            <source>float16: half the memory, for graphics cards</source>
-            <translation>float16: نصف الذاكرة، لبطاقات الرسوم</translation>
-        </message>
-        <message>
-            <source>bfloat16: half the memory</source>
-            <translation>bfloat16: نصف الذاكرة</translation>
-        </message>
-        <message>
-            <source>Memory</source>
-            <translation>الذاكرة</translation>
-        </message>
-        <message>
-            <source>As much as there is</source>
-            <translation>كل ما هو متاح</translation>
-        </message>
-        <message>
-            <source>Fast: keep everything loaded</source>
-            <translation>سريع: إبقاء كل شيء محمّلًا</translation>
-        </message>
-        <message>
-            <source>Balanced</source>
-            <translation>متوازن</translation>
-        </message>
-        <message>
-            <source>Low: slower, in small parts</source>
-            <translation>منخفض: أبطأ، في أجزاء صغيرة</translation>
-        </message>
-        <message>
-            <source>Free the model after</source>
-            <translation>تحرير النموذج بعد</translation>
-        </message>
-        <message>
-            <source>minutes without work; 0 keeps it loaded</source>
-            <translation>دقيقة بلا عمل؛ 0 يبقيه محمّلًا</translation>
-        </message>
-        <message>
-            <source>Previews</source>
-            <translation>المعاينات</translation>
-        </message>
-        <message>
-            <source>At every step</source>
-            <translation>عند كل خطوة</translation>
-        </message>
-        <message>
-            <source>At every step, finer where the model has a small decoder</source>
-            <translation>عند كل خطوة، وأدق حيث للنموذج مفكك ترميز صغير</translation>
-        </message>
-        <message>
-            <source>None</source>
-            <translation>بلا</translation>
-        </message>
-        <message>
-            <source>Keep the state of every step, so that a picture can branch from it</source>
-            <translation>حفظ حالة كل خطوة حتى يمكن أن تتفرع الصورة منها</translation>
-        </message>
-        <message>
-            <source>Room for kept steps</source>
-            <translation>المساحة للخطوات المحفوظة</translation>
-        </message>
-        <message>
-            <source>MB; the oldest go first</source>
-            <translation>ميغابايت؛ الأقدم يذهب أولًا</translation>
-        </message>
-        <message>
-            <source>No network at all</source>
-            <translation>بلا شبكة مطلقًا</translation>
-        </message>
-        <message>
-            <source>Sfumato uses the network only when you search for a model or download one; with this switch not even then.</source>
-            <translation>لا يستعمل Sfumato الشبكة إلا حين تبحث عن نموذج أو تنزّله؛ وبهذا المفتاح لا يستعملها حتى عندئذ.</translation>
-        </message>
-        <message>
-            <source>Choose …</source>
-            <translation>اختيار …</translation>
-        </message>
-        <message>
-            <source>Folder of models</source>
-            <translation>مجلد النماذج</translation>
-        </message>
-        <message>
-            <source>Found: {devices}</source>
-            <translation>وُجد: {devices}</translation>
-        </message>
-    </context>
-    <context>
-        <name>ShortcutsPage</name>
-        <message>
-            <source>Search commands</source>
-            <translation>بحث في الأوامر</translation>
-        </message>
-        <message>
-            <source>Commands and their keys</source>
-            <translation>الأوامر ومفاتيحها</translation>
-        </message>
-        <message>
-            <source>Command</source>
-            <translation>الأمر</translation>
-        </message>
-        <message>
-            <source>Keys</source>
-            <translation>المفاتيح</translation>
-        </message>
-        <message>
-            <source>New keys</source>
-            <translation>مفاتيح جديدة</translation>
-        </message>
-        <message>
-            <source>Its own keys</source>
-            <translation>مفاتيحه الأصلية</translation>
-        </message>
-        <message>
-            <source>{keys} belongs to “{command}” already; choose other keys, or change those first.</source>
-            <translation>{keys} تخص «{command}»؛ اختر مفاتيح أخرى، أو غيّر تلك أولًا.</translation>
-        </message>
-    </context>
-    <context>
-        <name>StarButtons</name>
-        <message numerus="yes">
-            <source>%n star(s)</source>
-            <translation>
-                <numerusform>بلا نجوم</numerusform>
-                <numerusform>نجمة واحدة</numerusform>
-                <numerusform>نجمتان</numerusform>
-                <numerusform>%n نجوم</numerusform>
-                <numerusform>%n نجمة</numerusform>
-                <numerusform>%n نجمة</numerusform>
-            </translation>
-        </message>
-    </context>
-    <context>
-        <name>StartBar</name>
-        <message>
-            <source>Brush</source>
-            <translation>فرشاة</translation>
-        </message>
-        <message>
-            <source>Paint over what shall be made anew.</source>
-            <translation>لوّن ما يُصنع من جديد.</translation>
-        </message>
-        <message>
-            <source>Eraser</source>
-            <translation>ممحاة</translation>
-        </message>
-        <message>
-            <source>Take paint off the mask.</source>
-            <translation>إزالة اللون عن القناع.</translation>
-        </message>
-        <message>
-            <source>Undo stroke</source>
-            <translation>تراجع عن ضربة</translation>
-        </message>
-        <message>
-            <source>Take the last stroke back.</source>
-            <translation>إلغاء آخر ضربة.</translation>
-        </message>
-        <message>
-            <source>Redo stroke</source>
-            <translation>إعادة الضربة</translation>
-        </message>
-        <message>
-            <source>Paint the stroke again.</source>
-            <translation>رسم الضربة مرة أخرى.</translation>
-        </message>
-        <message>
-            <source>Clear mask</source>
-            <translation>مسح القناع</translation>
-        </message>
-        <message>
-            <source>Take all paint away.</source>
-            <translation>إزالة كل اللون.</translation>
-        </message>
-        <message>
-            <source>Invert mask</source>
-            <translation>عكس القناع</translation>
-        </message>
-        <message>
-            <source>Swap what is painted and what is free.</source>
-            <translation>تبديل الملوّن بغير الملوّن.</translation>
-        </message>
-        <message>
-            <source>Remove the start picture</source>
-            <translation>إزالة صورة البداية</translation>
-        </message>
-        <message>
-            <source>Make the next picture from the prompt alone.</source>
-            <translation>صنع الصورة التالية من الوصف وحده.</translation>
-        </message>
-        <message>
-            <source>How much of the start picture is made anew: 0 keeps it, 1 ignores it.</source>
-            <translation>كم يُصنع من جديد من صورة البداية: 0 يبقيها، و1 يتجاهلها.</translation>
-        </message>
-        <message>
-            <source>Strength</source>
-            <translation>القوة</translation>
-        </message>
-        <message>
-            <source>The size of the brush; the keys [ and ] change it too.</source>
-            <translation>حجم الفرشاة؛ المفتاحان [ و] يغيّرانه أيضًا.</translation>
-        </message>
-        <message>
-            <source>Size of the brush</source>
-            <translation>حجم الفرشاة</translation>
-        </message>
-        <message>
-            <source>Start from</source>
-            <translation>البدء من</translation>
-        </message>
-    </context>
-    <context>
-        <name>StatusBar</name>
-        <message>
-            <source>Open the folder that pictures go to</source>
-            <translation>فتح المجلد الذي تذهب إليه الصور</translation>
-        </message>
-        <message>
-            <source>Ready</source>
-            <translation>جاهز</translation>
-        </message>
-        <message>
-            <source>Starting …</source>
-            <translation>البدء …</translation>
-        </message>
-        <message>
-            <source>Loading the model …</source>
-            <translation>تحميل النموذج …</translation>
-        </message>
-        <message>
-            <source>Reading the prompt …</source>
-            <translation>قراءة الوصف …</translation>
-        </message>
-        <message>
-            <source>Making the picture …</source>
-            <translation>صنع الصورة …</translation>
-        </message>
-        <message>
-            <source>Finishing the picture …</source>
-            <translation>إنهاء الصورة …</translation>
-        </message>
-        <message>
-            <source>Cancelled</source>
-            <translation>أُلغي</translation>
-        </message>
-        <message>
-            <source>Failed</source>
-            <translation>فشلت</translation>
-        </message>
-        <message numerus="yes">
-            <source>%n job(s) waiting</source>
-            <translation>
-                <numerusform>لا مهام تنتظر</numerusform>
-                <numerusform>مهمة واحدة تنتظر</numerusform>
-                <numerusform>مهمتان تنتظران</numerusform>
-                <numerusform>%n مهام تنتظر</numerusform>
-                <numerusform>%n مهمة تنتظر</numerusform>
-                <numerusform>%n مهمة تنتظر</numerusform>
-            </translation>
-        </message>
-        <message>
-            <source>queue paused</source>
-            <translation>قائمة الانتظار متوقفة</translation>
-        </message>
-        <message>
-            <source>Network off</source>
-            <translation>الشبكة مغلقة</translation>
-        </message>
-    </context>
-    <context>
-        <name>StepScrubber</name>
-        <message>
-            <source>Steps of the picture</source>
-            <translation>خطوات الصورة</translation>
-        </message>
-        <message>
-            <source>Drag back through how the picture formed. The arrow keys go step by step.</source>
-            <translation>اسحب عائدًا عبر تكوّن الصورة. أسهم لوحة المفاتيح تنتقل خطوة خطوة.</translation>
-        </message>
-    </context>
-    <context>
-        <name>cards</name>
-        <message>
-            <source>The classic: small, quick, with the largest choice of LoRAs and finetunes.</source>
-            <translation>الكلاسيكي: صغير وسريع، وله أوسع اختيار من LoRA والنماذج المضبوطة.</translation>
-        </message>
-        <message>
-            <source>Paints into a masked part of a picture so that it fits what is around.</source>
-            <translation>يرسم في جزء مقنّع من الصورة بحيث يلائم ما حوله.</translation>
-        </message>
-        <message>
-            <source>Changes a picture as a sentence tells it to, as in 'make it winter'.</source>
-            <translation>يغيّر الصورة كما تقول له جملة، مثل «اجعلها شتاءً».</translation>
-        </message>
-        <message>
-            <source>A painterly model distilled to four steps: the best choice on a CPU.</source>
-            <translation>نموذج ذو طابع تصويري مقطَّر إلى أربع خطوات: أفضل اختيار على المعالج.</translation>
-        </message>
-        <message>
-            <source>A picture in one step, for trying ideas out; not for commercial use.</source>
-            <translation>صورة في خطوة واحدة لتجريب الأفكار؛ ليس للاستعمال التجاري.</translation>
-        </message>
-        <message>
-            <source>Larger pictures with more detail and a better ear for prompts.</source>
-            <translation>صور أكبر بتفاصيل أكثر وفهم أفضل للأوصاف.</translation>
-        </message>
-        <message>
-            <source>The second half of an XL picture: finer texture and cleaner edges.</source>
-            <translation>النصف الثاني من صورة XL: ملمس أدق وحواف أنظف.</translation>
-        </message>
-        <message>
-            <source>XL in one to four steps at 512 pixels; not for commercial use.</source>
-            <translation>XL في خطوة إلى أربع خطوات بحجم 512 بكسل؛ ليس للاستعمال التجاري.</translation>
-        </message>
-        <message>
-            <source>A LoRA that lets any XL model draw in four steps.</source>
-            <translation>LoRA تجعل أي نموذج XL يرسم في أربع خطوات.</translation>
-        </message>
-        <message>
-            <source>A LoRA that lets any 1.5 model draw in four to eight steps.</source>
-            <translation>LoRA تجعل أي نموذج 1.5 يرسم في أربع إلى ثماني خطوات.</translation>
-        </message>
-        <message>
-            <source>A smoother decoder for models of the 1.5 family: better eyes and hands.</source>
-            <translation>مفكك ترميز أنعم لنماذج عائلة 1.5: عيون وأيدٍ أفضل.</translation>
-        </message>
-        <message>
-            <source>The decoder of XL without black pictures in half precision.</source>
-            <translation>مفكك ترميز XL بلا صور سوداء بنصف الدقة.</translation>
-        </message>
-    </context>
-    <context>
-        <name>catalog</name>
-        <message>
-            <source>Steady and exact; the same seed keeps its composition when you change the number of steps.</source>
-            <translation>ثابت ودقيق؛ تحفظ البذرة نفسها تكوين الصورة حين تغيّر عدد الخطوات.</translation>
-        </message>
-        <message>
-            <source>Simple and fast; a good first choice.</source>
-            <translation>بسيط وسريع؛ اختيار أول جيد.</translation>
-        </message>
-        <message>
-            <source>Adds fresh noise at every step: soft, varied pictures that keep changing with more steps.</source>
-            <translation>يضيف ضوضاء جديدة عند كل خطوة: صور ناعمة متنوعة تظل تتغير مع خطوات أكثر.</translation>
-        </message>
-        <message>
-            <source>Sharp pictures in few steps; the best choice for most work.</source>
-            <translation>صور حادة في خطوات قليلة؛ الأفضل لمعظم العمل.</translation>
-        </message>
-        <message>
-            <source>Like DPM++ 2M with fresh noise at every step: more detail, and it needs more steps.</source>
-            <translation>مثل DPM++ 2M مع ضوضاء جديدة عند كل خطوة: تفاصيل أكثر، ويحتاج إلى خطوات أكثر.</translation>
-        </message>
-        <message>
-            <source>DPM++ 2M SDE with another second-order formula; a little softer.</source>
-            <translation>DPM++ 2M SDE بصيغة أخرى من الرتبة الثانية؛ أنعم قليلًا.</translation>
-        </message>
-        <message>
-            <source>Looks one step further back than DPM++ 2M; for 25 steps and more.</source>
-            <translation>ينظر إلى الخلف خطوة أبعد من DPM++ 2M؛ لـ 25 خطوة فأكثر.</translation>
-        </message>
-        <message>
-            <source>Rich detail with many steps; best with exponential or Karras sigmas and lower guidance.</source>
-            <translation>تفاصيل غنية بخطوات كثيرة؛ الأفضل مع سيغما أسية أو Karras وتوجيه أقل.</translation>
-        </message>
-        <message>
-            <source>Every second call refines the step before it; steadier than DPM++ 2M under strong guidance.</source>
-            <translation>كل استدعاء ثانٍ يصقل الخطوة قبله؛ أثبت من DPM++ 2M مع توجيه قوي.</translation>
-        </message>
-        <message>
-            <source>Fine, lively detail in few steps that cost twice as much each.</source>
-            <translation>تفاصيل دقيقة حية في خطوات قليلة تكلف كل منها الضعف.</translation>
-        </message>
-        <message>
-            <source>Corrects every step at no extra cost; good pictures from 8 steps on.</source>
-            <translation>يصحح كل خطوة بلا كلفة إضافية؛ صور جيدة من 8 خطوات فصاعدًا.</translation>
-        </message>
-        <message>
-            <source>UniPC with the formula that its paper prefers for very few steps without guidance.</source>
-            <translation>UniPC بالصيغة التي تفضلها ورقته لخطوات قليلة جدًّا بلا توجيه.</translation>
-        </message>
-        <message>
-            <source>Fast and smooth; an alternative to DPM++ 2M below 20 steps.</source>
-            <translation>سريع وناعم؛ بديل عن DPM++ 2M دون 20 خطوة.</translation>
-        </message>
-        <message>
-            <source>Euler with every step done twice: more exact, at twice the cost.</source>
-            <translation>Euler مع تنفيذ كل خطوة مرتين: أدق بضعف الكلفة.</translation>
-        </message>
-        <message>
-            <source>Looks ahead to the middle of every step; exact, at twice the cost.</source>
-            <translation>ينظر إلى منتصف كل خطوة قادمة؛ دقيق بضعف الكلفة.</translation>
-        </message>
-        <message>
-            <source>DPM2 with fresh noise at every step: sharp and varied, at twice the cost.</source>
-            <translation>DPM2 مع ضوضاء جديدة عند كل خطوة: حاد ومتنوع بضعف الكلفة.</translation>
-        </message>
-        <message>
-            <source>Goes on from the last four steps; smooth, but it needs 30 steps or more.</source>
-            <translation>يواصل من آخر أربع خطوات؛ ناعم لكنه يحتاج إلى 30 خطوة أو أكثر.</translation>
-        </message>
-        <message>
-            <source>Fresh noise while the picture takes shape and none for its detail; varied and clean.</source>
-            <translation>ضوضاء جديدة حين تتشكل الصورة وبلا ضوضاء لتفاصيلها؛ متنوع ونظيف.</translation>
-        </message>
-        <message>
-            <source>Pictures in 4 to 8 steps with a model or LoRA distilled for it; blurred with others.</source>
-            <translation>صور في 4 إلى 8 خطوات بنموذج أو LoRA مقطَّر له؛ ومشوشة مع غيره.</translation>
-        </message>
-        <message>
-            <source>Like LCM with more detail, for models and LoRAs distilled for it.</source>
-            <translation>مثل LCM بتفاصيل أكثر، للنماذج وLoRA المقطَّرة له.</translation>
-        </message>
-        <message>
-            <source>The first scheduler of Stable Diffusion, to make pictures of that time again.</source>
-            <translation>أول مُجدوِل لـ Stable Diffusion، لصنع صور ذلك الوقت مرة أخرى.</translation>
-        </message>
-        <message>
-            <source>The original slow sampler with fresh noise at every step; for study and comparison.</source>
-            <translation>آخذ العينات البطيء الأصلي بضوضاء جديدة عند كل خطوة؛ للدراسة والمقارنة.</translation>
-        </message>
-        <message>
-            <source>DDIM for programs that work on many timesteps at once; the same pictures.</source>
-            <translation>DDIM لبرامج تعمل على أزمنة كثيرة معًا؛ الصور نفسها.</translation>
-        </message>
-        <message>
-            <source>DDPM for programs that work on many timesteps at once.</source>
-            <translation>DDPM لبرامج تعمل على أزمنة كثيرة معًا.</translation>
-        </message>
-        <message>
-            <source>The usual choice for flow models.</source>
-            <translation>الاختيار المعتاد لنماذج التدفق.</translation>
-        </message>
-        <message>
-            <source>For flow models: every step done twice, more exact at twice the cost.</source>
-            <translation>لنماذج التدفق: كل خطوة تُنفذ مرتين، أدق بضعف الكلفة.</translation>
-        </message>
-        <message>
-            <source>For flow models that were distilled to a few steps.</source>
-            <translation>لنماذج التدفق التي قُطّرت إلى خطوات قليلة.</translation>
-        </message>
-        <message>
-            <source>Euler for models with the preconditioning of EDM.</source>
-            <translation>Euler لنماذج بتكييف EDM المسبق.</translation>
-        </message>
-        <message>
-            <source>DPM++ 2M for models with the preconditioning of EDM.</source>
-            <translation>DPM++ 2M لنماذج بتكييف EDM المسبق.</translation>
-        </message>
-        <message>
-            <source>DPM++ 2M SDE for the models of Stable Audio.</source>
-            <translation>DPM++ 2M SDE لنماذج Stable Audio.</translation>
-        </message>
-        <message>
-            <source>One to four steps, for models distilled by continuous-time consistency.</source>
-            <translation>خطوة إلى أربع خطوات، للنماذج المقطَّرة باتساق الزمن المستمر.</translation>
-        </message>
-        <message>
-            <source>One or two steps, for consistency models.</source>
-            <translation>خطوة أو خطوتان، لنماذج الاتساق.</translation>
-        </message>
-        <message>
-            <source>Fourth-order multistep for models of continuous time.</source>
-            <translation>متعدد الخطوات من الرتبة الرابعة لنماذج الزمن المستمر.</translation>
-        </message>
-        <message>
-            <source>The stochastic sampler of Karras et al. for variance-exploding score models.</source>
-            <translation>آخذ العينات العشوائي لـ Karras وزملائه لنماذج الدرجة ذات التباين المتفجر.</translation>
-        </message>
-        <message>
-            <source>Predictor and corrector for variance-exploding score models; slow, for study.</source>
-            <translation>متنبئ ومصحح لنماذج الدرجة ذات التباين المتفجر؛ بطيء، للدراسة.</translation>
-        </message>
-        <message>
-            <source>The reverse SDE of variance-preserving score models; slow, for study.</source>
-            <translation>المعادلة العكسية لنماذج الدرجة الحافظة للتباين؛ بطيء، للدراسة.</translation>
-        </message>
-        <message>
-            <source>DDPM as the prior and the decoders of Karlo were trained with.</source>
-            <translation>DDPM كما دُربت به سابقة Karlo ومفككات ترميزه.</translation>
-        </message>
-        <message>
-            <source>DDPM on continuous time, for Wuerstchen and Stable Cascade.</source>
-            <translation>DDPM على زمن مستمر، لـ Wuerstchen وStable Cascade.</translation>
-        </message>
-        <message>
-            <source>Steps over classes instead of numbers, for VQ-Diffusion.</source>
-            <translation>خطوات على أصناف بدل الأعداد، لـ VQ-Diffusion.</translation>
-        </message>
-        <message>
-            <source>Uncovers the masked elements it is surest of first, for aMUSEd.</source>
-            <translation>يكشف أولًا عن العناصر المقنّعة التي هو أوثق منها، لـ aMUSEd.</translation>
-        </message>
-        <message>
-            <source>Fills a masked part with a model that was never trained for it, going back and forth.</source>
-            <translation>يملأ جزءًا مقنّعًا بنموذج لم يُدرب على ذلك، ذهابًا وإيابًا.</translation>
-        </message>
-        <message>
-            <source>Turns a picture back into the noise that DDIM would make it from.</source>
-            <translation>يعيد الصورة إلى الضوضاء التي كان DDIM سيصنعها منها.</translation>
-        </message>
-        <message>
-            <source>Turns a picture back into the noise that DPM++ 2M would make it from.</source>
-            <translation>يعيد الصورة إلى الضوضاء التي كان DPM++ 2M سيصنعها منها.</translation>
-        </message>
-        <message>
-            <source>Default</source>
-            <translation>الافتراضي</translation>
-        </message>
-        <message>
-            <source>The spacing that the model was made with.</source>
-            <translation>التباعد الذي صُنع به النموذج.</translation>
-        </message>
-        <message>
-            <source>Karras</source>
-            <translation>Karras</translation>
-        </message>
-        <message>
-            <source>Small steps at the end, where fine detail forms; often better below 20 steps.</source>
-            <translation>خطوات صغيرة في النهاية حيث تتكون التفاصيل الدقيقة؛ أفضل غالبًا دون 20 خطوة.</translation>
-        </message>
-        <message>
-            <source>Exponential</source>
-            <translation>أسي</translation>
-        </message>
-        <message>
-            <source>Noise falls by the same factor at every step; smooth pictures with few steps.</source>
-            <translation>تهبط الضوضاء بالنسبة نفسها عند كل خطوة؛ صور ناعمة بخطوات قليلة.</translation>
-        </message>
-        <message>
-            <source>Beta</source>
-            <translation>بيتا</translation>
-        </message>
-        <message>
-            <source>Small steps at the start and at the end.</source>
-            <translation>خطوات صغيرة في البداية وفي النهاية.</translation>
-        </message>
-    </context>
-    <context>
-        <name>edit</name>
-        <message>
-            <source>The pasted text has {length} characters; a prompt takes at most {most}, so paste less.</source>
-            <translation>في النص الملصق {length} حرفًا؛ يسع الوصف {most} حرفًا على الأكثر، فالصق أقل.</translation>
-        </message>
-    </context>
-    <context>
-        <name>library</name>
-        <message>
-            <source>Model</source>
-            <translation>النموذج</translation>
-        </message>
-        <message>
-            <source>LoRA</source>
-            <translation>LoRA</translation>
-        </message>
-        <message>
-            <source>Embedding</source>
-            <translation>تضمين</translation>
-        </message>
-        <message>
-            <source>Autoencoder</source>
-            <translation>مرمّز ذاتي</translation>
-        </message>
-        <message>
-            <source>ControlNet</source>
-            <translation>ControlNet</translation>
-        </message>
-        <message>
-            <source>U-Net</source>
-            <translation>U-Net</translation>
-        </message>
-        <message>
-            <source>Text encoder</source>
-            <translation>مرمّز نصوص</translation>
-        </message>
-        <message>
-            <source>Upscaler</source>
-            <translation>مكبّر</translation>
-        </message>
-        <message>
-            <source>Helper</source>
-            <translation>مساعد</translation>
-        </message>
-        <message>
-            <source>Damaged</source>
-            <translation>تالف</translation>
-        </message>
-        <message>
-            <source>Unknown kind</source>
-            <translation>نوع غير معروف</translation>
-        </message>
-        <message>
-            <source>any family</source>
-            <translation>أي عائلة</translation>
-        </message>
-        <message>
-            <source>unknown size</source>
-            <translation>حجم غير معروف</translation>
-        </message>
-        <message>
-            <source>{number} GB</source>
-            <translation>{number} غيغابايت</translation>
-        </message>
-        <message>
-            <source>{number} MB</source>
-            <translation>{number} ميغابايت</translation>
-        </message>
-        <message>
-            <source>{number} kB</source>
-            <translation>{number} كيلوبايت</translation>
-        </message>
-        <message>
-            <source>{number} bytes</source>
-            <translation>{number} بايت</translation>
-        </message>
-    </context>
-    <context>
-        <name>remedies</name>
-        <message>
-            <source>Use the embedded model</source>
-            <translation>استعمال النموذج المضمّن</translation>
-        </message>
-        <message>
-            <source>Use the model's own settings</source>
-            <translation>استعمال إعدادات النموذج نفسه</translation>
-        </message>
-        <message>
-            <source>Try again</source>
-            <translation>إعادة المحاولة</translation>
-        </message>
-        <message>
-            <source>Try at half the size</source>
-            <translation>المحاولة بنصف الحجم</translation>
-        </message>
-        <message>
-            <source>Use the processor</source>
-            <translation>استعمال المعالج</translation>
-        </message>
-        <message>
-            <source>The folder {folder} cannot be made ({reason}); choose another.</source>
-            <translation>تعذر إنشاء المجلد {folder} ‏({reason})؛ اختر غيره.</translation>
-        </message>
-        <message>
-            <source>Choose another …</source>
-            <translation>اختيار غيره …</translation>
-        </message>
-        <message>
-            <source>Make the folder</source>
-            <translation>إنشاء المجلد</translation>
-        </message>
-        <message>
-            <source>Show the report</source>
-            <translation>إظهار التقرير</translation>
-        </message>
-    </context>
+<context>
+    <name>AboutDialog</name>
+    <message>
+        <source>About Sfumato</source>
+        <translation>حول Sfumato</translation>
+    </message>
+    <message>
+        <source>Sfumato {version}</source>
+        <translation>Sfumato {version}</translation>
+    </message>
+    <message>
+        <source>A desktop studio for diffusion models: type a prompt, watch the noise become a picture, keep it, change it. Everything happens on this computer; nothing is sent anywhere.</source>
+        <translation>استوديو مكتبي لنماذج الانتشار: اكتب وصفًا، وشاهد الضوضاء تصير صورة، واحتفظ بها أو غيّرها. كل شيء يجري على هذا الحاسوب، ولا يُرسَل شيء إلى أي مكان.</translation>
+    </message>
+    <message>
+        <source>Licence: Apache 2.0. Icons: Lucide (ISC). Fonts: Noto Sans and Noto Sans Arabic (OFL 1.1). Window: Qt for Python (LGPL 3).</source>
+        <translation>الرخصة: Apache 2.0. الأيقونات: Lucide ‏(ISC). الخطوط: Noto Sans وNoto Sans Arabic ‏(OFL 1.1). النوافذ: Qt for Python ‏(LGPL 3).</translation>
+    </message>
+</context>
+<context>
+    <name>ActionBar</name>
+    <message>
+        <source>Drag from here to put the picture into another program as a file.</source>
+        <translation>اسحب من هنا لتضع الصورة ملفًا في برنامج آخر.</translation>
+    </message>
+    <message>
+        <source>Drag the picture out</source>
+        <translation>سحب الصورة إلى الخارج</translation>
+    </message>
+    <message>
+        <source>Everything that can be done with the picture</source>
+        <translation>كل ما يمكن فعله بالصورة</translation>
+    </message>
+    <message>
+        <source>More</source>
+        <translation>المزيد</translation>
+    </message>
+    <message>
+        <source>Fit</source>
+        <translation>ملاءمة</translation>
+    </message>
+    <message>
+        <source>Show the whole picture. (0)</source>
+        <translation>إظهار الصورة كاملة. (0)</translation>
+    </message>
+    <message>
+        <source>100 %</source>
+        <translation>100 %</translation>
+    </message>
+    <message>
+        <source>One pixel of the screen for each of the picture. (1)</source>
+        <translation>بكسل واحد من الشاشة لكل بكسل من الصورة. (1)</translation>
+    </message>
+    <message>
+        <source>Zoom in</source>
+        <translation>تكبير</translation>
+    </message>
+    <message>
+        <source>Come closer. (+)</source>
+        <translation>الاقتراب. (+)</translation>
+    </message>
+    <message>
+        <source>Zoom out</source>
+        <translation>تصغير</translation>
+    </message>
+    <message>
+        <source>Go further away. (-)</source>
+        <translation>الابتعاد. (-)</translation>
+    </message>
+    <message>
+        <source>Compare</source>
+        <translation>مقارنة</translation>
+    </message>
+    <message>
+        <source>Show before and after, divided by a line that you drag.</source>
+        <translation>إظهار ما قبل وما بعد يفصل بينهما خط تسحبه.</translation>
+    </message>
+    <message>
+        <source>Second window</source>
+        <translation>نافذة ثانية</translation>
+    </message>
+    <message>
+        <source>Show the picture in a window of its own too, on the second screen where there is one.</source>
+        <translation>إظهار الصورة في نافذة خاصة بها أيضًا، على الشاشة الثانية إن وُجدت.</translation>
+    </message>
+    <message>
+        <source>Start from it</source>
+        <translation>البدء منها</translation>
+    </message>
+    <message>
+        <source>Make the next picture out of this one.</source>
+        <translation>صنع الصورة التالية من هذه الصورة.</translation>
+    </message>
+    <message>
+        <source>Variations</source>
+        <translation>تنويعات</translation>
+    </message>
+    <message>
+        <source>Make four pictures that are like this one.</source>
+        <translation>صنع أربع صور تشبه هذه.</translation>
+    </message>
+    <message>
+        <source>Second pass</source>
+        <translation>مرور ثانٍ</translation>
+    </message>
+    <message>
+        <source>Make it again at twice the size, with more detail.</source>
+        <translation>صنعها مرة أخرى بضعف الحجم وبتفاصيل أكثر.</translation>
+    </message>
+    <message>
+        <source>Copy</source>
+        <translation>نسخ</translation>
+    </message>
+    <message>
+        <source>Put the picture onto the clipboard.</source>
+        <translation>وضع الصورة في الحافظة.</translation>
+    </message>
+    <message>
+        <source>Save as…</source>
+        <translation>حفظ باسم…</translation>
+    </message>
+    <message>
+        <source>Save as PNG, JPEG or WebP with the recipe inside.</source>
+        <translation>الحفظ بصيغة PNG أو JPEG أو WebP والوصفة في داخل الملف.</translation>
+    </message>
+    <message>
+        <source>Save without the recipe…</source>
+        <translation>حفظ بلا الوصفة…</translation>
+    </message>
+    <message>
+        <source>Save the pixels alone: prompt, seed and model stay private.</source>
+        <translation>حفظ البكسلات وحدها: يبقى الوصف والبذرة والنموذج سرًّا.</translation>
+    </message>
+</context>
+<context>
+    <name>Application</name>
+    <message>
+        <source>{name} is no picture, model, recipe or styles.csv; choose one of these.</source>
+        <translation>الملف {name} ليس صورة ولا نموذجًا ولا وصفة ولا styles.csv؛ اختر واحدًا منها.</translation>
+    </message>
+    <message>
+        <source>Welcome. Type what the picture shall show and press Generate: a model of icons is ready.</source>
+        <translation>أهلًا بك. اكتب ما تريد أن تُظهره الصورة ثم اضغط «توليد»: نموذج للأيقونات جاهز.</translation>
+    </message>
+    <message>
+        <source>Settings …</source>
+        <translation>الإعدادات …</translation>
+    </message>
+    <message>
+        <source>The model is in {path}.</source>
+        <translation>النموذج في {path}.</translation>
+    </message>
+    <message>
+        <source>Gallery</source>
+        <translation>المعرض</translation>
+    </message>
+    <message>
+        <source>Queue</source>
+        <translation>قائمة الانتظار</translation>
+    </message>
+    <message>
+        <source>Grid</source>
+        <translation>الشبكة</translation>
+    </message>
+    <message>
+        <source>Models</source>
+        <translation>النماذج</translation>
+    </message>
+    <message>
+        <source>The pictures folder {folder} is not there; connect its drive, make it, or choose another.</source>
+        <translation>مجلد الصور {folder} غير موجود؛ صِل قرصه، أو أنشئه، أو اختر غيره.</translation>
+    </message>
+    <message>
+        <source>Open a picture or recipe</source>
+        <translation>فتح صورة أو وصفة</translation>
+    </message>
+    <message>
+        <source>Pictures, recipes and styles</source>
+        <translation>صور ووصفات وأنماط</translation>
+    </message>
+    <message>
+        <source>Import styles</source>
+        <translation>استيراد أنماط</translation>
+    </message>
+    <message>
+        <source>Styles of A1111</source>
+        <translation>أنماط A1111</translation>
+    </message>
+    <message>
+        <source>The text holds no recipe that is known here; paste it as a prompt instead.</source>
+        <translation>لا يحوي النص وصفة معروفة هنا؛ الصقه وصفًا للصورة بدلًا من ذلك.</translation>
+    </message>
+    <message>
+        <source>The recipe was taken over, except for this: {reasons}</source>
+        <translation>أُخذت الوصفة ما عدا هذا: {reasons}</translation>
+    </message>
+    <message>
+        <source>The recipe was taken over.</source>
+        <translation>أُخذت الوصفة.</translation>
+    </message>
+    <message>
+        <source>The picture holds no recipe.</source>
+        <translation>لا تحوي الصورة وصفة.</translation>
+    </message>
+    <message>
+        <source>The picture holds its recipe.</source>
+        <translation>تحوي الصورة وصفتها.</translation>
+    </message>
+    <message>
+        <source>Use everything</source>
+        <translation>استعمال كل شيء</translation>
+    </message>
+    <message>
+        <source>Use the prompt</source>
+        <translation>استعمال الوصف</translation>
+    </message>
+    <message numerus="yes">
+        <source>%n style(s) added</source>
+        <translation>
+            <numerusform>لم يُضَف أي نمط</numerusform>
+            <numerusform>أُضيف نمط واحد</numerusform>
+            <numerusform>أُضيف نمطان</numerusform>
+            <numerusform>أُضيفت %n أنماط</numerusform>
+            <numerusform>أُضيف %n نمطًا</numerusform>
+            <numerusform>أُضيف %n نمط</numerusform>
+        </translation>
+    </message>
+</context>
+<context>
+    <name>Attention</name>
+    <message>
+        <source>The queue is done</source>
+        <translation>انتهت قائمة الانتظار</translation>
+    </message>
+    <message numerus="yes">
+        <source>%n picture(s) finished.</source>
+        <translation>
+            <numerusform>لم تكتمل أي صورة.</numerusform>
+            <numerusform>اكتملت صورة واحدة.</numerusform>
+            <numerusform>اكتملت صورتان.</numerusform>
+            <numerusform>اكتملت %n صور.</numerusform>
+            <numerusform>اكتملت %n صورة.</numerusform>
+            <numerusform>اكتملت %n صورة.</numerusform>
+        </translation>
+    </message>
+</context>
+<context>
+    <name>AxisEditor</name>
+    <message>
+        <source>Which setting differs along this side of the grid.</source>
+        <translation>الإعداد الذي يختلف على امتداد هذا الجانب من الشبكة.</translation>
+    </message>
+    <message>
+        <source>Nothing</source>
+        <translation>لا شيء</translation>
+    </message>
+    <message>
+        <source>Prompt words</source>
+        <translation>كلمات الوصف</translation>
+    </message>
+    <message>
+        <source>Negative prompt words</source>
+        <translation>كلمات الوصف السلبي</translation>
+    </message>
+    <message>
+        <source>Seed</source>
+        <translation>البذرة</translation>
+    </message>
+    <message>
+        <source>Steps</source>
+        <translation>الخطوات</translation>
+    </message>
+    <message>
+        <source>Guidance</source>
+        <translation>التوجيه</translation>
+    </message>
+    <message>
+        <source>Scheduler</source>
+        <translation>المُجدوِل</translation>
+    </message>
+    <message>
+        <source>Model</source>
+        <translation>النموذج</translation>
+    </message>
+    <message>
+        <source>Values</source>
+        <translation>القيم</translation>
+    </message>
+    <message>
+        <source>Add a scheduler to the values</source>
+        <translation>إضافة مُجدوِل إلى القيم</translation>
+    </message>
+    <message>
+        <source>Words of the prompt, then what replaces them: apple, pear, plum</source>
+        <translation>كلمات من الوصف، ثم ما يحل محلها: apple, pear, plum</translation>
+    </message>
+    <message>
+        <source>Words of the negative prompt, then what replaces them</source>
+        <translation>كلمات من الوصف السلبي، ثم ما يحل محلها</translation>
+    </message>
+    <message>
+        <source>Such as 1, 2, 42 or 1-4</source>
+        <translation>مثل 1, 2, 42 أو 1-4</translation>
+    </message>
+    <message>
+        <source>Such as 5, 10, 20 or 10-30 (+5)</source>
+        <translation>مثل 5, 10, 20 أو 10-30 (+5)</translation>
+    </message>
+    <message>
+        <source>Such as 3, 5, 7.5 or 1-10 [4]</source>
+        <translation>مثل 3, 5, 7.5 أو 1-10 [4]</translation>
+    </message>
+    <message>
+        <source>Such as Euler, DPM++ 2M Karras</source>
+        <translation>مثل Euler, DPM++ 2M Karras</translation>
+    </message>
+    <message>
+        <source>Folders or files of models</source>
+        <translation>مجلدات النماذج أو ملفاتها</translation>
+    </message>
+</context>
+<context>
+    <name>Banner</name>
+    <message>
+        <source>Close this message</source>
+        <translation>إغلاق هذه الرسالة</translation>
+    </message>
+</context>
+<context>
+    <name>BranchBar</name>
+    <message>
+        <source>Prompt of the branch</source>
+        <translation>وصف الفرع</translation>
+    </message>
+    <message>
+        <source>What the picture shall become from this step on.</source>
+        <translation>ما ستصير إليه الصورة من هذه الخطوة فصاعدًا.</translation>
+    </message>
+    <message>
+        <source>Scheduler of the branch</source>
+        <translation>مُجدوِل الفرع</translation>
+    </message>
+    <message>
+        <source>Who takes the remaining steps.</source>
+        <translation>من يتولى الخطوات الباقية.</translation>
+    </message>
+    <message>
+        <source>Guidance of the branch</source>
+        <translation>توجيه الفرع</translation>
+    </message>
+    <message>
+        <source>How closely the remaining steps follow the prompt.</source>
+        <translation>مدى التزام الخطوات الباقية بالوصف.</translation>
+    </message>
+    <message>
+        <source>Seed of the branch</source>
+        <translation>بذرة الفرع</translation>
+    </message>
+    <message>
+        <source>Decides the noise that the remaining steps add, where the scheduler adds any.</source>
+        <translation>تحدد الضوضاء التي تضيفها الخطوات الباقية إن كان المُجدوِل يضيف شيئًا منها.</translation>
+    </message>
+    <message>
+        <source>Branch from this step</source>
+        <translation>التفرع من هذه الخطوة</translation>
+    </message>
+    <message>
+        <source>Another scheduler goes on at its noise level nearest to this step&apos;s.</source>
+        <translation>يواصل مُجدوِل آخر من مستوى الضوضاء الأقرب عنده إلى مستوى هذه الخطوة.</translation>
+    </message>
+    <message>
+        <source>The steps up to this one stay; the rest follow the new values.</source>
+        <translation>تبقى الخطوات حتى هذه كما هي، وتتبع البقية القيم الجديدة.</translation>
+    </message>
+    <message>
+        <source>With nothing changed, the branch gives the same picture, pixel for pixel.</source>
+        <translation>إن لم يتغير شيء أعطى الفرع الصورة نفسها بكسلًا ببكسل.</translation>
+    </message>
+    <message>
+        <source>Guidance</source>
+        <translation>التوجيه</translation>
+    </message>
+    <message>
+        <source>Seed</source>
+        <translation>البذرة</translation>
+    </message>
+</context>
+<context>
+    <name>Canvas</name>
+    <message>
+        <source>The picture is on the clipboard.</source>
+        <translation>الصورة في الحافظة.</translation>
+    </message>
+    <message>
+        <source>Save the picture</source>
+        <translation>حفظ الصورة</translation>
+    </message>
+    <message>
+        <source>Save the picture without its recipe</source>
+        <translation>حفظ الصورة بلا وصفتها</translation>
+    </message>
+    <message>
+        <source>PNG (*.png)</source>
+        <translation>PNG ‏(*.png)</translation>
+    </message>
+    <message>
+        <source>JPEG (*.jpg *.jpeg)</source>
+        <translation>JPEG ‏(*.jpg *.jpeg)</translation>
+    </message>
+    <message>
+        <source>WebP (*.webp)</source>
+        <translation>WebP ‏(*.webp)</translation>
+    </message>
+    <message>
+        <source>Begin with a picture</source>
+        <translation>البدء بصورة</translation>
+    </message>
+    <message>
+        <source>Pictures (*.png *.jpg *.jpeg *.webp *.bmp *.gif *.tif *.tiff)</source>
+        <translation>صور (*.png *.jpg *.jpeg *.webp *.bmp *.gif *.tif *.tiff)</translation>
+    </message>
+    <message>
+        <source>Branch</source>
+        <translation>تفرّع</translation>
+    </message>
+    <message>
+        <source>Start again from the step shown, with another prompt, scheduler, guidance or seed.</source>
+        <translation>البدء من جديد من الخطوة الظاهرة بوصف أو مُجدوِل أو توجيه أو بذرة أخرى.</translation>
+    </message>
+    <message>
+        <source>Saved as {path}</source>
+        <translation>حُفظت باسم {path}</translation>
+    </message>
+    <message>
+        <source>Branch from step {step}</source>
+        <translation>التفرع من الخطوة {step}</translation>
+    </message>
+    <message>
+        <source>Choose a step to branch from</source>
+        <translation>اختر خطوة للتفرع منها</translation>
+    </message>
+    <message>
+        <source>Paste a picture as a start</source>
+        <translation>لصق صورة لتكون البداية</translation>
+    </message>
+    <message>
+        <source>{number} ms per step</source>
+        <translation>{number} مللي ثانية لكل خطوة</translation>
+    </message>
+    <message>
+        <source>{number} s per step</source>
+        <translation>{number} ثانية لكل خطوة</translation>
+    </message>
+    <message>
+        <source>{number} s left</source>
+        <translation>بقيت {number} ثانية</translation>
+    </message>
+    <message>
+        <source>{minutes} min {seconds} s left</source>
+        <translation>بقيت {minutes} دقيقة و{seconds} ثانية</translation>
+    </message>
+    <message>
+        <source>{hours} h {minutes} min left</source>
+        <translation>بقيت {hours} ساعة و{minutes} دقيقة</translation>
+    </message>
+</context>
+<context>
+    <name>CanvasView</name>
+    <message>
+        <source>Picture</source>
+        <translation>الصورة</translation>
+    </message>
+    <message>
+        <source>Plus and minus zoom, 0 fits the picture, 1 shows its own size, the arrow keys move it.</source>
+        <translation>زائد وناقص للتكبير والتصغير، و0 لملاءمة الصورة، و1 لحجمها الأصلي، وأسهم لوحة المفاتيح لتحريكها.</translation>
+    </message>
+    <message>
+        <source>Before</source>
+        <translation>قبل</translation>
+    </message>
+    <message>
+        <source>After</source>
+        <translation>بعد</translation>
+    </message>
+</context>
+<context>
+    <name>Card</name>
+    <message>
+        <source>Shown; press to fold</source>
+        <translation>ظاهر؛ اضغط للطي</translation>
+    </message>
+    <message>
+        <source>Folded; press to show</source>
+        <translation>مطوي؛ اضغط للإظهار</translation>
+    </message>
+</context>
+<context>
+    <name>CardRow</name>
+    <message>
+        <source>Needs about {memory} of memory; does well with {steps} steps and guidance {guidance}.</source>
+        <translation>يحتاج إلى نحو {memory} من الذاكرة؛ يناسبه {steps} خطوة وتوجيه {guidance}.</translation>
+    </message>
+    <message>
+        <source>Look at size and licence, then download</source>
+        <translation>عرض الحجم والرخصة ثم التنزيل</translation>
+    </message>
+    <message>
+        <source>Download {title}</source>
+        <translation>تنزيل {title}</translation>
+    </message>
+</context>
+<context>
+    <name>CrashDialog</name>
+    <message>
+        <source>Something went wrong in Sfumato</source>
+        <translation>حدث خطأ في Sfumato</translation>
+    </message>
+    <message>
+        <source>This is an error of the program, not yours. Finished pictures and the queue are kept; you can go on. The report below helps to mend it; it holds no prompts unless an error names one.</source>
+        <translation>هذا خطأ من البرنامج لا منك. الصور المكتملة وقائمة الانتظار محفوظة، ويمكنك المتابعة. يساعد التقرير أدناه على إصلاحه، ولا يحوي أوصافًا إلا إن ذكر الخطأ واحدًا منها.</translation>
+    </message>
+    <message>
+        <source>Report</source>
+        <translation>التقرير</translation>
+    </message>
+    <message>
+        <source>Copy the report</source>
+        <translation>نسخ التقرير</translation>
+    </message>
+    <message>
+        <source>Open the log file</source>
+        <translation>فتح ملف السجل</translation>
+    </message>
+    <message>
+        <source>Go on</source>
+        <translation>متابعة</translation>
+    </message>
+    <message>
+        <source>Copied</source>
+        <translation>نُسخ</translation>
+    </message>
+</context>
+<context>
+    <name>DockTitle</name>
+    <message>
+        <source>Take this panel out of the window, or put it back</source>
+        <translation>إخراج هذه اللوحة من النافذة أو إعادتها</translation>
+    </message>
+    <message>
+        <source>Close this panel; the View menu brings it back</source>
+        <translation>إغلاق هذه اللوحة؛ تعيدها قائمة «عرض»</translation>
+    </message>
+</context>
+<context>
+    <name>DownloadRow</name>
+    <message>
+        <source>Progress of {title}</source>
+        <translation>تقدم {title}</translation>
+    </message>
+    <message>
+        <source>Pause</source>
+        <translation>إيقاف مؤقت</translation>
+    </message>
+    <message>
+        <source>Go on</source>
+        <translation>متابعة</translation>
+    </message>
+    <message>
+        <source>Show it in the library</source>
+        <translation>إظهاره في المكتبة</translation>
+    </message>
+    <message>
+        <source>Take it from this list</source>
+        <translation>إزالته من هذه القائمة</translation>
+    </message>
+    <message>
+        <source>Give up and delete what is there</source>
+        <translation>التخلي عنه وحذف ما نزل منه</translation>
+    </message>
+    <message>
+        <source>{done} of {total}</source>
+        <translation>{done} من {total}</translation>
+    </message>
+    <message>
+        <source>In the library, {size}</source>
+        <translation>في المكتبة، {size}</translation>
+    </message>
+    <message>
+        <source>Paused at {amount}</source>
+        <translation>متوقف عند {amount}</translation>
+    </message>
+    <message>
+        <source>Comparing the hash</source>
+        <translation>مقارنة البصمة</translation>
+    </message>
+    <message>
+        <source>Waiting for its turn</source>
+        <translation>ينتظر دوره</translation>
+    </message>
+    <message>
+        <source>{size} per second</source>
+        <translation>{size} في الثانية</translation>
+    </message>
+    <message numerus="yes">
+        <source>%n hour(s) left</source>
+        <translation>
+            <numerusform>بقي وقت قصير</numerusform>
+            <numerusform>بقيت ساعة واحدة</numerusform>
+            <numerusform>بقيت ساعتان</numerusform>
+            <numerusform>بقيت %n ساعات</numerusform>
+            <numerusform>بقيت %n ساعة</numerusform>
+            <numerusform>بقيت %n ساعة</numerusform>
+        </translation>
+    </message>
+    <message numerus="yes">
+        <source>%n minute(s) left</source>
+        <translation>
+            <numerusform>بقي أقل من دقيقة</numerusform>
+            <numerusform>بقيت دقيقة واحدة</numerusform>
+            <numerusform>بقيت دقيقتان</numerusform>
+            <numerusform>بقيت %n دقائق</numerusform>
+            <numerusform>بقيت %n دقيقة</numerusform>
+            <numerusform>بقيت %n دقيقة</numerusform>
+        </translation>
+    </message>
+    <message numerus="yes">
+        <source>%n second(s) left</source>
+        <translation>
+            <numerusform>بقيت لحظة</numerusform>
+            <numerusform>بقيت ثانية واحدة</numerusform>
+            <numerusform>بقيت ثانيتان</numerusform>
+            <numerusform>بقيت %n ثوانٍ</numerusform>
+            <numerusform>بقيت %n ثانية</numerusform>
+            <numerusform>بقيت %n ثانية</numerusform>
+        </translation>
+    </message>
+</context>
+<context>
+    <name>DownloadsPage</name>
+    <message>
+        <source>Access token …</source>
+        <translation>رمز الوصول …</translation>
+    </message>
+    <message>
+        <source>Some models ask for an account. Its token is kept in this computer&apos;s keyring and nowhere else.</source>
+        <translation>تطلب بعض النماذج حسابًا. يُحفظ رمزه في حلقة مفاتيح هذا الحاسوب ولا يُحفظ في غيرها.</translation>
+    </message>
+    <message>
+        <source>Models to begin with</source>
+        <translation>نماذج للبداية</translation>
+    </message>
+    <message>
+        <source>owner/name of the hub, or a link</source>
+        <translation>owner/name من الموقع، أو رابط</translation>
+    </message>
+    <message>
+        <source>What to download</source>
+        <translation>ما تريد تنزيله</translation>
+    </message>
+    <message>
+        <source>A repository such as owner/name, a file of it as owner/name:file, or a link that begins with https.</source>
+        <translation>مستودع مثل owner/name، أو ملف منه مثل owner/name:file، أو رابط يبدأ بـ https.</translation>
+    </message>
+    <message>
+        <source>Look up</source>
+        <translation>بحث</translation>
+    </message>
+    <message>
+        <source>Token of the hub; leave it empty to forget the one that is kept</source>
+        <translation>رمز الموقع؛ اتركه فارغًا لنسيان الرمز المحفوظ</translation>
+    </message>
+    <message>
+        <source>Access token</source>
+        <translation>رمز الوصول</translation>
+    </message>
+</context>
+<context>
+    <name>EmptyCanvas</name>
+    <message>
+        <source>Type what you want to see and press Generate, or begin with a picture of yours.</source>
+        <translation>اكتب ما تريد أن تراه واضغط «توليد»، أو ابدأ بصورة من عندك.</translation>
+    </message>
+    <message>
+        <source>Begin with a picture</source>
+        <translation>البدء بصورة</translation>
+    </message>
+</context>
+<context>
+    <name>ExportDialog</name>
+    <message>
+        <source>Copy pictures</source>
+        <translation>نسخ الصور</translation>
+    </message>
+    <message numerus="yes">
+        <source>Copy %n picture(s)</source>
+        <translation>
+            <numerusform>لا صور للنسخ</numerusform>
+            <numerusform>نسخ صورة واحدة</numerusform>
+            <numerusform>نسخ صورتين</numerusform>
+            <numerusform>نسخ %n صور</numerusform>
+            <numerusform>نسخ %n صورة</numerusform>
+            <numerusform>نسخ %n صورة</numerusform>
+        </translation>
+    </message>
+    <message>
+        <source>Folder</source>
+        <translation>المجلد</translation>
+    </message>
+    <message>
+        <source>Where the copies go; it is made if it is not there.</source>
+        <translation>حيث توضع النسخ؛ يُنشأ إن لم يكن موجودًا.</translation>
+    </message>
+    <message>
+        <source>Choose…</source>
+        <translation>اختيار…</translation>
+    </message>
+    <message>
+        <source>Format</source>
+        <translation>الصيغة</translation>
+    </message>
+    <message>
+        <source>JPEG and WebP are smaller; PNG keeps every pixel.</source>
+        <translation>JPEG وWebP أصغر، وPNG يحفظ كل بكسل.</translation>
+    </message>
+    <message>
+        <source>As they are</source>
+        <translation>كما هي</translation>
+    </message>
+    <message>
+        <source>Keep the recipe inside</source>
+        <translation>إبقاء الوصفة في الداخل</translation>
+    </message>
+    <message>
+        <source>Prompt and settings are in the file, and whoever gets it can read them.</source>
+        <translation>الوصف والإعدادات في الملف، ويستطيع من يصله أن يقرأها.</translation>
+    </message>
+    <message>
+        <source>Copy</source>
+        <translation>نسخ</translation>
+    </message>
+    <message>
+        <source>Where the copies go</source>
+        <translation>حيث توضع النسخ</translation>
+    </message>
+</context>
+<context>
+    <name>FilterForm</name>
+    <message>
+        <source>Model</source>
+        <translation>النموذج</translation>
+    </message>
+    <message>
+        <source>Show only pictures that this model made.</source>
+        <translation>إظهار الصور التي صنعها هذا النموذج فقط.</translation>
+    </message>
+    <message>
+        <source>Scheduler</source>
+        <translation>المُجدوِل</translation>
+    </message>
+    <message>
+        <source>Show only pictures made with this scheduler.</source>
+        <translation>إظهار الصور التي صُنعت بهذا المُجدوِل فقط.</translation>
+    </message>
+    <message>
+        <source>Seed</source>
+        <translation>البذرة</translation>
+    </message>
+    <message>
+        <source>Show only pictures of this seed.</source>
+        <translation>إظهار صور هذه البذرة فقط.</translation>
+    </message>
+    <message>
+        <source>Any</source>
+        <translation>الكل</translation>
+    </message>
+    <message>
+        <source>Size</source>
+        <translation>الحجم</translation>
+    </message>
+    <message>
+        <source>Show only pictures of this width and height in pixels, such as 512x768.</source>
+        <translation>إظهار الصور التي لها هذا العرض والارتفاع بالبكسل فقط، مثل 512x768.</translation>
+    </message>
+    <message>
+        <source>Made</source>
+        <translation>تاريخ الصنع</translation>
+    </message>
+    <message>
+        <source>Show only pictures made in this time.</source>
+        <translation>إظهار الصور التي صُنعت في هذه المدة فقط.</translation>
+    </message>
+    <message>
+        <source>Any time</source>
+        <translation>أي وقت</translation>
+    </message>
+    <message>
+        <source>Today</source>
+        <translation>اليوم</translation>
+    </message>
+    <message>
+        <source>Last 7 days</source>
+        <translation>آخر 7 أيام</translation>
+    </message>
+    <message>
+        <source>Last 30 days</source>
+        <translation>آخر 30 يومًا</translation>
+    </message>
+    <message>
+        <source>From … to …</source>
+        <translation>من … إلى …</translation>
+    </message>
+    <message>
+        <source>First day</source>
+        <translation>أول يوم</translation>
+    </message>
+    <message>
+        <source>Last day</source>
+        <translation>آخر يوم</translation>
+    </message>
+    <message>
+        <source>At least so many stars</source>
+        <translation>هذا العدد من النجوم على الأقل</translation>
+    </message>
+    <message>
+        <source>Show only pictures with at least so many stars.</source>
+        <translation>إظهار الصور التي لها هذا العدد من النجوم على الأقل.</translation>
+    </message>
+    <message>
+        <source>Show all pictures</source>
+        <translation>إظهار كل الصور</translation>
+    </message>
+</context>
+<context>
+    <name>GalleryModel</name>
+    <message numerus="yes">
+        <source>%n star(s)</source>
+        <translation>
+            <numerusform>بلا نجوم</numerusform>
+            <numerusform>نجمة واحدة</numerusform>
+            <numerusform>نجمتان</numerusform>
+            <numerusform>%n نجوم</numerusform>
+            <numerusform>%n نجمة</numerusform>
+            <numerusform>%n نجمة</numerusform>
+        </translation>
+    </message>
+</context>
+<context>
+    <name>GalleryPanel</name>
+    <message>
+        <source>Filter by model, scheduler, seed, size, date, rating</source>
+        <translation>التصفية بحسب النموذج والمُجدوِل والبذرة والحجم والتاريخ والتقييم</translation>
+    </message>
+    <message>
+        <source>Pictures</source>
+        <translation>الصور</translation>
+    </message>
+    <message>
+        <source>Search prompts</source>
+        <translation>بحث في الأوصاف</translation>
+    </message>
+    <message>
+        <source>Shows the pictures whose prompts have all of these words, or their beginnings.</source>
+        <translation>يُظهر الصور التي في أوصافها كل هذه الكلمات أو بداياتها.</translation>
+    </message>
+    <message>
+        <source>Boards are collections of pictures; choose which one is shown.</source>
+        <translation>اللوحات مجموعات من الصور؛ اختر أيها يظهر.</translation>
+    </message>
+    <message>
+        <source>Undo</source>
+        <translation>تراجع</translation>
+    </message>
+    <message>
+        <source>Brings the pictures back from the trash.</source>
+        <translation>يعيد الصور من سلة المهملات.</translation>
+    </message>
+    <message>
+        <source>Rate the chosen pictures</source>
+        <translation>تقييم الصور المختارة</translation>
+    </message>
+    <message>
+        <source>Put the chosen pictures on a board</source>
+        <translation>وضع الصور المختارة على لوحة</translation>
+    </message>
+    <message>
+        <source>Copy the chosen pictures to a folder</source>
+        <translation>نسخ الصور المختارة إلى مجلد</translation>
+    </message>
+    <message>
+        <source>Move the chosen pictures to the trash</source>
+        <translation>نقل الصور المختارة إلى سلة المهملات</translation>
+    </message>
+    <message>
+        <source>Open the folder with the pictures</source>
+        <translation>فتح المجلد الذي فيه الصور</translation>
+    </message>
+    <message>
+        <source>Move to trash</source>
+        <translation>نقل إلى سلة المهملات</translation>
+    </message>
+    <message>
+        <source>Larger</source>
+        <translation>أكبر</translation>
+    </message>
+    <message>
+        <source>Smaller</source>
+        <translation>أصغر</translation>
+    </message>
+    <message numerus="yes">
+        <source>%n star(s)</source>
+        <translation>
+            <numerusform>بلا نجوم</numerusform>
+            <numerusform>نجمة واحدة</numerusform>
+            <numerusform>نجمتان</numerusform>
+            <numerusform>%n نجوم</numerusform>
+            <numerusform>%n نجمة</numerusform>
+            <numerusform>%n نجمة</numerusform>
+        </translation>
+    </message>
+    <message>
+        <source>All pictures</source>
+        <translation>كل الصور</translation>
+    </message>
+    <message>
+        <source>On no board</source>
+        <translation>ليست على لوحة</translation>
+    </message>
+    <message>
+        <source>Board shown: {name}</source>
+        <translation>اللوحة الظاهرة: {name}</translation>
+    </message>
+    <message numerus="yes">
+        <source>%n picture(s) chosen</source>
+        <translation>
+            <numerusform>لم تُختَر أي صورة</numerusform>
+            <numerusform>اختيرت صورة واحدة</numerusform>
+            <numerusform>اختيرت صورتان</numerusform>
+            <numerusform>اختيرت %n صور</numerusform>
+            <numerusform>اختيرت %n صورة</numerusform>
+            <numerusform>اختيرت %n صورة</numerusform>
+        </translation>
+    </message>
+    <message numerus="yes">
+        <source>%n picture(s)</source>
+        <translation>
+            <numerusform>لا صور</numerusform>
+            <numerusform>صورة واحدة</numerusform>
+            <numerusform>صورتان</numerusform>
+            <numerusform>%n صور</numerusform>
+            <numerusform>%n صورة</numerusform>
+            <numerusform>%n صورة</numerusform>
+        </translation>
+    </message>
+    <message>
+        <source>Try again</source>
+        <translation>إعادة المحاولة</translation>
+    </message>
+    <message>
+        <source>No picture is like that.</source>
+        <translation>لا صورة من هذا النوع.</translation>
+    </message>
+    <message>
+        <source>Show all pictures</source>
+        <translation>إظهار كل الصور</translation>
+    </message>
+    <message>
+        <source>Pictures you make appear here. Drop one from any program to see its recipe.</source>
+        <translation>تظهر هنا الصور التي تصنعها. أفلت صورة من أي برنامج لترى وصفتها.</translation>
+    </message>
+    <message>
+        <source>Open the pictures folder</source>
+        <translation>فتح مجلد الصور</translation>
+    </message>
+    <message numerus="yes">
+        <source>%n picture(s) moved to the trash.</source>
+        <translation>
+            <numerusform>لم تُنقَل أي صورة إلى سلة المهملات.</numerusform>
+            <numerusform>نُقلت صورة واحدة إلى سلة المهملات.</numerusform>
+            <numerusform>نُقلت صورتان إلى سلة المهملات.</numerusform>
+            <numerusform>نُقلت %n صور إلى سلة المهملات.</numerusform>
+            <numerusform>نُقلت %n صورة إلى سلة المهملات.</numerusform>
+            <numerusform>نُقلت %n صورة إلى سلة المهملات.</numerusform>
+        </translation>
+    </message>
+    <message>
+        <source>New board…</source>
+        <translation>لوحة جديدة…</translation>
+    </message>
+    <message>
+        <source>Rename this board…</source>
+        <translation>تغيير اسم هذه اللوحة…</translation>
+    </message>
+    <message>
+        <source>Remove this board, keep its pictures</source>
+        <translation>إزالة هذه اللوحة مع إبقاء صورها</translation>
+    </message>
+    <message>
+        <source>No stars</source>
+        <translation>بلا نجوم</translation>
+    </message>
+    <message>
+        <source>Take off the board</source>
+        <translation>إزالة من اللوحة</translation>
+    </message>
+    <message>
+        <source>New board</source>
+        <translation>لوحة جديدة</translation>
+    </message>
+    <message>
+        <source>Name of the board</source>
+        <translation>اسم اللوحة</translation>
+    </message>
+    <message>
+        <source>Rename board</source>
+        <translation>تغيير اسم اللوحة</translation>
+    </message>
+    <message>
+        <source>Open the folder</source>
+        <translation>فتح المجلد</translation>
+    </message>
+    <message>
+        <source>Show large</source>
+        <translation>عرض كبير</translation>
+    </message>
+    <message>
+        <source>Start from this picture</source>
+        <translation>البدء من هذه الصورة</translation>
+    </message>
+    <message>
+        <source>Rate</source>
+        <translation>تقييم</translation>
+    </message>
+    <message>
+        <source>Put on a board</source>
+        <translation>وضع على لوحة</translation>
+    </message>
+    <message>
+        <source>Copy to a folder…</source>
+        <translation>نسخ إلى مجلد…</translation>
+    </message>
+</context>
+<context>
+    <name>GalleryState</name>
+    <message numerus="yes">
+        <source>{first} The same goes for %n more.</source>
+        <translation>
+            <numerusform>{first} ولا ينطبق ذلك على غيرها.</numerusform>
+            <numerusform>{first} وينطبق ذلك على واحدة أخرى.</numerusform>
+            <numerusform>{first} وينطبق ذلك على اثنتين أخريين.</numerusform>
+            <numerusform>{first} وينطبق ذلك على %n أخرى.</numerusform>
+            <numerusform>{first} وينطبق ذلك على %n أخرى.</numerusform>
+            <numerusform>{first} وينطبق ذلك على %n أخرى.</numerusform>
+        </translation>
+    </message>
+    <message numerus="yes">
+        <source>%n picture(s) brought back.</source>
+        <translation>
+            <numerusform>لم تُستعَد أي صورة.</numerusform>
+            <numerusform>استُعيدت صورة واحدة.</numerusform>
+            <numerusform>استُعيدت صورتان.</numerusform>
+            <numerusform>استُعيدت %n صور.</numerusform>
+            <numerusform>استُعيدت %n صورة.</numerusform>
+            <numerusform>استُعيدت %n صورة.</numerusform>
+        </translation>
+    </message>
+    <message numerus="yes">
+        <source>%n picture(s) copied to {folder}.</source>
+        <translation>
+            <numerusform>لم تُنسَخ أي صورة إلى {folder}.</numerusform>
+            <numerusform>نُسخت صورة واحدة إلى {folder}.</numerusform>
+            <numerusform>نُسخت صورتان إلى {folder}.</numerusform>
+            <numerusform>نُسخت %n صور إلى {folder}.</numerusform>
+            <numerusform>نُسخت %n صورة إلى {folder}.</numerusform>
+            <numerusform>نُسخت %n صورة إلى {folder}.</numerusform>
+        </translation>
+    </message>
+</context>
+<context>
+    <name>GridPanel</name>
+    <message>
+        <source>Across</source>
+        <translation>أفقيًّا</translation>
+    </message>
+    <message>
+        <source>Down</source>
+        <translation>رأسيًّا</translation>
+    </message>
+    <message>
+        <source>Size of the grid</source>
+        <translation>حجم الشبكة</translation>
+    </message>
+    <message>
+        <source>Progress of the grid</source>
+        <translation>تقدم الشبكة</translation>
+    </message>
+    <message>
+        <source>Make grid</source>
+        <translation>صنع الشبكة</translation>
+    </message>
+    <message>
+        <source>Puts all pictures into the queue and joins them in one sheet at the end.</source>
+        <translation>يضع كل الصور في قائمة الانتظار ويجمعها في النهاية في لوح واحد.</translation>
+    </message>
+    <message>
+        <source>Swap across and down</source>
+        <translation>تبديل الأفقي والرأسي</translation>
+    </message>
+    <message>
+        <source>Show the sheet</source>
+        <translation>إظهار اللوح</translation>
+    </message>
+    <message>
+        <source>Choose what differs along a side of the grid.</source>
+        <translation>اختر ما يختلف على أحد جانبي الشبكة.</translation>
+    </message>
+    <message>
+        <source>Type values for both sides, divided by commas.</source>
+        <translation>اكتب قيمًا للجانبين تفصل بينها فواصل.</translation>
+    </message>
+    <message numerus="yes">
+        <source>%n picture(s), and a sheet of them all.</source>
+        <translation>
+            <numerusform>لا صور</numerusform>
+            <numerusform>صورة واحدة ولوح يجمعها.</numerusform>
+            <numerusform>صورتان ولوح يجمعهما.</numerusform>
+            <numerusform>%n صور ولوح يجمعها كلها.</numerusform>
+            <numerusform>%n صورة ولوح يجمعها كلها.</numerusform>
+            <numerusform>%n صورة ولوح يجمعها كلها.</numerusform>
+        </translation>
+    </message>
+    <message>
+        <source>Cancel</source>
+        <translation>إلغاء</translation>
+    </message>
+    <message>
+        <source>{done} of {total} pictures made</source>
+        <translation>صُنعت {done} من {total} صورة</translation>
+    </message>
+    <message>
+        <source>The sheet is saved as {name}.</source>
+        <translation>حُفظ اللوح باسم {name}.</translation>
+    </message>
+</context>
+<context>
+    <name>GridState</name>
+    <message>
+        <source>Cancelled</source>
+        <translation>أُلغي</translation>
+    </message>
+    <message>
+        <source>No picture of the grid was made: {reason}</source>
+        <translation>لم تُصنع أي صورة من الشبكة: {reason}</translation>
+    </message>
+</context>
+<context>
+    <name>HistoryPopup</name>
+    <message>
+        <source>Search prompts used before</source>
+        <translation>بحث في الأوصاف السابقة</translation>
+    </message>
+    <message>
+        <source>Prompts used before</source>
+        <translation>الأوصاف السابقة</translation>
+    </message>
+    <message>
+        <source>Prompts appear here once you have made a picture with them.</source>
+        <translation>تظهر الأوصاف هنا بعد أن تصنع صورة بها.</translation>
+    </message>
+</context>
+<context>
+    <name>LibraryDetails</name>
+    <message>
+        <source>Preview picture</source>
+        <translation>صورة المعاينة</translation>
+    </message>
+    <message>
+        <source>Use</source>
+        <translation>استعمال</translation>
+    </message>
+    <message>
+        <source>Show the pictures that this made</source>
+        <translation>إظهار الصور التي صنعها</translation>
+    </message>
+    <message>
+        <source>Show the file in its folder</source>
+        <translation>إظهار الملف في مجلده</translation>
+    </message>
+    <message>
+        <source>Rename</source>
+        <translation>تغيير الاسم</translation>
+    </message>
+    <message>
+        <source>Convert to another precision or form</source>
+        <translation>تحويل إلى دقة أخرى أو شكل آخر</translation>
+    </message>
+    <message>
+        <source>Move to the trash</source>
+        <translation>نقل إلى سلة المهملات</translation>
+    </message>
+    <message>
+        <source>One file in {precision} …</source>
+        <translation>ملف واحد بدقة {precision} …</translation>
+    </message>
+    <message>
+        <source>Folder of Diffusers in {precision} …</source>
+        <translation>مجلد Diffusers بدقة {precision} …</translation>
+    </message>
+    <message>
+        <source>Trigger words; press one to put it into the prompt</source>
+        <translation>كلمات الاستدعاء؛ اضغط إحداها لتضعها في الوصف</translation>
+    </message>
+    <message>
+        <source>Notes</source>
+        <translation>ملاحظات</translation>
+    </message>
+    <message>
+        <source>What you want to remember about this model</source>
+        <translation>ما تريد أن تتذكره عن هذا النموذج</translation>
+    </message>
+    <message>
+        <source>File and metadata</source>
+        <translation>الملف وبياناته الوصفية</translation>
+    </message>
+    <message>
+        <source>Compute hashes</source>
+        <translation>حساب البصمات</translation>
+    </message>
+    <message>
+        <source>Model sites and pictures of other programs name a file by them.</source>
+        <translation>تسمي مواقع النماذج وصور البرامج الأخرى الملف بها.</translation>
+    </message>
+    <message>
+        <source>Set the kind</source>
+        <translation>تحديد النوع</translation>
+    </message>
+    <message>
+        <source>Where the program takes the file for something else, your word counts.</source>
+        <translation>إن ظن البرنامج الملف شيئًا آخر فالقول قولك.</translation>
+    </message>
+    <message>
+        <source>As detected</source>
+        <translation>كما اكتُشف</translation>
+    </message>
+    <message>
+        <source>Put into the prompt</source>
+        <translation>وضع في الوصف</translation>
+    </message>
+    <message>
+        <source>Use as autoencoder</source>
+        <translation>استعمال مرمّزًا ذاتيًّا</translation>
+    </message>
+    <message>
+        <source>Path</source>
+        <translation>المسار</translation>
+    </message>
+    <message>
+        <source>Changed</source>
+        <translation>تاريخ التغيير</translation>
+    </message>
+    <message>
+        <source>Made from</source>
+        <translation>صُنع من</translation>
+    </message>
+    <message>
+        <source>Licence</source>
+        <translation>الرخصة</translation>
+    </message>
+    <message>
+        <source>Source</source>
+        <translation>المصدر</translation>
+    </message>
+    <message>
+        <source>Description</source>
+        <translation>الشرح</translation>
+    </message>
+    <message>
+        <source>Name</source>
+        <translation>الاسم</translation>
+    </message>
+    <message>
+        <source>Weights</source>
+        <translation>الأوزان</translation>
+    </message>
+    <message>
+        <source>Convert</source>
+        <translation>تحويل</translation>
+    </message>
+</context>
+<context>
+    <name>LibraryPanel</name>
+    <message>
+        <source>Models</source>
+        <translation>النماذج</translation>
+    </message>
+    <message>
+        <source>Downloads</source>
+        <translation>التنزيلات</translation>
+    </message>
+    <message>
+        <source>Undo</source>
+        <translation>تراجع</translation>
+    </message>
+    <message>
+        <source>Brings the model back from the trash.</source>
+        <translation>يعيد النموذج من سلة المهملات.</translation>
+    </message>
+    <message>
+        <source>Search models</source>
+        <translation>بحث في النماذج</translation>
+    </message>
+    <message>
+        <source>Looks through names, titles, trigger words and your notes.</source>
+        <translation>يبحث في الأسماء والعناوين وكلمات الاستدعاء وملاحظاتك.</translation>
+    </message>
+    <message>
+        <source>Show as pictures or as a list</source>
+        <translation>العرض صورًا أو قائمة</translation>
+    </message>
+    <message>
+        <source>Look at the folders again</source>
+        <translation>فحص المجلدات مرة أخرى</translation>
+    </message>
+    <message>
+        <source>Add a folder of models</source>
+        <translation>إضافة مجلد نماذج</translation>
+    </message>
+    <message>
+        <source>Kind</source>
+        <translation>النوع</translation>
+    </message>
+    <message>
+        <source>Shows only models of this kind.</source>
+        <translation>يُظهر نماذج هذا النوع فقط.</translation>
+    </message>
+    <message>
+        <source>All kinds</source>
+        <translation>كل الأنواع</translation>
+    </message>
+    <message>
+        <source>Family</source>
+        <translation>العائلة</translation>
+    </message>
+    <message>
+        <source>Shows only models of this family.</source>
+        <translation>يُظهر نماذج هذه العائلة فقط.</translation>
+    </message>
+    <message>
+        <source>Order</source>
+        <translation>الترتيب</translation>
+    </message>
+    <message>
+        <source>In which order models are shown.</source>
+        <translation>ترتيب ظهور النماذج.</translation>
+    </message>
+    <message>
+        <source>By name</source>
+        <translation>بحسب الاسم</translation>
+    </message>
+    <message>
+        <source>Newest first</source>
+        <translation>الأحدث أولًا</translation>
+    </message>
+    <message>
+        <source>Largest first</source>
+        <translation>الأكبر أولًا</translation>
+    </message>
+    <message>
+        <source>By family</source>
+        <translation>بحسب العائلة</translation>
+    </message>
+    <message>
+        <source>Move to trash</source>
+        <translation>نقل إلى سلة المهملات</translation>
+    </message>
+    <message>
+        <source>Rename</source>
+        <translation>تغيير الاسم</translation>
+    </message>
+    <message>
+        <source>{name} is in the trash.</source>
+        <translation>صار {name} في سلة المهملات.</translation>
+    </message>
+    <message>
+        <source>{name} is in the system&apos;s trash; put it back from there if you miss it.</source>
+        <translation>صار {name} في سلة مهملات النظام؛ أعده منها إن افتقدته.</translation>
+    </message>
+    <message numerus="yes">
+        <source>%n model(s)</source>
+        <translation>
+            <numerusform>لا نماذج</numerusform>
+            <numerusform>نموذج واحد</numerusform>
+            <numerusform>نموذجان</numerusform>
+            <numerusform>%n نماذج</numerusform>
+            <numerusform>%n نموذجًا</numerusform>
+            <numerusform>%n نموذج</numerusform>
+        </translation>
+    </message>
+    <message>
+        <source>No model fits the search and the filters.</source>
+        <translation>لا نموذج يوافق البحث والتصفية.</translation>
+    </message>
+    <message>
+        <source>Show all models</source>
+        <translation>إظهار كل النماذج</translation>
+    </message>
+    <message>
+        <source>There are no models yet. Download one, or add the folder where another program keeps them.</source>
+        <translation>لا نماذج بعد. نزّل واحدًا، أو أضف المجلد الذي يحفظها فيه برنامج آخر.</translation>
+    </message>
+    <message>
+        <source>See models to begin with</source>
+        <translation>عرض نماذج للبداية</translation>
+    </message>
+    <message>
+        <source>All families</source>
+        <translation>كل العائلات</translation>
+    </message>
+    <message>
+        <source>Downloads ({count})</source>
+        <translation>التنزيلات ({count})</translation>
+    </message>
+</context>
+<context>
+    <name>LibraryState</name>
+    <message>
+        <source>Looking for models</source>
+        <translation>البحث عن النماذج</translation>
+    </message>
+    <message>
+        <source>Converting the model</source>
+        <translation>تحويل النموذج</translation>
+    </message>
+    <message>
+        <source>Asking the server</source>
+        <translation>سؤال الخادم</translation>
+    </message>
+    <message>
+        <source>Reading models: {done} of {total}</source>
+        <translation>قراءة النماذج: {done} من {total}</translation>
+    </message>
+    <message>
+        <source>Computing the hash: {percent} %</source>
+        <translation>حساب البصمة: {percent} %</translation>
+    </message>
+</context>
+<context>
+    <name>MainWindow</name>
+    <message>
+        <source>Prompt</source>
+        <translation>الوصف</translation>
+    </message>
+    <message>
+        <source>Model</source>
+        <translation>النموذج</translation>
+    </message>
+    <message>
+        <source>Settings of the picture</source>
+        <translation>إعدادات الصورة</translation>
+    </message>
+    <message>
+        <source>Generate</source>
+        <translation>توليد</translation>
+    </message>
+    <message>
+        <source>Generate for ever</source>
+        <translation>توليد بلا توقف</translation>
+    </message>
+    <message>
+        <source>Generate one for each wildcard</source>
+        <translation>توليد صورة لكل بديل</translation>
+    </message>
+    <message>
+        <source>Cancel the running job</source>
+        <translation>إلغاء المهمة الجارية</translation>
+    </message>
+    <message>
+        <source>Open a picture or recipe …</source>
+        <translation>فتح صورة أو وصفة …</translation>
+    </message>
+    <message>
+        <source>Save the picture as …</source>
+        <translation>حفظ الصورة باسم …</translation>
+    </message>
+    <message>
+        <source>Open the pictures folder</source>
+        <translation>فتح مجلد الصور</translation>
+    </message>
+    <message>
+        <source>Settings …</source>
+        <translation>الإعدادات …</translation>
+    </message>
+    <message>
+        <source>Quit</source>
+        <translation>إنهاء</translation>
+    </message>
+    <message>
+        <source>Paste a recipe or picture</source>
+        <translation>لصق وصفة أو صورة</translation>
+    </message>
+    <message>
+        <source>Copy the picture</source>
+        <translation>نسخ الصورة</translation>
+    </message>
+    <message>
+        <source>Draw a new seed</source>
+        <translation>سحب بذرة جديدة</translation>
+    </message>
+    <message>
+        <source>Use the last seed again</source>
+        <translation>استعمال آخر بذرة مرة أخرى</translation>
+    </message>
+    <message>
+        <source>Swap width and height</source>
+        <translation>تبديل العرض والارتفاع</translation>
+    </message>
+    <message>
+        <source>Pause or resume the queue</source>
+        <translation>إيقاف قائمة الانتظار مؤقتًا أو متابعتها</translation>
+    </message>
+    <message>
+        <source>Cancel all jobs</source>
+        <translation>إلغاء كل المهام</translation>
+    </message>
+    <message>
+        <source>Bring back what was taken off the queue</source>
+        <translation>إعادة ما أُزيل من قائمة الانتظار</translation>
+    </message>
+    <message>
+        <source>Show the model library</source>
+        <translation>إظهار مكتبة النماذج</translation>
+    </message>
+    <message>
+        <source>Free the memory of the model</source>
+        <translation>تحرير ذاكرة النموذج</translation>
+    </message>
+    <message>
+        <source>Go to the prompt</source>
+        <translation>الانتقال إلى الوصف</translation>
+    </message>
+    <message>
+        <source>Put all panels back</source>
+        <translation>إعادة كل اللوحات إلى أماكنها</translation>
+    </message>
+    <message>
+        <source>Full screen</source>
+        <translation>ملء الشاشة</translation>
+    </message>
+    <message>
+        <source>Shortcuts …</source>
+        <translation>الاختصارات …</translation>
+    </message>
+    <message>
+        <source>Open the log file</source>
+        <translation>فتح ملف السجل</translation>
+    </message>
+    <message>
+        <source>About Sfumato</source>
+        <translation>حول Sfumato</translation>
+    </message>
+    <message>
+        <source>&amp;File</source>
+        <translation>&amp;ملف</translation>
+    </message>
+    <message>
+        <source>&amp;Edit</source>
+        <translation>&amp;تحرير</translation>
+    </message>
+    <message>
+        <source>&amp;View</source>
+        <translation>&amp;عرض</translation>
+    </message>
+    <message>
+        <source>&amp;Picture</source>
+        <translation>ال&amp;صورة</translation>
+    </message>
+    <message>
+        <source>&amp;Queue</source>
+        <translation>&amp;قائمة الانتظار</translation>
+    </message>
+    <message>
+        <source>&amp;Models</source>
+        <translation>ال&amp;نماذج</translation>
+    </message>
+    <message>
+        <source>&amp;Help</source>
+        <translation>&amp;مساعدة</translation>
+    </message>
+</context>
+<context>
+    <name>ModelPanel</name>
+    <message>
+        <source>Model</source>
+        <translation>النموذج</translation>
+    </message>
+    <message>
+        <source>The network that makes the picture. Another one knows other things and styles.</source>
+        <translation>الشبكة التي تصنع الصورة. غيرها يعرف أشياء وأساليب أخرى.</translation>
+    </message>
+    <message>
+        <source>More about models</source>
+        <translation>المزيد عن النماذج</translation>
+    </message>
+    <message>
+        <source>Open a model folder …</source>
+        <translation>فتح مجلد نموذج …</translation>
+    </message>
+    <message>
+        <source>Open a model file …</source>
+        <translation>فتح ملف نموذج …</translation>
+    </message>
+    <message>
+        <source>Model library</source>
+        <translation>مكتبة النماذج</translation>
+    </message>
+    <message>
+        <source>Free the memory of the model</source>
+        <translation>تحرير ذاكرة النموذج</translation>
+    </message>
+    <message>
+        <source>Autoencoder and precision</source>
+        <translation>المرمّز الذاتي والدقة</translation>
+    </message>
+    <message>
+        <source>Autoencoder (VAE)</source>
+        <translation>المرمّز الذاتي (VAE)</translation>
+    </message>
+    <message>
+        <source>The part that turns the result into pixels. Another one can mend pale or speckled colours.</source>
+        <translation>الجزء الذي يحوّل النتيجة إلى بكسلات. قد يُصلح غيره الألوان الباهتة أو المبقّعة.</translation>
+    </message>
+    <message>
+        <source>Precision</source>
+        <translation>الدقة</translation>
+    </message>
+    <message>
+        <source>How exactly numbers are kept. float32 is exact; 16 bits need half the memory.</source>
+        <translation>مدى دقة حفظ الأعداد. float32 دقيق، و16 بتًّا تحتاج إلى نصف الذاكرة.</translation>
+    </message>
+    <message>
+        <source>The model&apos;s own</source>
+        <translation>الخاص بالنموذج</translation>
+    </message>
+    <message>
+        <source>Choose a file …</source>
+        <translation>اختيار ملف …</translation>
+    </message>
+    <message>
+        <source>Sfumato icons (embedded)</source>
+        <translation>أيقونات Sfumato ‏(مضمّن)</translation>
+    </message>
+    <message>
+        <source>Choose an autoencoder</source>
+        <translation>اختيار مرمّز ذاتي</translation>
+    </message>
+    <message>
+        <source>Open a model folder</source>
+        <translation>فتح مجلد نموذج</translation>
+    </message>
+    <message>
+        <source>Open a model file</source>
+        <translation>فتح ملف نموذج</translation>
+    </message>
+    <message>
+        <source>Weights</source>
+        <translation>الأوزان</translation>
+    </message>
+    <message>
+        <source>Reading the model …</source>
+        <translation>قراءة النموذج …</translation>
+    </message>
+    <message>
+        <source>made for {size} pixels</source>
+        <translation>صُنع لـ {size} بكسل</translation>
+    </message>
+    <message>
+        <source>needs about {amount} GB of memory</source>
+        <translation>يحتاج إلى نحو {amount} غيغابايت من الذاكرة</translation>
+    </message>
+</context>
+<context>
+    <name>NoiseCurve</name>
+    <message>
+        <source>Noise falls from {first} to {last} in {steps} steps.</source>
+        <translation>تهبط الضوضاء من {first} إلى {last} في {steps} خطوة.</translation>
+    </message>
+    <message numerus="yes">
+        <source>%n step(s)</source>
+        <translation>
+            <numerusform>بلا خطوات</numerusform>
+            <numerusform>خطوة واحدة</numerusform>
+            <numerusform>خطوتان</numerusform>
+            <numerusform>%n خطوات</numerusform>
+            <numerusform>%n خطوة</numerusform>
+            <numerusform>%n خطوة</numerusform>
+        </translation>
+    </message>
+</context>
+<context>
+    <name>NumberBox</name>
+    <message>
+        <source>This is no whole number; type digits only.</source>
+        <translation>ليس هذا عددًا صحيحًا؛ اكتب أرقامًا فقط.</translation>
+    </message>
+    <message>
+        <source>This is no number; type digits and a point.</source>
+        <translation>ليس هذا عددًا؛ اكتب أرقامًا ونقطة.</translation>
+    </message>
+    <message>
+        <source>{value} is out of range; choose from {lowest} to {highest}.</source>
+        <translation>القيمة {value} خارج المدى؛ اختر من {lowest} إلى {highest}.</translation>
+    </message>
+    <message>
+        <source>{value} is no multiple of {multiple}; choose {below} or {above}.</source>
+        <translation>القيمة {value} ليست من مضاعفات {multiple}؛ اختر {below} أو {above}.</translation>
+    </message>
+</context>
+<context>
+    <name>PlanCard</name>
+    <message>
+        <source>Download</source>
+        <translation>تنزيل</translation>
+    </message>
+    <message>
+        <source>Not now</source>
+        <translation>ليس الآن</translation>
+    </message>
+    <message numerus="yes">
+        <source>%n file(s)</source>
+        <translation>
+            <numerusform>بلا ملفات</numerusform>
+            <numerusform>ملف واحد</numerusform>
+            <numerusform>ملفان</numerusform>
+            <numerusform>%n ملفات</numerusform>
+            <numerusform>%n ملفًا</numerusform>
+            <numerusform>%n ملف</numerusform>
+        </translation>
+    </message>
+    <message>
+        <source>not stated</source>
+        <translation>غير مذكورة</translation>
+    </message>
+    <message>
+        <source>{files}, {size}; {free} free on the disk. Licence: {licence}.</source>
+        <translation>{files}، {size}؛ المساحة الحرة على القرص {free}. الرخصة: {licence}.</translation>
+    </message>
+    <message>
+        <source>There is not enough room on the disk.</source>
+        <translation>لا توجد مساحة كافية على القرص.</translation>
+    </message>
+    <message>
+        <source>Its terms have to be accepted first at {page}.</source>
+        <translation>يجب قبول شروطه أولًا في {page}.</translation>
+    </message>
+    <message>
+        <source>full precision</source>
+        <translation>الدقة الكاملة</translation>
+    </message>
+</context>
+<context>
+    <name>PopOut</name>
+    <message>
+        <source>Sfumato: the picture</source>
+        <translation>Sfumato: الصورة</translation>
+    </message>
+</context>
+<context>
+    <name>ProgressRow</name>
+    <message>
+        <source>Progress</source>
+        <translation>التقدم</translation>
+    </message>
+    <message>
+        <source>Progress of the job</source>
+        <translation>تقدم المهمة</translation>
+    </message>
+    <message>
+        <source>Cancel</source>
+        <translation>إلغاء</translation>
+    </message>
+    <message>
+        <source>Leave the picture that forms; finished ones stay. (Esc)</source>
+        <translation>ترك الصورة التي تتكون؛ تبقى المكتملة. (Esc)</translation>
+    </message>
+    <message>
+        <source>Show the picture that forms</source>
+        <translation>إظهار الصورة التي تتكون</translation>
+    </message>
+    <message>
+        <source>picture {number} of {count}</source>
+        <translation>الصورة {number} من {count}</translation>
+    </message>
+    <message>
+        <source>Ready</source>
+        <translation>جاهز</translation>
+    </message>
+    <message>
+        <source>Starting</source>
+        <translation>البدء</translation>
+    </message>
+    <message>
+        <source>Loading the model</source>
+        <translation>تحميل النموذج</translation>
+    </message>
+    <message>
+        <source>Reading the prompt</source>
+        <translation>قراءة الوصف</translation>
+    </message>
+    <message>
+        <source>Step {step} of {total}</source>
+        <translation>الخطوة {step} من {total}</translation>
+    </message>
+    <message>
+        <source>Finishing the picture</source>
+        <translation>إنهاء الصورة</translation>
+    </message>
+    <message>
+        <source>Done</source>
+        <translation>تم</translation>
+    </message>
+    <message>
+        <source>Cancelled</source>
+        <translation>أُلغي</translation>
+    </message>
+    <message>
+        <source>The picture could not be made</source>
+        <translation>تعذر صنع الصورة</translation>
+    </message>
+</context>
+<context>
+    <name>PromptPanel</name>
+    <message>
+        <source>Prompt</source>
+        <translation>الوصف</translation>
+    </message>
+    <message>
+        <source>What shall the picture show?</source>
+        <translation>ماذا تُظهر الصورة؟</translation>
+    </message>
+    <message>
+        <source>What the picture shall show. (word:1.2) weighs a word, Ctrl+Up and Ctrl+Down do it for you; &lt;lora:name:1&gt; adds a LoRA, __name__ draws from a wildcard.</source>
+        <translation>ما تُظهره الصورة. (word:1.2) يزن الكلمة، وCtrl+Up وCtrl+Down يفعلان ذلك عنك؛ ‏&lt;lora:name:1&gt; يضيف LoRA، و__name__ يسحب من بدائل عشوائية.</translation>
+    </message>
+    <message>
+        <source>Negative prompt</source>
+        <translation>الوصف السلبي</translation>
+    </message>
+    <message>
+        <source>What shall it not show?</source>
+        <translation>ما الذي لا تُظهره؟</translation>
+    </message>
+    <message>
+        <source>What the picture shall keep away from. It needs a guidance above 1.</source>
+        <translation>ما تبتعد عنه الصورة. يلزمه توجيه أكبر من 1.</translation>
+    </message>
+    <message>
+        <source>Negative</source>
+        <translation>السلبي</translation>
+    </message>
+    <message>
+        <source>Show or hide what the picture shall keep away from</source>
+        <translation>إظهار ما تبتعد عنه الصورة أو إخفاؤه</translation>
+    </message>
+    <message>
+        <source>Styles: fragments that are added to both prompts</source>
+        <translation>الأنماط: عبارات تضاف إلى الوصفين</translation>
+    </message>
+    <message>
+        <source>Styles</source>
+        <translation>الأنماط</translation>
+    </message>
+    <message>
+        <source>Prompts used before</source>
+        <translation>الأوصاف السابقة</translation>
+    </message>
+    <message>
+        <source>Tokens of the prompt, and how many fit into one chunk; a longer prompt is read in several chunks.</source>
+        <translation>رموز الوصف وكم منها يسعه المقطع الواحد؛ الوصف الأطول يُقرأ في عدة مقاطع.</translation>
+    </message>
+    <message>
+        <source>Put one more job into the queue (Ctrl+Enter)</source>
+        <translation>وضع مهمة أخرى في قائمة الانتظار (Ctrl+Enter)</translation>
+    </message>
+    <message>
+        <source>Put one more job into the queue</source>
+        <translation>وضع مهمة أخرى في قائمة الانتظار</translation>
+    </message>
+    <message>
+        <source>How many pictures one press makes, each with the next seed</source>
+        <translation>عدد الصور التي تصنعها الضغطة الواحدة، لكل منها البذرة التالية</translation>
+    </message>
+    <message>
+        <source>Number of pictures</source>
+        <translation>عدد الصور</translation>
+    </message>
+    <message>
+        <source>Cancel</source>
+        <translation>إلغاء</translation>
+    </message>
+    <message>
+        <source>Generate</source>
+        <translation>توليد</translation>
+    </message>
+    <message>
+        <source>Leave the picture that is being made (Esc)</source>
+        <translation>ترك الصورة التي تُصنع (Esc)</translation>
+    </message>
+    <message>
+        <source>Make the picture (Ctrl+Enter)</source>
+        <translation>صنع الصورة (Ctrl+Enter)</translation>
+    </message>
+    <message>
+        <source>Keep these prompts as a style …</source>
+        <translation>حفظ هذين الوصفين نمطًا …</translation>
+    </message>
+    <message>
+        <source>Import styles.csv …</source>
+        <translation>استيراد styles.csv …</translation>
+    </message>
+    <message>
+        <source>Keep as a style</source>
+        <translation>حفظ نمطًا</translation>
+    </message>
+    <message>
+        <source>Name of the style</source>
+        <translation>اسم النمط</translation>
+    </message>
+</context>
+<context>
+    <name>QueueDelegate</name>
+    <message>
+        <source>(no prompt)</source>
+        <translation>(بلا وصف)</translation>
+    </message>
+    <message numerus="yes">
+        <source>%n picture(s)</source>
+        <translation>
+            <numerusform>لا صور</numerusform>
+            <numerusform>صورة واحدة</numerusform>
+            <numerusform>صورتان</numerusform>
+            <numerusform>%n صور</numerusform>
+            <numerusform>%n صورة</numerusform>
+            <numerusform>%n صورة</numerusform>
+        </translation>
+    </message>
+    <message>
+        <source>{made} of {count} pictures</source>
+        <translation>{made} من {count} صورة</translation>
+    </message>
+    <message>
+        <source>round {number}</source>
+        <translation>الجولة {number}</translation>
+    </message>
+    <message numerus="yes">
+        <source>%n step(s)</source>
+        <translation>
+            <numerusform>بلا خطوات</numerusform>
+            <numerusform>خطوة واحدة</numerusform>
+            <numerusform>خطوتان</numerusform>
+            <numerusform>%n خطوات</numerusform>
+            <numerusform>%n خطوة</numerusform>
+            <numerusform>%n خطوة</numerusform>
+        </translation>
+    </message>
+</context>
+<context>
+    <name>QueueEditor</name>
+    <message>
+        <source>Edit the job</source>
+        <translation>تحرير المهمة</translation>
+    </message>
+    <message>
+        <source>Prompt</source>
+        <translation>الوصف</translation>
+    </message>
+    <message>
+        <source>Negative prompt</source>
+        <translation>الوصف السلبي</translation>
+    </message>
+    <message>
+        <source>Scheduler</source>
+        <translation>المُجدوِل</translation>
+    </message>
+    <message>
+        <source>Steps</source>
+        <translation>الخطوات</translation>
+    </message>
+    <message>
+        <source>Guidance</source>
+        <translation>التوجيه</translation>
+    </message>
+    <message>
+        <source>Seed</source>
+        <translation>البذرة</translation>
+    </message>
+    <message>
+        <source>Pictures</source>
+        <translation>الصور</translation>
+    </message>
+    <message>
+        <source>Save</source>
+        <translation>حفظ</translation>
+    </message>
+    <message>
+        <source>Leave it as it is</source>
+        <translation>تركها كما هي</translation>
+    </message>
+    <message>
+        <source>The job has begun meanwhile and cannot be changed any more; duplicate it instead.</source>
+        <translation>بدأت المهمة في هذه الأثناء ولم يعد تغييرها ممكنًا؛ كرّرها بدلًا من ذلك.</translation>
+    </message>
+</context>
+<context>
+    <name>QueueModel</name>
+    <message>
+        <source>Waiting</source>
+        <translation>تنتظر</translation>
+    </message>
+    <message>
+        <source>Interrupted</source>
+        <translation>قُطعت</translation>
+    </message>
+    <message>
+        <source>Failed</source>
+        <translation>فشلت</translation>
+    </message>
+    <message>
+        <source>Cancelled</source>
+        <translation>أُلغي</translation>
+    </message>
+    <message>
+        <source>Done</source>
+        <translation>تم</translation>
+    </message>
+    <message>
+        <source>Step {step} of {total}</source>
+        <translation>الخطوة {step} من {total}</translation>
+    </message>
+    <message>
+        <source>Preparing</source>
+        <translation>تُحضَّر</translation>
+    </message>
+</context>
+<context>
+    <name>QueuePanel</name>
+    <message>
+        <source>Jobs of the queue</source>
+        <translation>مهام قائمة الانتظار</translation>
+    </message>
+    <message>
+        <source>Edit…</source>
+        <translation>تحرير…</translation>
+    </message>
+    <message>
+        <source>Duplicate</source>
+        <translation>تكرار</translation>
+    </message>
+    <message>
+        <source>Run again</source>
+        <translation>تشغيل مرة أخرى</translation>
+    </message>
+    <message>
+        <source>Run next</source>
+        <translation>تشغيل تاليًا</translation>
+    </message>
+    <message>
+        <source>Move up</source>
+        <translation>تحريك إلى أعلى</translation>
+    </message>
+    <message>
+        <source>Move down</source>
+        <translation>تحريك إلى أسفل</translation>
+    </message>
+    <message>
+        <source>Run last</source>
+        <translation>تشغيل أخيرًا</translation>
+    </message>
+    <message>
+        <source>Cancel or remove</source>
+        <translation>إلغاء أو إزالة</translation>
+    </message>
+    <message>
+        <source>Show the picture</source>
+        <translation>إظهار الصورة</translation>
+    </message>
+    <message>
+        <source>Copy the error</source>
+        <translation>نسخ الخطأ</translation>
+    </message>
+    <message>
+        <source>Repeat for ever</source>
+        <translation>إعادة بلا توقف</translation>
+    </message>
+    <message>
+        <source>Start again with the next seeds each time it ends, until it is cancelled.</source>
+        <translation>البدء من جديد بالبذور التالية كلما انتهت، إلى أن تُلغى.</translation>
+    </message>
+    <message>
+        <source>Run failed jobs again</source>
+        <translation>تشغيل المهام الفاشلة مرة أخرى</translation>
+    </message>
+    <message>
+        <source>Undo</source>
+        <translation>تراجع</translation>
+    </message>
+    <message>
+        <source>Clear finished jobs</source>
+        <translation>إزالة المهام المنتهية</translation>
+    </message>
+    <message>
+        <source>Cancel all jobs</source>
+        <translation>إلغاء كل المهام</translation>
+    </message>
+    <message>
+        <source>Continue</source>
+        <translation>متابعة</translation>
+    </message>
+    <message>
+        <source>Remove</source>
+        <translation>إزالة</translation>
+    </message>
+    <message>
+        <source>Taken off the queue.</source>
+        <translation>أُزيلت من قائمة الانتظار.</translation>
+    </message>
+    <message>
+        <source>Nothing waits: each press of Generate puts a job here.</source>
+        <translation>لا شيء ينتظر: كل ضغطة على «توليد» تضع مهمة هنا.</translation>
+    </message>
+    <message>
+        <source>Add a job</source>
+        <translation>إضافة مهمة</translation>
+    </message>
+    <message>
+        <source>Resume</source>
+        <translation>متابعة</translation>
+    </message>
+    <message>
+        <source>Pause</source>
+        <translation>إيقاف مؤقت</translation>
+    </message>
+    <message>
+        <source>Go on with the next job.</source>
+        <translation>المتابعة بالمهمة التالية.</translation>
+    </message>
+    <message>
+        <source>Start no further job; the running one is finished.</source>
+        <translation>عدم بدء مهمة أخرى؛ تُكمَل الجارية.</translation>
+    </message>
+    <message numerus="yes">
+        <source>%n waiting</source>
+        <translation>
+            <numerusform>لا شيء ينتظر</numerusform>
+            <numerusform>واحدة تنتظر</numerusform>
+            <numerusform>اثنتان تنتظران</numerusform>
+            <numerusform>%n تنتظر</numerusform>
+            <numerusform>%n تنتظر</numerusform>
+            <numerusform>%n تنتظر</numerusform>
+        </translation>
+    </message>
+    <message numerus="yes">
+        <source>%n job(s) did not come to an end last time.</source>
+        <translation>
+            <numerusform>لم تبق مهمة بلا نهاية في المرة الماضية.</numerusform>
+            <numerusform>لم تنته مهمة واحدة في المرة الماضية.</numerusform>
+            <numerusform>لم تنته مهمتان في المرة الماضية.</numerusform>
+            <numerusform>لم تنته %n مهام في المرة الماضية.</numerusform>
+            <numerusform>لم تنته %n مهمة في المرة الماضية.</numerusform>
+            <numerusform>لم تنته %n مهمة في المرة الماضية.</numerusform>
+        </translation>
+    </message>
+</context>
+<context>
+    <name>QueueState</name>
+    <message numerus="yes">
+        <source>The prompt has more than %n choices; the first ones were put into the queue.</source>
+        <translation>
+            <numerusform>للوصف خيارات أكثر؛ وُضعت الأولى في قائمة الانتظار.</numerusform>
+            <numerusform>للوصف أكثر من خيار واحد؛ وُضعت الأولى في قائمة الانتظار.</numerusform>
+            <numerusform>للوصف أكثر من خيارين؛ وُضعت الأولى في قائمة الانتظار.</numerusform>
+            <numerusform>للوصف أكثر من %n خيارات؛ وُضعت الأولى في قائمة الانتظار.</numerusform>
+            <numerusform>للوصف أكثر من %n خيارًا؛ وُضعت الأولى في قائمة الانتظار.</numerusform>
+            <numerusform>للوصف أكثر من %n خيار؛ وُضعت الأولى في قائمة الانتظار.</numerusform>
+        </translation>
+    </message>
+</context>
+<context>
+    <name>RecipePanel</name>
+    <message>
+        <source>Not wanted</source>
+        <translation>غير المرغوب</translation>
+    </message>
+    <message>
+        <source>Result of the replay</source>
+        <translation>نتيجة الإعادة</translation>
+    </message>
+    <message>
+        <source>Use everything</source>
+        <translation>استعمال كل شيء</translation>
+    </message>
+    <message>
+        <source>Takes prompt, model, scheduler, seed, size and all other settings over.</source>
+        <translation>يأخذ الوصف والنموذج والمُجدوِل والبذرة والحجم وكل الإعدادات الأخرى.</translation>
+    </message>
+    <message>
+        <source>Prompt only</source>
+        <translation>الوصف فقط</translation>
+    </message>
+    <message>
+        <source>Takes over what was wanted and what was not.</source>
+        <translation>يأخذ ما كان مطلوبًا وما لم يكن.</translation>
+    </message>
+    <message>
+        <source>Seed only</source>
+        <translation>البذرة فقط</translation>
+    </message>
+    <message>
+        <source>Takes over the seed and locks it, so that the same noise is the start.</source>
+        <translation>يأخذ البذرة ويثبّتها لتكون البداية هي الضوضاء نفسها.</translation>
+    </message>
+    <message>
+        <source>Replay</source>
+        <translation>إعادة الصنع</translation>
+    </message>
+    <message>
+        <source>Makes this picture again and says how many pixels differ.</source>
+        <translation>يصنع هذه الصورة مرة أخرى ويذكر كم بكسلًا اختلف.</translation>
+    </message>
+    <message>
+        <source>This picture does not say what made it.</source>
+        <translation>لا تذكر هذه الصورة ما صنعها.</translation>
+    </message>
+    <message>
+        <source>No prompt.</source>
+        <translation>بلا وصف.</translation>
+    </message>
+    <message>
+        <source>Recipe</source>
+        <translation>الوصفة</translation>
+    </message>
+    <message>
+        <source>Choose a picture, or drop one from another program here, to see what made it.</source>
+        <translation>اختر صورة، أو أفلت هنا صورة من برنامج آخر، لترى ما صنعها.</translation>
+    </message>
+    <message>
+        <source>Model</source>
+        <translation>النموذج</translation>
+    </message>
+    <message>
+        <source>Scheduler</source>
+        <translation>المُجدوِل</translation>
+    </message>
+    <message>
+        <source>Steps</source>
+        <translation>الخطوات</translation>
+    </message>
+    <message>
+        <source>Guidance</source>
+        <translation>التوجيه</translation>
+    </message>
+    <message>
+        <source>Seed</source>
+        <translation>البذرة</translation>
+    </message>
+    <message>
+        <source>Size</source>
+        <translation>الحجم</translation>
+    </message>
+    <message>
+        <source>Skipped layers</source>
+        <translation>الطبقات المتروكة</translation>
+    </message>
+    <message>
+        <source>Made by</source>
+        <translation>صُنعت بـ</translation>
+    </message>
+    <message>
+        <source>Syntax</source>
+        <translation>الصياغة</translation>
+    </message>
+    <message>
+        <source>Template</source>
+        <translation>القالب</translation>
+    </message>
+    <message>
+        <source>Negative template</source>
+        <translation>القالب السلبي</translation>
+    </message>
+    <message>
+        <source>Adapters</source>
+        <translation>المهايئات</translation>
+    </message>
+    <message>
+        <source>VAE</source>
+        <translation>VAE</translation>
+    </message>
+    <message>
+        <source>VAE version</source>
+        <translation>إصدار VAE</translation>
+    </message>
+    <message>
+        <source>Start picture</source>
+        <translation>صورة البداية</translation>
+    </message>
+    <message>
+        <source>Strength</source>
+        <translation>القوة</translation>
+    </message>
+    <message>
+        <source>Mask</source>
+        <translation>القناع</translation>
+    </message>
+    <message>
+        <source>Second pass</source>
+        <translation>مرور ثانٍ</translation>
+    </message>
+    <message>
+        <source>Its steps</source>
+        <translation>خطواته</translation>
+    </message>
+    <message>
+        <source>Its strength</source>
+        <translation>قوته</translation>
+    </message>
+    <message>
+        <source>Branch</source>
+        <translation>تفرّع</translation>
+    </message>
+    <message>
+        <source>Making the picture again…</source>
+        <translation>تُصنع الصورة مرة أخرى…</translation>
+    </message>
+    <message>
+        <source>{name}: {count} of {pixels} pixels differ.</source>
+        <translation>{name}: اختلف {count} من {pixels} بكسل.</translation>
+    </message>
+    <message>
+        <source>{name}: not one of {pixels} pixels differs.</source>
+        <translation>{name}: لم يختلف أي بكسل من {pixels}.</translation>
+    </message>
+</context>
+<context>
+    <name>Replay</name>
+    <message>
+        <source>The folder {folder} cannot be written to ({reason}); allow that, then replay.</source>
+        <translation>تعذرت الكتابة في المجلد {folder} ‏({reason})؛ اسمح بذلك ثم أعد الصنع.</translation>
+    </message>
+    <message>
+        <source>The replay was cancelled.</source>
+        <translation>أُلغيت إعادة الصنع.</translation>
+    </message>
+</context>
+<context>
+    <name>SchedulerPanel</name>
+    <message>
+        <source>Sampling</source>
+        <translation>أخذ العينات</translation>
+    </message>
+    <message>
+        <source>Scheduler</source>
+        <translation>المُجدوِل</translation>
+    </message>
+    <message>
+        <source>The way noise is taken away step by step. It changes speed, sharpness and how pictures vary.</source>
+        <translation>طريقة إزالة الضوضاء خطوة بعد خطوة. تغيّر السرعة والحدة وتنوع الصور.</translation>
+    </message>
+    <message>
+        <source>Sigma schedule</source>
+        <translation>جدول سيغما</translation>
+    </message>
+    <message>
+        <source>Where along the way from noise to picture the steps are spent.</source>
+        <translation>أين تُنفق الخطوات على الطريق من الضوضاء إلى الصورة.</translation>
+    </message>
+    <message>
+        <source>Steps</source>
+        <translation>الخطوات</translation>
+    </message>
+    <message>
+        <source>How many times noise is taken away. More steps: finer and slower; beyond 30 little changes.</source>
+        <translation>عدد مرات إزالة الضوضاء. خطوات أكثر: أدق وأبطأ؛ وبعد 30 لا يتغير إلا القليل.</translation>
+    </message>
+    <message>
+        <source>Guidance</source>
+        <translation>التوجيه</translation>
+    </message>
+    <message>
+        <source>How strictly the picture follows the prompt. High values look harsh, low ones wander off.</source>
+        <translation>مدى التزام الصورة بالوصف. القيم العالية تبدو قاسية، والمنخفضة تشرد.</translation>
+    </message>
+    <message>
+        <source>Guidance rescale</source>
+        <translation>إعادة قياس التوجيه</translation>
+    </message>
+    <message>
+        <source>Takes back the glare that strong guidance brings; 0 is off, 0.7 is usual for v models.</source>
+        <translation>يزيل الوهج الذي يجلبه التوجيه القوي؛ 0 يوقفه، و0.7 معتاد لنماذج v.</translation>
+    </message>
+    <message>
+        <source>Noise at each step</source>
+        <translation>الضوضاء عند كل خطوة</translation>
+    </message>
+    <message>
+        <source>The noise left at each step of exactly the run that would start now.</source>
+        <translation>الضوضاء الباقية عند كل خطوة من التشغيل نفسه الذي سيبدأ الآن.</translation>
+    </message>
+    <message>
+        <source>Picture</source>
+        <translation>الصورة</translation>
+    </message>
+    <message>
+        <source>Width</source>
+        <translation>العرض</translation>
+    </message>
+    <message>
+        <source>Pixels from side to side. Far from the model&apos;s size things double.</source>
+        <translation>عدد البكسلات من جانب إلى جانب. بعيدًا عن حجم النموذج تتكرر الأشياء.</translation>
+    </message>
+    <message>
+        <source>Height</source>
+        <translation>الارتفاع</translation>
+    </message>
+    <message>
+        <source>Pixels from top to bottom. Far from the model&apos;s size things double.</source>
+        <translation>عدد البكسلات من الأعلى إلى الأسفل. بعيدًا عن حجم النموذج تتكرر الأشياء.</translation>
+    </message>
+    <message>
+        <source>Swap width and height</source>
+        <translation>تبديل العرض والارتفاع</translation>
+    </message>
+    <message>
+        <source>Size</source>
+        <translation>الحجم</translation>
+    </message>
+    <message>
+        <source>Sizes with about as many pixels as the model was trained with.</source>
+        <translation>أحجام فيها من البكسلات قدر ما دُرب عليه النموذج تقريبًا.</translation>
+    </message>
+    <message>
+        <source>Start from a picture</source>
+        <translation>البدء من صورة</translation>
+    </message>
+    <message>
+        <source>Choose a picture that the run starts from</source>
+        <translation>اختيار صورة يبدأ منها التشغيل</translation>
+    </message>
+    <message>
+        <source>Start from noise again</source>
+        <translation>البدء من الضوضاء مرة أخرى</translation>
+    </message>
+    <message>
+        <source>Strength</source>
+        <translation>القوة</translation>
+    </message>
+    <message>
+        <source>How much of the picture may change: 0 keeps it, 1 keeps nothing of it.</source>
+        <translation>كم يجوز أن يتغير من الصورة: 0 يبقيها، و1 لا يبقي منها شيئًا.</translation>
+    </message>
+    <message>
+        <source>Second pass at a larger size</source>
+        <translation>مرور ثانٍ بحجم أكبر</translation>
+    </message>
+    <message>
+        <source>Makes the picture, enlarges it, and paints its detail again. 1 is off.</source>
+        <translation>يصنع الصورة ويكبّرها ويرسم تفاصيلها مرة أخرى. 1 يوقفه.</translation>
+    </message>
+    <message>
+        <source>Enlarge by</source>
+        <translation>التكبير بمقدار</translation>
+    </message>
+    <message>
+        <source>How many times larger the finished picture is; 1 leaves the second pass out.</source>
+        <translation>كم مرة تكبر الصورة النهائية؛ 1 يترك المرور الثاني.</translation>
+    </message>
+    <message>
+        <source>Strength of the second pass</source>
+        <translation>قوة المرور الثاني</translation>
+    </message>
+    <message>
+        <source>How much the second pass may change; 0.3 sharpens, 0.6 invents.</source>
+        <translation>كم يجوز للمرور الثاني أن يغيّر؛ 0.3 يزيد الحدة، و0.6 يبتكر.</translation>
+    </message>
+    <message>
+        <source>Steps of the second pass</source>
+        <translation>خطوات المرور الثاني</translation>
+    </message>
+    <message>
+        <source>0 takes as many as the first pass.</source>
+        <translation>0 يأخذ عدد خطوات المرور الأول.</translation>
+    </message>
+    <message>
+        <source>Pictures</source>
+        <translation>الصور</translation>
+    </message>
+    <message>
+        <source>{advice} Usual: {fewest} to {most} steps.</source>
+        <translation>{advice} المعتاد: من {fewest} إلى {most} خطوة.</translation>
+    </message>
+    <message>
+        <source>Own size</source>
+        <translation>حجم خاص</translation>
+    </message>
+    <message>
+        <source>None: the picture starts from noise.</source>
+        <translation>لا شيء: تبدأ الصورة من الضوضاء.</translation>
+    </message>
+    <message>
+        <source>The plot is coming …</source>
+        <translation>الرسم قادم …</translation>
+    </message>
+</context>
+<context>
+    <name>SeedField</name>
+    <message>
+        <source>The number that the starting noise is drawn from. Same seed and same settings: the same picture again.</source>
+        <translation>العدد الذي تُسحب منه ضوضاء البداية. البذرة نفسها والإعدادات نفسها: الصورة نفسها مرة أخرى.</translation>
+    </message>
+    <message>
+        <source>Seed</source>
+        <translation>البذرة</translation>
+    </message>
+    <message>
+        <source>Draw a new seed by chance</source>
+        <translation>سحب بذرة جديدة بالصدفة</translation>
+    </message>
+    <message>
+        <source>Keep this seed: every press makes the same picture</source>
+        <translation>تثبيت هذه البذرة: كل ضغطة تصنع الصورة نفسها</translation>
+    </message>
+    <message>
+        <source>Take the seed of the last picture again</source>
+        <translation>أخذ بذرة الصورة الأخيرة مرة أخرى</translation>
+    </message>
+</context>
+<context>
+    <name>SettingsDialog</name>
+    <message>
+        <source>Settings</source>
+        <translation>الإعدادات</translation>
+    </message>
+    <message>
+        <source>Pages of the settings</source>
+        <translation>صفحات الإعدادات</translation>
+    </message>
+    <message>
+        <source>Look and language</source>
+        <translation>المظهر واللغة</translation>
+    </message>
+    <message>
+        <source>Folders</source>
+        <translation>المجلدات</translation>
+    </message>
+    <message>
+        <source>Device and memory</source>
+        <translation>الجهاز والذاكرة</translation>
+    </message>
+    <message>
+        <source>Previews and steps</source>
+        <translation>المعاينات والخطوات</translation>
+    </message>
+    <message>
+        <source>Network</source>
+        <translation>الشبكة</translation>
+    </message>
+    <message>
+        <source>Shortcuts</source>
+        <translation>الاختصارات</translation>
+    </message>
+    <message>
+        <source>The system&apos;s</source>
+        <translation>كما في النظام</translation>
+    </message>
+    <message>
+        <source>Language</source>
+        <translation>اللغة</translation>
+    </message>
+    <message>
+        <source>Theme</source>
+        <translation>السمة</translation>
+    </message>
+    <message>
+        <source>Light</source>
+        <translation>فاتحة</translation>
+    </message>
+    <message>
+        <source>Dark</source>
+        <translation>داكنة</translation>
+    </message>
+    <message>
+        <source>High contrast</source>
+        <translation>تباين عالٍ</translation>
+    </message>
+    <message>
+        <source>Folder of the pictures</source>
+        <translation>مجلد الصور</translation>
+    </message>
+    <message>
+        <source>Pictures</source>
+        <translation>الصور</translation>
+    </message>
+    <message>
+        <source>Names of the files</source>
+        <translation>أسماء الملفات</translation>
+    </message>
+    <message>
+        <source>{seed}, {date}, {time} and {prompt} are filled in.</source>
+        <translation>تُملأ {seed} و{date} و{time} و{prompt}.</translation>
+    </message>
+    <message>
+        <source>Folders of models</source>
+        <translation>مجلدات النماذج</translation>
+    </message>
+    <message>
+        <source>Models</source>
+        <translation>النماذج</translation>
+    </message>
+    <message>
+        <source>Add a folder …</source>
+        <translation>إضافة مجلد …</translation>
+    </message>
+    <message>
+        <source>Take off</source>
+        <translation>إزالة</translation>
+    </message>
+    <message>
+        <source>Models are used where they lie; nothing is copied or moved.</source>
+        <translation>تُستعمل النماذج حيث هي؛ لا يُنسخ شيء ولا يُنقل.</translation>
+    </message>
+    <message>
+        <source>The fastest</source>
+        <translation>الأسرع</translation>
+    </message>
+    <message>
+        <source>Processor (CPU)</source>
+        <translation>المعالج (CPU)</translation>
+    </message>
+    <message>
+        <source>Device</source>
+        <translation>الجهاز</translation>
+    </message>
+    <message>
+        <source>Looking for devices …</source>
+        <translation>البحث عن الأجهزة …</translation>
+    </message>
+    <message>
+        <source>Precision</source>
+        <translation>الدقة</translation>
+    </message>
+    <message>
+        <source>What suits the device</source>
+        <translation>ما يناسب الجهاز</translation>
+    </message>
+    <message>
+        <source>float32: exact</source>
+        <translation>float32: دقيق</translation>
+    </message>
+    <message>
+        <source>float16: half the memory, for graphics cards</source>
+        <translation>float16: نصف الذاكرة، لبطاقات الرسوم</translation>
+    </message>
+    <message>
+        <source>bfloat16: half the memory</source>
+        <translation>bfloat16: نصف الذاكرة</translation>
+    </message>
+    <message>
+        <source>Memory</source>
+        <translation>الذاكرة</translation>
+    </message>
+    <message>
+        <source>As much as there is</source>
+        <translation>كل ما هو متاح</translation>
+    </message>
+    <message>
+        <source>Fast: keep everything loaded</source>
+        <translation>سريع: إبقاء كل شيء محمّلًا</translation>
+    </message>
+    <message>
+        <source>Balanced</source>
+        <translation>متوازن</translation>
+    </message>
+    <message>
+        <source>Low: slower, in small parts</source>
+        <translation>منخفض: أبطأ، في أجزاء صغيرة</translation>
+    </message>
+    <message>
+        <source>Free the model after</source>
+        <translation>تحرير النموذج بعد</translation>
+    </message>
+    <message>
+        <source>minutes without work; 0 keeps it loaded</source>
+        <translation>دقيقة بلا عمل؛ 0 يبقيه محمّلًا</translation>
+    </message>
+    <message>
+        <source>Previews</source>
+        <translation>المعاينات</translation>
+    </message>
+    <message>
+        <source>At every step</source>
+        <translation>عند كل خطوة</translation>
+    </message>
+    <message>
+        <source>At every step, finer where the model has a small decoder</source>
+        <translation>عند كل خطوة، وأدق حيث للنموذج مفكك ترميز صغير</translation>
+    </message>
+    <message>
+        <source>None</source>
+        <translation>بلا</translation>
+    </message>
+    <message>
+        <source>Keep the state of every step, so that a picture can branch from it</source>
+        <translation>حفظ حالة كل خطوة حتى يمكن أن تتفرع الصورة منها</translation>
+    </message>
+    <message>
+        <source>Room for kept steps</source>
+        <translation>المساحة للخطوات المحفوظة</translation>
+    </message>
+    <message>
+        <source>MB; the oldest go first</source>
+        <translation>ميغابايت؛ الأقدم يذهب أولًا</translation>
+    </message>
+    <message>
+        <source>No network at all</source>
+        <translation>بلا شبكة مطلقًا</translation>
+    </message>
+    <message>
+        <source>Sfumato uses the network only when you search for a model or download one; with this switch not even then.</source>
+        <translation>لا يستعمل Sfumato الشبكة إلا حين تبحث عن نموذج أو تنزّله؛ وبهذا المفتاح لا يستعملها حتى عندئذ.</translation>
+    </message>
+    <message>
+        <source>Choose …</source>
+        <translation>اختيار …</translation>
+    </message>
+    <message>
+        <source>Folder of models</source>
+        <translation>مجلد النماذج</translation>
+    </message>
+    <message>
+        <source>Found: {devices}</source>
+        <translation>وُجد: {devices}</translation>
+    </message>
+</context>
+<context>
+    <name>ShortcutsPage</name>
+    <message>
+        <source>Search commands</source>
+        <translation>بحث في الأوامر</translation>
+    </message>
+    <message>
+        <source>Commands and their keys</source>
+        <translation>الأوامر ومفاتيحها</translation>
+    </message>
+    <message>
+        <source>Command</source>
+        <translation>الأمر</translation>
+    </message>
+    <message>
+        <source>Keys</source>
+        <translation>المفاتيح</translation>
+    </message>
+    <message>
+        <source>New keys</source>
+        <translation>مفاتيح جديدة</translation>
+    </message>
+    <message>
+        <source>Its own keys</source>
+        <translation>مفاتيحه الأصلية</translation>
+    </message>
+    <message>
+        <source>{keys} belongs to “{command}” already; choose other keys, or change those first.</source>
+        <translation>{keys} تخص «{command}»؛ اختر مفاتيح أخرى، أو غيّر تلك أولًا.</translation>
+    </message>
+</context>
+<context>
+    <name>StarButtons</name>
+    <message numerus="yes">
+        <source>%n star(s)</source>
+        <translation>
+            <numerusform>بلا نجوم</numerusform>
+            <numerusform>نجمة واحدة</numerusform>
+            <numerusform>نجمتان</numerusform>
+            <numerusform>%n نجوم</numerusform>
+            <numerusform>%n نجمة</numerusform>
+            <numerusform>%n نجمة</numerusform>
+        </translation>
+    </message>
+</context>
+<context>
+    <name>StartBar</name>
+    <message>
+        <source>Brush</source>
+        <translation>فرشاة</translation>
+    </message>
+    <message>
+        <source>Paint over what shall be made anew.</source>
+        <translation>لوّن ما يُصنع من جديد.</translation>
+    </message>
+    <message>
+        <source>Eraser</source>
+        <translation>ممحاة</translation>
+    </message>
+    <message>
+        <source>Take paint off the mask.</source>
+        <translation>إزالة اللون عن القناع.</translation>
+    </message>
+    <message>
+        <source>Undo stroke</source>
+        <translation>تراجع عن ضربة</translation>
+    </message>
+    <message>
+        <source>Take the last stroke back.</source>
+        <translation>إلغاء آخر ضربة.</translation>
+    </message>
+    <message>
+        <source>Redo stroke</source>
+        <translation>إعادة الضربة</translation>
+    </message>
+    <message>
+        <source>Paint the stroke again.</source>
+        <translation>رسم الضربة مرة أخرى.</translation>
+    </message>
+    <message>
+        <source>Clear mask</source>
+        <translation>مسح القناع</translation>
+    </message>
+    <message>
+        <source>Take all paint away.</source>
+        <translation>إزالة كل اللون.</translation>
+    </message>
+    <message>
+        <source>Invert mask</source>
+        <translation>عكس القناع</translation>
+    </message>
+    <message>
+        <source>Swap what is painted and what is free.</source>
+        <translation>تبديل الملوّن بغير الملوّن.</translation>
+    </message>
+    <message>
+        <source>Remove the start picture</source>
+        <translation>إزالة صورة البداية</translation>
+    </message>
+    <message>
+        <source>Make the next picture from the prompt alone.</source>
+        <translation>صنع الصورة التالية من الوصف وحده.</translation>
+    </message>
+    <message>
+        <source>How much of the start picture is made anew: 0 keeps it, 1 ignores it.</source>
+        <translation>كم يُصنع من جديد من صورة البداية: 0 يبقيها، و1 يتجاهلها.</translation>
+    </message>
+    <message>
+        <source>Strength</source>
+        <translation>القوة</translation>
+    </message>
+    <message>
+        <source>The size of the brush; the keys [ and ] change it too.</source>
+        <translation>حجم الفرشاة؛ المفتاحان [ و] يغيّرانه أيضًا.</translation>
+    </message>
+    <message>
+        <source>Size of the brush</source>
+        <translation>حجم الفرشاة</translation>
+    </message>
+    <message>
+        <source>Start from</source>
+        <translation>البدء من</translation>
+    </message>
+</context>
+<context>
+    <name>StatusBar</name>
+    <message>
+        <source>Open the folder that pictures go to</source>
+        <translation>فتح المجلد الذي تذهب إليه الصور</translation>
+    </message>
+    <message>
+        <source>Ready</source>
+        <translation>جاهز</translation>
+    </message>
+    <message>
+        <source>Starting …</source>
+        <translation>البدء …</translation>
+    </message>
+    <message>
+        <source>Loading the model …</source>
+        <translation>تحميل النموذج …</translation>
+    </message>
+    <message>
+        <source>Reading the prompt …</source>
+        <translation>قراءة الوصف …</translation>
+    </message>
+    <message>
+        <source>Making the picture …</source>
+        <translation>صنع الصورة …</translation>
+    </message>
+    <message>
+        <source>Finishing the picture …</source>
+        <translation>إنهاء الصورة …</translation>
+    </message>
+    <message>
+        <source>Cancelled</source>
+        <translation>أُلغي</translation>
+    </message>
+    <message>
+        <source>Failed</source>
+        <translation>فشلت</translation>
+    </message>
+    <message numerus="yes">
+        <source>%n job(s) waiting</source>
+        <translation>
+            <numerusform>لا مهام تنتظر</numerusform>
+            <numerusform>مهمة واحدة تنتظر</numerusform>
+            <numerusform>مهمتان تنتظران</numerusform>
+            <numerusform>%n مهام تنتظر</numerusform>
+            <numerusform>%n مهمة تنتظر</numerusform>
+            <numerusform>%n مهمة تنتظر</numerusform>
+        </translation>
+    </message>
+    <message>
+        <source>queue paused</source>
+        <translation>قائمة الانتظار متوقفة</translation>
+    </message>
+    <message>
+        <source>Network off</source>
+        <translation>الشبكة مغلقة</translation>
+    </message>
+</context>
+<context>
+    <name>StepScrubber</name>
+    <message>
+        <source>Steps of the picture</source>
+        <translation>خطوات الصورة</translation>
+    </message>
+    <message>
+        <source>Drag back through how the picture formed. The arrow keys go step by step.</source>
+        <translation>اسحب عائدًا عبر تكوّن الصورة. أسهم لوحة المفاتيح تنتقل خطوة خطوة.</translation>
+    </message>
+</context>
+<context>
+    <name>cards</name>
+    <message>
+        <source>The classic: small, quick, with the largest choice of LoRAs and finetunes.</source>
+        <translation>الكلاسيكي: صغير وسريع، وله أوسع اختيار من LoRA والنماذج المضبوطة.</translation>
+    </message>
+    <message>
+        <source>Paints into a masked part of a picture so that it fits what is around.</source>
+        <translation>يرسم في جزء مقنّع من الصورة بحيث يلائم ما حوله.</translation>
+    </message>
+    <message>
+        <source>Changes a picture as a sentence tells it to, as in &apos;make it winter&apos;.</source>
+        <translation>يغيّر الصورة كما تقول له جملة، مثل «اجعلها شتاءً».</translation>
+    </message>
+    <message>
+        <source>A painterly model distilled to four steps: the best choice on a CPU.</source>
+        <translation>نموذج ذو طابع تصويري مقطَّر إلى أربع خطوات: أفضل اختيار على المعالج.</translation>
+    </message>
+    <message>
+        <source>A picture in one step, for trying ideas out; not for commercial use.</source>
+        <translation>صورة في خطوة واحدة لتجريب الأفكار؛ ليس للاستعمال التجاري.</translation>
+    </message>
+    <message>
+        <source>Larger pictures with more detail and a better ear for prompts.</source>
+        <translation>صور أكبر بتفاصيل أكثر وفهم أفضل للأوصاف.</translation>
+    </message>
+    <message>
+        <source>The second half of an XL picture: finer texture and cleaner edges.</source>
+        <translation>النصف الثاني من صورة XL: ملمس أدق وحواف أنظف.</translation>
+    </message>
+    <message>
+        <source>XL in one to four steps at 512 pixels; not for commercial use.</source>
+        <translation>XL في خطوة إلى أربع خطوات بحجم 512 بكسل؛ ليس للاستعمال التجاري.</translation>
+    </message>
+    <message>
+        <source>A LoRA that lets any XL model draw in four steps.</source>
+        <translation>LoRA تجعل أي نموذج XL يرسم في أربع خطوات.</translation>
+    </message>
+    <message>
+        <source>A LoRA that lets any 1.5 model draw in four to eight steps.</source>
+        <translation>LoRA تجعل أي نموذج 1.5 يرسم في أربع إلى ثماني خطوات.</translation>
+    </message>
+    <message>
+        <source>A smoother decoder for models of the 1.5 family: better eyes and hands.</source>
+        <translation>مفكك ترميز أنعم لنماذج عائلة 1.5: عيون وأيدٍ أفضل.</translation>
+    </message>
+    <message>
+        <source>The decoder of XL without black pictures in half precision.</source>
+        <translation>مفكك ترميز XL بلا صور سوداء بنصف الدقة.</translation>
+    </message>
+</context>
+<context>
+    <name>catalog</name>
+    <message>
+        <source>Steady and exact; the same seed keeps its composition when you change the number of steps.</source>
+        <translation>ثابت ودقيق؛ تحفظ البذرة نفسها تكوين الصورة حين تغيّر عدد الخطوات.</translation>
+    </message>
+    <message>
+        <source>Simple and fast; a good first choice.</source>
+        <translation>بسيط وسريع؛ اختيار أول جيد.</translation>
+    </message>
+    <message>
+        <source>Adds fresh noise at every step: soft, varied pictures that keep changing with more steps.</source>
+        <translation>يضيف ضوضاء جديدة عند كل خطوة: صور ناعمة متنوعة تظل تتغير مع خطوات أكثر.</translation>
+    </message>
+    <message>
+        <source>Sharp pictures in few steps; the best choice for most work.</source>
+        <translation>صور حادة في خطوات قليلة؛ الأفضل لمعظم العمل.</translation>
+    </message>
+    <message>
+        <source>Like DPM++ 2M with fresh noise at every step: more detail, and it needs more steps.</source>
+        <translation>مثل DPM++ 2M مع ضوضاء جديدة عند كل خطوة: تفاصيل أكثر، ويحتاج إلى خطوات أكثر.</translation>
+    </message>
+    <message>
+        <source>DPM++ 2M SDE with another second-order formula; a little softer.</source>
+        <translation>DPM++ 2M SDE بصيغة أخرى من الرتبة الثانية؛ أنعم قليلًا.</translation>
+    </message>
+    <message>
+        <source>Looks one step further back than DPM++ 2M; for 25 steps and more.</source>
+        <translation>ينظر إلى الخلف خطوة أبعد من DPM++ 2M؛ لـ 25 خطوة فأكثر.</translation>
+    </message>
+    <message>
+        <source>Rich detail with many steps; best with exponential or Karras sigmas and lower guidance.</source>
+        <translation>تفاصيل غنية بخطوات كثيرة؛ الأفضل مع سيغما أسية أو Karras وتوجيه أقل.</translation>
+    </message>
+    <message>
+        <source>Every second call refines the step before it; steadier than DPM++ 2M under strong guidance.</source>
+        <translation>كل استدعاء ثانٍ يصقل الخطوة قبله؛ أثبت من DPM++ 2M مع توجيه قوي.</translation>
+    </message>
+    <message>
+        <source>Fine, lively detail in few steps that cost twice as much each.</source>
+        <translation>تفاصيل دقيقة حية في خطوات قليلة تكلف كل منها الضعف.</translation>
+    </message>
+    <message>
+        <source>Corrects every step at no extra cost; good pictures from 8 steps on.</source>
+        <translation>يصحح كل خطوة بلا كلفة إضافية؛ صور جيدة من 8 خطوات فصاعدًا.</translation>
+    </message>
+    <message>
+        <source>UniPC with the formula that its paper prefers for very few steps without guidance.</source>
+        <translation>UniPC بالصيغة التي تفضلها ورقته لخطوات قليلة جدًّا بلا توجيه.</translation>
+    </message>
+    <message>
+        <source>Fast and smooth; an alternative to DPM++ 2M below 20 steps.</source>
+        <translation>سريع وناعم؛ بديل عن DPM++ 2M دون 20 خطوة.</translation>
+    </message>
+    <message>
+        <source>Euler with every step done twice: more exact, at twice the cost.</source>
+        <translation>Euler مع تنفيذ كل خطوة مرتين: أدق بضعف الكلفة.</translation>
+    </message>
+    <message>
+        <source>Looks ahead to the middle of every step; exact, at twice the cost.</source>
+        <translation>ينظر إلى منتصف كل خطوة قادمة؛ دقيق بضعف الكلفة.</translation>
+    </message>
+    <message>
+        <source>DPM2 with fresh noise at every step: sharp and varied, at twice the cost.</source>
+        <translation>DPM2 مع ضوضاء جديدة عند كل خطوة: حاد ومتنوع بضعف الكلفة.</translation>
+    </message>
+    <message>
+        <source>Goes on from the last four steps; smooth, but it needs 30 steps or more.</source>
+        <translation>يواصل من آخر أربع خطوات؛ ناعم لكنه يحتاج إلى 30 خطوة أو أكثر.</translation>
+    </message>
+    <message>
+        <source>Fresh noise while the picture takes shape and none for its detail; varied and clean.</source>
+        <translation>ضوضاء جديدة حين تتشكل الصورة وبلا ضوضاء لتفاصيلها؛ متنوع ونظيف.</translation>
+    </message>
+    <message>
+        <source>Pictures in 4 to 8 steps with a model or LoRA distilled for it; blurred with others.</source>
+        <translation>صور في 4 إلى 8 خطوات بنموذج أو LoRA مقطَّر له؛ ومشوشة مع غيره.</translation>
+    </message>
+    <message>
+        <source>Like LCM with more detail, for models and LoRAs distilled for it.</source>
+        <translation>مثل LCM بتفاصيل أكثر، للنماذج وLoRA المقطَّرة له.</translation>
+    </message>
+    <message>
+        <source>The first scheduler of Stable Diffusion, to make pictures of that time again.</source>
+        <translation>أول مُجدوِل لـ Stable Diffusion، لصنع صور ذلك الوقت مرة أخرى.</translation>
+    </message>
+    <message>
+        <source>The original slow sampler with fresh noise at every step; for study and comparison.</source>
+        <translation>آخذ العينات البطيء الأصلي بضوضاء جديدة عند كل خطوة؛ للدراسة والمقارنة.</translation>
+    </message>
+    <message>
+        <source>DDIM for programs that work on many timesteps at once; the same pictures.</source>
+        <translation>DDIM لبرامج تعمل على أزمنة كثيرة معًا؛ الصور نفسها.</translation>
+    </message>
+    <message>
+        <source>DDPM for programs that work on many timesteps at once.</source>
+        <translation>DDPM لبرامج تعمل على أزمنة كثيرة معًا.</translation>
+    </message>
+    <message>
+        <source>The usual choice for flow models.</source>
+        <translation>الاختيار المعتاد لنماذج التدفق.</translation>
+    </message>
+    <message>
+        <source>For flow models: every step done twice, more exact at twice the cost.</source>
+        <translation>لنماذج التدفق: كل خطوة تُنفذ مرتين، أدق بضعف الكلفة.</translation>
+    </message>
+    <message>
+        <source>For flow models that were distilled to a few steps.</source>
+        <translation>لنماذج التدفق التي قُطّرت إلى خطوات قليلة.</translation>
+    </message>
+    <message>
+        <source>Euler for models with the preconditioning of EDM.</source>
+        <translation>Euler لنماذج بتكييف EDM المسبق.</translation>
+    </message>
+    <message>
+        <source>DPM++ 2M for models with the preconditioning of EDM.</source>
+        <translation>DPM++ 2M لنماذج بتكييف EDM المسبق.</translation>
+    </message>
+    <message>
+        <source>DPM++ 2M SDE for the models of Stable Audio.</source>
+        <translation>DPM++ 2M SDE لنماذج Stable Audio.</translation>
+    </message>
+    <message>
+        <source>One to four steps, for models distilled by continuous-time consistency.</source>
+        <translation>خطوة إلى أربع خطوات، للنماذج المقطَّرة باتساق الزمن المستمر.</translation>
+    </message>
+    <message>
+        <source>One or two steps, for consistency models.</source>
+        <translation>خطوة أو خطوتان، لنماذج الاتساق.</translation>
+    </message>
+    <message>
+        <source>Fourth-order multistep for models of continuous time.</source>
+        <translation>متعدد الخطوات من الرتبة الرابعة لنماذج الزمن المستمر.</translation>
+    </message>
+    <message>
+        <source>The stochastic sampler of Karras et al. for variance-exploding score models.</source>
+        <translation>آخذ العينات العشوائي لـ Karras وزملائه لنماذج الدرجة ذات التباين المتفجر.</translation>
+    </message>
+    <message>
+        <source>Predictor and corrector for variance-exploding score models; slow, for study.</source>
+        <translation>متنبئ ومصحح لنماذج الدرجة ذات التباين المتفجر؛ بطيء، للدراسة.</translation>
+    </message>
+    <message>
+        <source>The reverse SDE of variance-preserving score models; slow, for study.</source>
+        <translation>المعادلة العكسية لنماذج الدرجة الحافظة للتباين؛ بطيء، للدراسة.</translation>
+    </message>
+    <message>
+        <source>DDPM as the prior and the decoders of Karlo were trained with.</source>
+        <translation>DDPM كما دُربت به سابقة Karlo ومفككات ترميزه.</translation>
+    </message>
+    <message>
+        <source>DDPM on continuous time, for Wuerstchen and Stable Cascade.</source>
+        <translation>DDPM على زمن مستمر، لـ Wuerstchen وStable Cascade.</translation>
+    </message>
+    <message>
+        <source>Steps over classes instead of numbers, for VQ-Diffusion.</source>
+        <translation>خطوات على أصناف بدل الأعداد، لـ VQ-Diffusion.</translation>
+    </message>
+    <message>
+        <source>Uncovers the masked elements it is surest of first, for aMUSEd.</source>
+        <translation>يكشف أولًا عن العناصر المقنّعة التي هو أوثق منها، لـ aMUSEd.</translation>
+    </message>
+    <message>
+        <source>Fills a masked part with a model that was never trained for it, going back and forth.</source>
+        <translation>يملأ جزءًا مقنّعًا بنموذج لم يُدرب على ذلك، ذهابًا وإيابًا.</translation>
+    </message>
+    <message>
+        <source>Turns a picture back into the noise that DDIM would make it from.</source>
+        <translation>يعيد الصورة إلى الضوضاء التي كان DDIM سيصنعها منها.</translation>
+    </message>
+    <message>
+        <source>Turns a picture back into the noise that DPM++ 2M would make it from.</source>
+        <translation>يعيد الصورة إلى الضوضاء التي كان DPM++ 2M سيصنعها منها.</translation>
+    </message>
+    <message>
+        <source>Default</source>
+        <translation>الافتراضي</translation>
+    </message>
+    <message>
+        <source>The spacing that the model was made with.</source>
+        <translation>التباعد الذي صُنع به النموذج.</translation>
+    </message>
+    <message>
+        <source>Karras</source>
+        <translation>Karras</translation>
+    </message>
+    <message>
+        <source>Small steps at the end, where fine detail forms; often better below 20 steps.</source>
+        <translation>خطوات صغيرة في النهاية حيث تتكون التفاصيل الدقيقة؛ أفضل غالبًا دون 20 خطوة.</translation>
+    </message>
+    <message>
+        <source>Exponential</source>
+        <translation>أسي</translation>
+    </message>
+    <message>
+        <source>Noise falls by the same factor at every step; smooth pictures with few steps.</source>
+        <translation>تهبط الضوضاء بالنسبة نفسها عند كل خطوة؛ صور ناعمة بخطوات قليلة.</translation>
+    </message>
+    <message>
+        <source>Beta</source>
+        <translation>بيتا</translation>
+    </message>
+    <message>
+        <source>Small steps at the start and at the end.</source>
+        <translation>خطوات صغيرة في البداية وفي النهاية.</translation>
+    </message>
+</context>
+<context>
+    <name>edit</name>
+    <message>
+        <source>The pasted text has {length} characters; a prompt takes at most {most}, so paste less.</source>
+        <translation>في النص الملصق {length} حرفًا؛ يسع الوصف {most} حرفًا على الأكثر، فالصق أقل.</translation>
+    </message>
+</context>
+<context>
+    <name>library</name>
+    <message>
+        <source>Model</source>
+        <translation>النموذج</translation>
+    </message>
+    <message>
+        <source>LoRA</source>
+        <translation>LoRA</translation>
+    </message>
+    <message>
+        <source>Embedding</source>
+        <translation>تضمين</translation>
+    </message>
+    <message>
+        <source>Autoencoder</source>
+        <translation>مرمّز ذاتي</translation>
+    </message>
+    <message>
+        <source>ControlNet</source>
+        <translation>ControlNet</translation>
+    </message>
+    <message>
+        <source>U-Net</source>
+        <translation>U-Net</translation>
+    </message>
+    <message>
+        <source>Text encoder</source>
+        <translation>مرمّز نصوص</translation>
+    </message>
+    <message>
+        <source>Upscaler</source>
+        <translation>مكبّر</translation>
+    </message>
+    <message>
+        <source>Helper</source>
+        <translation>مساعد</translation>
+    </message>
+    <message>
+        <source>Damaged</source>
+        <translation>تالف</translation>
+    </message>
+    <message>
+        <source>Unknown kind</source>
+        <translation>نوع غير معروف</translation>
+    </message>
+    <message>
+        <source>any family</source>
+        <translation>أي عائلة</translation>
+    </message>
+    <message>
+        <source>unknown size</source>
+        <translation>حجم غير معروف</translation>
+    </message>
+    <message>
+        <source>{number} GB</source>
+        <translation>{number} غيغابايت</translation>
+    </message>
+    <message>
+        <source>{number} MB</source>
+        <translation>{number} ميغابايت</translation>
+    </message>
+    <message>
+        <source>{number} kB</source>
+        <translation>{number} كيلوبايت</translation>
+    </message>
+    <message>
+        <source>{number} bytes</source>
+        <translation>{number} بايت</translation>
+    </message>
+</context>
+<context>
+    <name>remedies</name>
+    <message>
+        <source>Use the embedded model</source>
+        <translation>استعمال النموذج المضمّن</translation>
+    </message>
+    <message>
+        <source>Use the model&apos;s own settings</source>
+        <translation>استعمال إعدادات النموذج نفسه</translation>
+    </message>
+    <message>
+        <source>Try again</source>
+        <translation>إعادة المحاولة</translation>
+    </message>
+    <message>
+        <source>Try at half the size</source>
+        <translation>المحاولة بنصف الحجم</translation>
+    </message>
+    <message>
+        <source>Use the processor</source>
+        <translation>استعمال المعالج</translation>
+    </message>
+    <message>
+        <source>The folder {folder} cannot be made ({reason}); choose another.</source>
+        <translation>تعذر إنشاء المجلد {folder} ‏({reason})؛ اختر غيره.</translation>
+    </message>
+    <message>
+        <source>Choose another …</source>
+        <translation>اختيار غيره …</translation>
+    </message>
+    <message>
+        <source>Make the folder</source>
+        <translation>إنشاء المجلد</translation>
+    </message>
+    <message>
+        <source>Show the report</source>
+        <translation>إظهار التقرير</translation>
+    </message>
+</context>
 </TS>
