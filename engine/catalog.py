@@ -274,27 +274,51 @@ def read_model(folder: Path) -> ModelInfo:
     """
     if not folder.is_dir():
         raise MissingFile(f"The model folder {folder} does not exist; check the path given with --model.")
-    index = read_json(folder / "model_index.json")
+    card_path = folder / "sfumato.json"
+    return info_of(
+        folder,
+        index=read_json(folder / "model_index.json"),
+        card=read_json(card_path) if card_path.exists() else {},
+        vae=read_json(folder / "vae" / "config.json"),
+        unet=read_json(folder / "unet" / "config.json"),
+        scheduler=read_json(folder / "scheduler" / "scheduler_config.json"),
+    )
+
+
+def info_of(
+    location: Path,
+    *,
+    index: dict[str, Any],
+    card: dict[str, Any],
+    vae: dict[str, Any],
+    unet: dict[str, Any],
+    scheduler: dict[str, Any],
+) -> ModelInfo:
+    """What the configurations of the model at `location` say, and its `card` before them; errors as of `read_model`."""
     class_name = index.get("_class_name")
     if not any(class_name in (family.pipeline, *family.others) for family in FAMILIES):
         known = ", ".join(dict.fromkeys(name for family in FAMILIES for name in (family.pipeline, *family.others)))
-        raise UnknownName(f"The model in {folder} is of the kind {class_name!r}; choose one of a known kind: {known}.")
-    card_path = folder / "sfumato.json"
-    card = read_json(card_path) if card_path.exists() else {}
+        raise UnknownName(
+            f"The model in {location} is of the kind {class_name!r}; choose one of a known kind: {known}."
+        )
     try:
-        return _model_info(folder.resolve(), index, card)
+        return _model_info(location.resolve(), index, card, vae, unet, scheduler)
     except InvalidValue as error:
-        raise ConfigError(f"{card_path} has a wrong value: {error}") from error
+        raise ConfigError(f"{location / 'sfumato.json'} has a wrong value: {error}") from error
 
 
-def _model_info(folder: Path, index: dict[str, Any], card: dict[str, Any]) -> ModelInfo:
-    vae = read_json(folder / "vae" / "config.json")
-    unet = read_json(folder / "unet" / "config.json")
+def _model_info(
+    folder: Path,
+    index: dict[str, Any],
+    card: dict[str, Any],
+    vae: dict[str, Any],
+    unet: dict[str, Any],
+    scheduler_config: dict[str, Any],
+) -> ModelInfo:
     multiple = 2 ** (len(vae.get("block_out_channels", ())) - 1) if vae.get("block_out_channels") else 8
     sample_size = unet.get("sample_size") or 64
     sides = sample_size if isinstance(sample_size, list) else [sample_size, sample_size]
     height, width = (int(side) * multiple for side in sides)
-    scheduler_config = read_json(folder / "scheduler" / "scheduler_config.json")
     family, variant = family_of(str(index.get("_class_name")), index, unet, int(vae.get("latent_channels", 4)))
     fast = fast_kind(str(card.get("name", folder.name)), scheduler_config) if family.name != "lcm" else ""
     steps, guidance = FAST.get(fast, (family.steps, family.guidance_scale))

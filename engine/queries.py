@@ -76,16 +76,29 @@ def count_tokens(model: str, text: str, syntax: str = "a1111") -> TokenCount:
 
 @functools.lru_cache(maxsize=4)
 def _tokenizer(location: Path) -> CLIPTokenizer:
-    from engine.prompts.tokenizer import CLIPTokenizer
-    from engine.resources_path import resource
-
     if location.is_dir():
-        for subfolder in ("tokenizer", "tokenizer_2"):
-            if (location / subfolder).is_dir():
-                return CLIPTokenizer.from_pretrained(location, subfolder)
-        raise InvalidValue(f"The model in {location} has no tokenizer of CLIP's kind; its prompts cannot be counted.")
+        return _tokenizer_in(location)
+    from engine.formats.read import read_header
+    from engine.loading.clip_vocabulary import clip_merges, clip_vocabulary
+    from engine.loading.own_configuration import read_own, unpacked
+    from engine.prompts.tokenizer import CLIPTokenizer
+
+    own = read_own(read_header(location).metadata)
+    if own is not None:
+        with unpacked(own) as folder:
+            return _tokenizer_in(folder)
     # A checkpoint of one file has none of its own: all of them take CLIP's.
-    return CLIPTokenizer.from_pretrained(resource() / "tokenizers" / "clip")
+    merges = clip_merges()
+    return CLIPTokenizer(clip_vocabulary(merges), merges)
+
+
+def _tokenizer_in(folder: Path) -> CLIPTokenizer:
+    from engine.prompts.tokenizer import CLIPTokenizer
+
+    for subfolder in ("tokenizer", "tokenizer_2"):
+        if (folder / subfolder).is_dir():
+            return CLIPTokenizer.from_pretrained(folder, subfolder)
+    raise InvalidValue(f"The model in {folder} has no tokenizer of CLIP's kind; its prompts cannot be counted.")
 
 
 def _ends(tokenizer: CLIPTokenizer, text: str, syntax: str) -> Iterator[int]:
@@ -112,11 +125,9 @@ def scheduler_config(info: ModelInfo) -> dict[str, Any]:
     """The configuration of the scheduler that a model came with."""
     if info.folder.is_dir():
         return read_json(info.folder / SCHEDULER_CONFIG)
-    from engine.loading import detect
-    from engine.loading.configurations import family_configuration
+    from engine.loading.info import scheduler_of
 
-    found = detect(info.folder)
-    return family_configuration(found.family, found.variant, found.prediction)["scheduler"]
+    return scheduler_of(info.folder)
 
 
 def make_scheduler(name: str, sigma_schedule: str, config: Any) -> Any:

@@ -8,12 +8,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from engine.catalog import ModelInfo, model_folder, read_model
+from engine.catalog import ModelInfo
 from engine.cli.interrupt import Interrupt, cancel_on_interrupt
 from engine.cli.schedulers import Choice, fitting
 from engine.errors import KnownError
 from engine.messages import GenerateRequest, ImageDone, JobCancelled, JobFailed
 from engine.pictures import check_target
+from engine.queries import model_info
 from engine.runner import Runner
 from engine.warmup import start_importing_torch
 
@@ -42,8 +43,7 @@ def compare_schedulers(chosen: Sequence[Choice], comparison: Comparison, *, ever
         KnownError: the model cannot be read, or the sheet not be written.
     """
     check_target(comparison.out, "replace" if comparison.overwrite else "fail")
-    folder = Path(comparison.model).expanduser()
-    info = read_model(folder if folder.exists() else model_folder(comparison.model))
+    info = model_info(comparison.model)
     choices = fitting(chosen, info.prediction) if everything else list(chosen)
     for entry, sigma_schedule in choices:
         info.check_scheduler(entry.name, sigma_schedule)

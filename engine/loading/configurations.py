@@ -10,7 +10,9 @@ from engine.errors import UnknownName
 from engine.resources_path import resource
 
 FAMILIES = ("stable-diffusion", "stable-diffusion-2", "stable-diffusion-xl", "stable-diffusion-xl-refiner")
-PREDICTIONS = ("epsilon", "v")
+# Our word -> the scheduler's.
+PREDICTION_TYPES: Mapping[str, str] = {"epsilon": "epsilon", "v": "v_prediction"}
+PREDICTIONS = tuple(PREDICTION_TYPES)
 
 
 def family_configuration(family: str, variant: str = "", prediction: str = "") -> dict[str, Any]:
@@ -18,7 +20,8 @@ def family_configuration(family: str, variant: str = "", prediction: str = "") -
 
     Raises `UnknownName` for a family, variant or prediction that is not shipped; the text lists those that are.
     """
-    family = "stable-diffusion" if family == "lcm" else family
+    if family == "lcm":  # a family of its own where tasks are chosen; its networks are those of Stable Diffusion
+        family, variant = "stable-diffusion", variant or "lcm"
     if family not in FAMILIES:
         raise UnknownName(f"The family {family!r} is unknown; choose one of {', '.join(FAMILIES)}.")
     content = json.loads(resource("configs", f"{family}.json").read_text(encoding="utf-8"))
@@ -26,11 +29,16 @@ def family_configuration(family: str, variant: str = "", prediction: str = "") -
     if variant and variant not in variants:
         known = ", ".join(variants) or "none"
         raise UnknownName(f"The family {family} has no variant {variant!r}; it has {known}.")
-    if prediction and prediction not in PREDICTIONS:
-        raise UnknownName(f"The prediction {prediction!r} is unknown; choose one of {', '.join(PREDICTIONS)}.")
+    check_prediction(prediction)
     for changes in (predictions.get(prediction), variants.get(variant)):
         content = _merged(content, changes or {})
     return content
+
+
+def check_prediction(prediction: str) -> None:
+    """Raise `UnknownName` unless `prediction` is one of `PREDICTIONS`, or "" for what the file says."""
+    if prediction and prediction not in PREDICTIONS:
+        raise UnknownName(f"The prediction {prediction!r} is unknown; choose one of {', '.join(PREDICTIONS)}.")
 
 
 def _merged(content: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:

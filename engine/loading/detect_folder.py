@@ -10,7 +10,7 @@ from engine.errors import KnownError, MissingFile
 from engine.files import read_json
 from engine.formats.read import WEIGHT_SUFFIXES, read_header
 from engine.loading.detection import Detected, detect_header, precision_of
-from engine.loading.families import LABELS, PIPELINES, VARIANTS
+from engine.loading.families import LABELS, LATENT_CHANNELS, PIPELINES, VARIANTS
 
 INDEX_NAME = "model_index.json"
 _NETWORKS = ("unet", "vae", "text_encoder", "text_encoder_2")
@@ -76,12 +76,14 @@ def _pipeline(path: Path, index: dict[str, Any]) -> Detected:
     unet = _optional(path / "unet" / "config.json")
     scheduler = _optional(path / "scheduler" / "scheduler_config.json")
     family = _family(family, unet, index)
+    beside = unet.get("in_channels", LATENT_CHANNELS) - unet.get("out_channels", LATENT_CHANNELS)
+    distilled = "lcm" if unet.get("time_cond_proj_dim") else ""
     prediction = {"v_prediction": "v", "epsilon": "epsilon"}.get(scheduler.get("prediction_type", "epsilon"), "")
     return Detected(
         path=path,
         kind="checkpoint",
         family=family,
-        variant=variant or VARIANTS.get(unet.get("in_channels", 4), ""),
+        variant=variant or VARIANTS.get(beside, "") or distilled,
         prediction=prediction,
         zero_snr=bool(scheduler.get("rescale_betas_zero_snr")),
         precision=precision,

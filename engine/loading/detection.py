@@ -21,8 +21,10 @@ from engine.loading.families import (
     ADAPTER_WORDS,
     ARCHITECTURES,
     BARE_PREFIXES,
+    GUIDANCE_EMBEDDINGS,
     HELPERS,
     LABELS,
+    LATENT_CHANNELS,
     NOT_YET,
     TEXT_LAYOUTS,
     TEXT_PREFIXES,
@@ -32,6 +34,7 @@ from engine.loading.families import (
     VAE_PREFIXES,
     VARIANTS,
 )
+from engine.loading.own_configuration import KEY, read_own
 
 Kind = Literal["checkpoint", "unet", "vae", "text_encoder", "lora", "embedding", "controlnet", "helper", "unknown"]
 Layout = Literal[
@@ -113,7 +116,8 @@ def detect_header(header: Header) -> Detected:
             break
     else:
         found = Detected(path=header.path, kind="unknown", supported=False, reason=_why_unknown(header))
-    return replace(found, metadata=header.metadata, precision=found.precision or precision_of(header.tensors))
+    metadata = {key: text for key, text in header.metadata.items() if key != KEY}
+    return replace(found, metadata=metadata, precision=found.precision or precision_of(header.tensors))
 
 
 def _why_unknown(header: Header) -> str:
@@ -175,6 +179,7 @@ class _UNet:
     prefix: str
     layout: Layout
     channels: int
+    latents: int
     context: int
     added: int
     classes: bool
@@ -184,7 +189,7 @@ class _UNet:
 def _unet(tensors: Tensors) -> _UNet | None:
     prefix = _prefix(tensors, UNET_PREFIXES, ("input_blocks.0.0.weight", "time_embed.0.weight", "out.2.weight"))
     layout: Layout = "original"
-    names = ("input_blocks.0.0.weight", "label_emb.0.0.weight", "label_emb.weight", "time_embed.cond_proj.weight")
+    names = ("input_blocks.0.0.weight", "label_emb.0.0.weight", "label_emb.weight", "out.2.weight")
     if prefix is None:
         prefix = _prefix(
             tensors, UNET_PREFIXES, ("conv_in.weight", "time_embedding.linear_1.weight", "conv_out.weight")
@@ -194,24 +199,26 @@ def _unet(tensors: Tensors) -> _UNet | None:
             "conv_in.weight",
             "add_embedding.linear_1.weight",
             "class_embedding.weight",
-            "time_embedding.cond_proj.weight",
+            "conv_out.weight",
         )
     if prefix is None:
         return None
-    first, added = tensors[prefix + names[0]], tensors.get(prefix + names[1])
+    first, last = tensors[prefix + names[0]], tensors[prefix + names[3]]
+    added = tensors.get(prefix + names[1])
     context = next(
         (s.shape[1] for name, s in tensors.items() if name.endswith("attn2.to_k.weight") and len(s.shape) == 2), 0
     )
-    if len(first.shape) != 4 or not context:
+    if len(first.shape) != 4 or not last.shape or not context:
         return None
     return _UNet(
         prefix,
         layout,
         first.shape[1],
+        last.shape[0],
         context,
         added.shape[1] if added is not None and len(added.shape) == 2 else 0,
         prefix + names[2] in tensors,
-        prefix + names[3] in tensors,
+        any(prefix + name in tensors for name in GUIDANCE_EMBEDDINGS),
     )
 
 
@@ -355,9 +362,11 @@ def _look_for_model(header: Header) -> Detected | None:
     )
     layouts = (family for prefixes, family in TEXT_LAYOUTS if prefixes <= set(encoders))
     family = shape.family if shape is not None else next(layouts, "")
-    variant = VARIANTS.get(unet.channels)
-    if not family or variant is None:
-        said = f"an input of {unet.channels} channels, prompts of {unet.context} numbers"
+    variant = VARIANTS.get(unet.channels - unet.latents)
+    # No published model has latents of other widths: only a header that brings the configuration makes it known.
+    strange = unet.latents != LATENT_CHANNELS and read_own(header.metadata) is None
+    if not family or variant is None or strange:
+        said = f"an input of {unet.channels} channels, latents of {unet.latents}, prompts of {unet.context} numbers"
         reason = f"Its U-Net ({said}) is that of no model known here; name its type to load it all the same."
         return Detected(path=header.path, kind="unknown", layout=unet.layout, supported=False, reason=reason)
     prediction, zero_snr = _prediction(header, family, variant)

@@ -46,8 +46,13 @@ UNET_SHAPES = (
     UNetShape("stable-diffusion-xl", 2048, added=2816),
     UNetShape("stable-diffusion-xl-refiner", 1280, added=2560),
 )
-# Channels of the first convolution: the noisy latents, and what stands beside them.
-VARIANTS: Mapping[int, str] = {4: "", 5: "depth", 7: "upscale", 8: "edit", 9: "inpaint"}
+# Channels of the first convolution beside those of the noisy latents.
+VARIANTS: Mapping[int, str] = {0: "", 1: "depth", 3: "upscale", 4: "edit", 5: "inpaint"}
+# Channels of the latents in all families.
+LATENT_CHANNELS = 4
+# The layer that only models distilled with an embedding of the guidance have (LCM, https://arxiv.org/abs/2310.04378).
+# The original layout knows no such layer: programs that write it leave the name of Diffusers, or shorten it.
+GUIDANCE_EMBEDDINGS = ("time_embedding.cond_proj.weight", "time_embed.cond_proj.weight")
 # Which text encoders stand in the file, where the U-Net's lengths are of no known model (a small one).
 TEXT_LAYOUTS: tuple[tuple[frozenset[str], str], ...] = (
     (frozenset({"conditioner.embedders.0.transformer.", "conditioner.embedders.1.model."}), "stable-diffusion-xl"),
@@ -183,7 +188,6 @@ LABELS: Mapping[str, str] = {
     "stable-diffusion-2": "Stable Diffusion 2",
     "stable-diffusion-xl": "Stable Diffusion XL",
     "stable-diffusion-xl-refiner": "Stable Diffusion XL refiner",
-    "lcm": "Latent Consistency Model",
 }
 # Pipeline of `model_index.json` -> family, variant.
 PIPELINES: Mapping[str, tuple[str, str]] = {
@@ -198,6 +202,6 @@ PIPELINES: Mapping[str, tuple[str, str]] = {
     "StableDiffusionXLImg2ImgPipeline": ("stable-diffusion-xl", ""),
     "StableDiffusionXLInpaintPipeline": ("stable-diffusion-xl", ""),
     "StableDiffusionXLInstructPix2PixPipeline": ("stable-diffusion-xl", "edit"),
-    "LatentConsistencyModelPipeline": ("lcm", ""),
-    "LatentConsistencyModelImg2ImgPipeline": ("lcm", ""),
+    "LatentConsistencyModelPipeline": ("stable-diffusion", "lcm"),
+    "LatentConsistencyModelImg2ImgPipeline": ("stable-diffusion", "lcm"),
 }

@@ -6,10 +6,14 @@ import re
 from pathlib import Path
 from typing import Any
 
-from engine.catalog import FAST, ModelInfo, family_of, fast_kind, find_scheduler, read_model, tasks_of
+from engine.catalog import FAST, ModelInfo, family_of, fast_kind, find_scheduler, info_of, read_model, tasks_of
 from engine.errors import UnknownName
-from engine.loading.configurations import family_configuration
+from engine.formats.read import read_header
+from engine.loading.configurations import PREDICTION_TYPES, check_prediction, family_configuration
 from engine.loading.detection import Detected, detect
+from engine.loading.own_configuration import CARD_NAME, INDEX_NAME, Texts, json_of, read_own
+
+_SCHEDULER = "scheduler/scheduler_config.json"
 
 
 def model_info(
@@ -27,12 +31,33 @@ def model_info(
     found = detect(path)
     if not family and (found.kind not in ("checkpoint", "unet") or not found.supported):
         raise UnknownName(f"{path} cannot be run as a model. {found.reason}")
-    return _of_file(
+    variant = found.variant if variant is None else variant
+    own = read_own(read_header(path).metadata)
+    if own is not None and (family or found.family, variant) == (found.family, found.variant):
+        return _of_own(path, found.metadata.get("modelspec.title") or path.stem, own, prediction)
+    return _of_file(path, found, family or found.family, variant, prediction or found.prediction)
+
+
+def scheduler_of(location: Path) -> dict[str, Any]:
+    """The configuration of the scheduler that the file at `location` comes with; errors as of `model_info`."""
+    found = detect(location)
+    own = read_own(read_header(location).metadata)
+    if own is not None:
+        return json_of(own, _SCHEDULER)
+    return family_configuration(found.family, found.variant, found.prediction)["scheduler"]
+
+
+def _of_own(path: Path, name: str, own: Texts, prediction: str | None) -> ModelInfo:
+    """What the configurations in the file's own header say."""
+    check_prediction(prediction or "")
+    changes = {"prediction_type": PREDICTION_TYPES[prediction]} if prediction else {}
+    return info_of(
         path,
-        found,
-        family or found.family,
-        found.variant if variant is None else variant,
-        prediction or found.prediction,
+        index=json_of(own, INDEX_NAME),
+        card={"name": name, **json_of(own, CARD_NAME)},
+        vae=json_of(own, "vae/config.json"),
+        unet=json_of(own, "unet/config.json"),
+        scheduler=json_of(own, _SCHEDULER) | changes,
     )
 
 

@@ -16,7 +16,15 @@ from engine.weights import Entry
 
 Entries = dict[str, Entry]
 
-_UNET_ROOTS = ("input_blocks.", "middle_block.", "output_blocks.", "time_embed.", "label_emb.", "out.")
+_UNET_ROOTS = (
+    "input_blocks.",
+    "middle_block.",
+    "output_blocks.",
+    "time_embed.",
+    "time_embedding.",
+    "label_emb.",
+    "out.",
+)
 _UNET_NEW = (
     "down_blocks.",
     "mid_block.",

@@ -6,11 +6,12 @@ made, and the key maps say where their tensors lie. Pickled files are converted 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Generator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 
 import torch
 from torch import nn
@@ -19,8 +20,9 @@ from engine.errors import InvalidValue, MissingFile, UnknownName, WeightsMismatc
 from engine.files import read_json
 from engine.formats.header import Header
 from engine.loading import layouts, shapes
-from engine.loading.configurations import family_configuration
+from engine.loading.configurations import check_prediction, family_configuration
 from engine.loading.detection import Detected, detect_header, text_encoders
+from engine.loading.own_configuration import Texts, json_of, read_own, unpacked
 from engine.loading.quantised import is_packed, keep_packed
 from engine.models.autoencoder_kl import AutoencoderKL
 from engine.models.base import ModelMixin
@@ -37,6 +39,7 @@ CLASSES: Mapping[str, type[ModelMixin]] = {
     "CLIPTextModelWithProjection": CLIPTextModelWithProjection,
 }
 _PART_CLASSES = {"unet": "UNet2DConditionModel", "vae": "AutoencoderKL"}
+Model = TypeVar("Model", bound=ModelMixin)
 
 
 @dataclass(frozen=True)
@@ -65,6 +68,7 @@ class ModelFile:
         path: the file that was asked for; `header.path` is its conversion if it is a pickle.
         detected: what it is, with the user's word for family, variant and prediction.
         configuration: of the family, see `family_configuration`.
+        own: the configurations that the header brings, None if it brings none or the user says another type.
     """
 
     def __init__(self, path: Path, options: FileOptions = FileOptions()) -> None:  # noqa: B008 - frozen
@@ -76,8 +80,11 @@ class ModelFile:
             found, path=path, **cast("Any", {key: value for key, value in given.items() if value is not None})
         )
         self._check(found)
+        as_found = (self.detected.family, self.detected.variant) == (found.family, found.variant)
+        self.own: Texts | None = read_own(self.header.metadata) if as_found and options.config is None else None
 
     def _check(self, found: Detected) -> None:
+        check_prediction(self.options.prediction or "")
         if found.kind in ("lora", "embedding", "controlnet", "helper"):
             raise InvalidValue(f"{self.path} cannot be loaded as a model. {found.reason}")
         if not found.supported and not self.options.family and self.options.config is None:
@@ -88,6 +95,22 @@ class ModelFile:
         """Of the family, variant and prediction."""
         found = self.detected
         return family_configuration(found.family or "stable-diffusion", found.variant, found.prediction)
+
+    @contextmanager
+    def config_folder(self) -> Generator[Path | None]:
+        """The folder whose configurations belong to the file: the user's, or one with those that its header brings."""
+        if self.own is None:
+            yield self.options.config
+            return
+        with unpacked(self.own) as folder:
+            yield folder
+
+    def _config_of(self, part: str) -> dict[str, Any] | None:
+        """What the user's folder, or the header, says of one network."""
+        folder = self.options.config
+        if folder is not None:
+            return read_json((folder / part if (folder / part).is_dir() else folder) / "config.json")
+        return None if self.own is None else json_of(self.own, f"{part}/config.json") or None
 
     def settle_prediction(self, prediction: str) -> None:
         """Take the model to predict this, which its file did not say."""
@@ -131,10 +154,8 @@ class ModelFile:
 
     def part_config(self, part: str, entries: Mapping[str, Entry]) -> tuple[type[ModelMixin], dict[str, Any]]:
         """Class and configuration of one network."""
-        folder = self.options.config
-        if folder is not None:
-            path = folder / part if (folder / part).is_dir() else folder
-            config = read_json(path / "config.json")
+        config = self._config_of(part)
+        if config is not None:
             return self._class(part, config), text_part(config)
         base = self.configuration.get(part)
         if base is None:
@@ -201,3 +222,20 @@ def fitted(model: nn.Module, entries: Mapping[str, Entry]) -> dict[str, Entry]:
 def load_model(path: Path | str, part: str, **options: Any) -> ModelMixin:
     """One network (`unet`, `vae`, `text_encoder`, `text_encoder_2`) of the file `path`; options as of `FileOptions`."""
     return ModelFile(Path(path), FileOptions(**options)).load(part)
+
+
+def load_network(path: Path, cls: type[Model], config: Path | None = None, dtype: torch.dtype | None = None) -> Model:
+    """The network of the class `cls` in the file `path`; `config` is a folder with its `config.json`.
+
+    Raises `UnknownName` for a class that is not loaded from one file, and else as `ModelFile`.
+    """
+    if cls.__name__ not in CLASSES:
+        raise UnknownName(f"A {cls.__name__} is not loaded from one file; choose one of {', '.join(CLASSES)}.")
+    file = ModelFile(path, FileOptions(config=config, dtype=dtype))
+    own = [part for part, name in _PART_CLASSES.items() if name == cls.__name__]
+    names = own or ["text_encoder", "text_encoder_2"]
+    for name in names:
+        entries = file.part_entries(name)
+        if entries and (len(names) == 1 or file.part_config(name, entries)[0] is cls):
+            return cast("Model", file.load(name))
+    raise MissingFile(f"{path} holds no {cls.__name__}; choose another file.")

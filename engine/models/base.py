@@ -75,6 +75,28 @@ class ModelMixin(nn.Module, ConfigMixin):
         return model.eval()
 
     @classmethod
+    def from_single_file(
+        cls,
+        path: str | Path,
+        config: str | Path | None = None,
+        subfolder: str | None = None,
+        torch_dtype: torch.dtype | None = None,
+        dtype: torch.dtype | None = None,
+        local_files_only: bool = True,
+    ) -> Self:
+        """Load the network of this class out of the file `path`: a whole checkpoint, or a file of it alone.
+
+        The file may be of any known format; of the original layout U-Nets, autoencoders and CLIP's text encoders are
+        known. `config` is a folder (or its `subfolder`) whose `config.json` counts against what header and shapes say.
+        `local_files_only` is there because guides say it: nothing is ever downloaded here. Precision is as for
+        `from_pretrained`, and so are the errors; `UnknownName` where this class is not loaded from one file.
+        """
+        from engine.loading.single_file import load_network  # above this module; nothing but this call needs it
+
+        folder = None if config is None else Path(config) / (subfolder or "")
+        return load_network(Path(path), cls, folder, dtype or torch_dtype)
+
+    @classmethod
     def _file_names(cls, safe: bool = True) -> tuple[str, str]:
         """Return the names that the weights may have, the wanted format first."""
         safetensors, pickled = cls.weights_name + SAFETENSORS, cls.pickled_name + PICKLED

@@ -13,9 +13,11 @@ import torch
 from torch import Tensor, nn
 
 from engine.errors import InvalidValue
-from engine.loading.detection import Detected, detect
+from engine.files import write_json
+from engine.formats.read import read_header
 from engine.loading.families import LABELS
 from engine.loading.keymaps.checkpoint import TEXT_PLACES, original_tensors
+from engine.loading.own_configuration import CARD_NAME, INDEX_NAME, KEY, read_own, to_text
 from engine.pipelines.base import DiffusionPipeline
 from engine.pipelines.single_file import load_pipeline
 from engine.weights import write_safetensors
@@ -36,6 +38,8 @@ _ARCHITECTURES: Mapping[str, str] = {
 }
 _IMPLEMENTATION = "https://github.com/Stability-AI/generative-models"
 _NETWORKS = ("unet", "vae", "text_encoder", "text_encoder_2")
+# Parts without weights, which the header of a file brings along.
+_SMALL_PARTS = ("scheduler", "low_res_scheduler", "tokenizer", "tokenizer_2")
 
 
 def convert_model(
@@ -60,23 +64,34 @@ def convert_model(
         raise InvalidValue(f"{target} is there already; choose another name, or move it away.")
     dtype = PRECISIONS[precision]
     loaded = torch.float16 if dtype.itemsize == 1 else dtype
-    found = detect(source)
+    metadata = {} if source.is_dir() else read_header(source).metadata
+    card = _card(source, metadata)
     pipeline = load_pipeline(source, dtype=loaded, keep_packed=False, **options)
     if target.suffix == ".safetensors":
-        save_single_file(pipeline, target, dtype, title=title or source.stem, found=found)
+        save_single_file(pipeline, target, dtype, title=title or source.stem, metadata=metadata, card=card)
     elif dtype.itemsize == 1:
         raise InvalidValue(f"A folder cannot be in {precision}; choose float16, or a target that ends in .safetensors.")
     else:
-        save_folder(pipeline, target)
+        save_folder(pipeline, target, card)
     return target
 
 
-def save_folder(pipeline: DiffusionPipeline, target: Path) -> None:
-    """Write the pipeline as a folder, which appears when it is whole."""
+def _card(source: Path, metadata: Mapping[str, str]) -> str:
+    """What the model's own card says (`sfumato.json`: name, best settings), "" without one."""
+    path = source / CARD_NAME
+    if path.is_file():
+        return path.read_text(encoding="utf-8")
+    return (read_own(metadata) or {}).get(CARD_NAME, "")
+
+
+def save_folder(pipeline: DiffusionPipeline, target: Path, card: str = "") -> None:
+    """Write the pipeline, and its `card` if it has one, as a folder, which appears when it is whole."""
     target.parent.mkdir(parents=True, exist_ok=True)
     temporary = Path(tempfile.mkdtemp(prefix=f".{target.name}.", suffix=".tmp", dir=target.parent))
     try:
         pipeline.save_pretrained(temporary)
+        if card:
+            (temporary / CARD_NAME).write_text(card, encoding="utf-8")
         temporary.chmod(0o755)
         temporary.rename(target)
     finally:
@@ -89,9 +104,14 @@ def save_single_file(
     dtype: torch.dtype | None = None,
     *,
     title: str = "",
-    found: Detected | None = None,
+    metadata: Mapping[str, str] | None = None,
+    card: str = "",
 ) -> None:
-    """Write the networks of `pipeline` into one safetensors file of the original layout, with a modelspec header."""
+    """Write the networks of `pipeline` into one safetensors file of the original layout.
+
+    Its header has `metadata`, what modelspec asks for, and the configurations of all parts, so that the way back leads
+    to the same pipeline. `card` is the text of `sfumato.json`.
+    """
     family = _family(pipeline)
     parts: dict[str, Mapping[str, Tensor]] = {
         name: part.state_dict()
@@ -105,9 +125,27 @@ def save_single_file(
     if pipeline.scheduler.config.get("rescale_betas_zero_snr"):  # pyright: ignore[reportAttributeAccessIssue]
         tensors["ztsnr"] = torch.zeros(0)
     layout = {name: (_stored_as(name, tensor, dtype), tuple(tensor.shape)) for name, tensor in tensors.items()}
-    metadata = {**(found.metadata if found is not None else {}), **_metadata(pipeline, family, title)}
-    metadata.pop("format", None)
-    write_safetensors(target, layout, lambda name: _cast(tensors[name], layout[name][0]), metadata)
+    texts = {**(metadata or {}), **_metadata(pipeline, family, title), KEY: _configurations(pipeline, card)}
+    texts.pop("format", None)
+    write_safetensors(target, layout, lambda name: _cast(tensors[name], layout[name][0]), texts)
+
+
+def _configurations(pipeline: DiffusionPipeline, card: str) -> str:
+    """The text of the header that says how the parts are made; what is neither network nor small is left out."""
+    with tempfile.TemporaryDirectory(prefix="sfumato-") as temporary:
+        folder = Path(temporary)
+        index = dict(pipeline.config)
+        for name, part in pipeline.components.items():
+            if part is not None and name in _NETWORKS:
+                part.save_config(folder / name)
+            elif part is not None and name in _SMALL_PARTS:
+                part.save_pretrained(folder / name)
+            else:
+                index[name] = [None, None]
+        write_json(folder / INDEX_NAME, index)
+        if card:
+            (folder / CARD_NAME).write_text(card, encoding="utf-8")
+        return to_text(folder)
 
 
 def _stored_as(name: str, tensor: Tensor, dtype: torch.dtype | None) -> torch.dtype:
@@ -149,7 +187,9 @@ def _prediction(pipeline: DiffusionPipeline) -> str:
 
 def _metadata(pipeline: DiffusionPipeline, family: str, title: str) -> dict[str, str]:
     unet: Any = pipeline.components["unet"]
+    vae: Any = pipeline.components.get("vae")
     prediction, side = _prediction(pipeline), unet.config.sample_size
+    scale = 8 if vae is None else 2 ** (len(vae.config.block_out_channels) - 1)
     architecture = _ARCHITECTURES[family]
     if family == "stable-diffusion-2" and prediction == "v":
         architecture = "stable-diffusion-v2-768-v"
@@ -162,5 +202,5 @@ def _metadata(pipeline: DiffusionPipeline, family: str, title: str) -> dict[str,
         "modelspec.prediction_type": prediction,
     }
     if isinstance(side, int):
-        metadata["modelspec.resolution"] = f"{side * 8}x{side * 8}"
+        metadata["modelspec.resolution"] = f"{side * scale}x{side * scale}"
     return metadata

@@ -17,6 +17,7 @@ from engine._exports import SCHEDULERS
 from engine.errors import ConfigError, InvalidValue, MissingFile
 from engine.files import read_json
 from engine.loading.clip_vocabulary import clip_merges, clip_vocabulary
+from engine.loading.configurations import PREDICTION_TYPES
 from engine.loading.single_file import FileOptions, ModelFile
 from engine.models.autoencoder_kl import AutoencoderKL
 from engine.models.unet_2d_condition import UNet2DConditionModel
@@ -67,8 +68,9 @@ def load_pipeline(
     if not path.exists():
         raise MissingFile(f"{path} is missing; check the path.")
     folder = None if config is None else Path(config)
-    options = FileOptions(family, variant, prediction, folder, dtype, keep_packed)
-    return _assemble(ModelFile(path, options), cls, parts)
+    file = ModelFile(path, FileOptions(family, variant, prediction, folder, dtype, keep_packed))
+    with file.config_folder() as folder:
+        return _assemble(file, folder, cls, parts)
 
 
 def load_vae(location: Path | str, dtype: torch.dtype | None = None) -> AutoencoderKL:
@@ -84,8 +86,9 @@ def load_vae(location: Path | str, dtype: torch.dtype | None = None) -> Autoenco
     return cast("AutoencoderKL", ModelFile(path, FileOptions(dtype=dtype)).load("vae"))
 
 
-def _assemble(file: ModelFile, cls: type[DiffusionPipeline] | None, parts: dict[str, Any]) -> DiffusionPipeline:
-    folder = file.options.config
+def _assemble(
+    file: ModelFile, folder: Path | None, cls: type[DiffusionPipeline] | None, parts: dict[str, Any]
+) -> DiffusionPipeline:
     values: dict[str, Any] = {}
     if folder is None and not file.detected.prediction and "unet" not in parts:
         values["unet"] = _unet_of_unknown_prediction(file)
@@ -103,7 +106,7 @@ def _assemble(file: ModelFile, cls: type[DiffusionPipeline] | None, parts: dict[
         elif name in index and not isinstance(index[name], list):
             values[name] = index[name]
         elif name in index and folder is not None:
-            values[name] = load_part(folder, name, index[name], LoadOptions())
+            values[name] = _with_prediction(load_part(folder, name, index[name], LoadOptions()), name, file)
         elif folder is None and (made := _small_part(file, name)) is not None:
             values[name] = made
         elif parameter.default is parameter.empty and name in target.optional_parts:
@@ -113,7 +116,7 @@ def _assemble(file: ModelFile, cls: type[DiffusionPipeline] | None, parts: dict[
     unknown = next((name for name in parts if name not in arguments), None)
     if unknown is not None:
         raise ConfigError(f"{target.__name__} has no part {unknown!r}; it has {', '.join(arguments)}.")
-    _scale_latents(file, parts.get("vae"))
+    _scale_latents(file, folder, parts.get("vae"))
     return target(**values, **{name: part for name, part in parts.items()})
 
 
@@ -146,6 +149,13 @@ def _unet_of_unknown_prediction(file: ModelFile) -> UNet2DConditionModel:
     return unet
 
 
+def _with_prediction(part: Any, name: str, file: ModelFile) -> Any:
+    """The scheduler as the user says that the model was trained, against its configuration."""
+    if name != "scheduler" or not file.options.prediction:
+        return part
+    return type(part).from_config(part.config, prediction_type=PREDICTION_TYPES[file.options.prediction])
+
+
 def _index(file: ModelFile) -> dict[str, Any]:
     content = file.configuration
     return {"_class_name": content["pipeline"], **content["values"]}
@@ -168,7 +178,10 @@ def _small_part(file: ModelFile, name: str) -> Any:
     return None
 
 
-def _scale_latents(file: ModelFile, vae: Any) -> None:
+def _scale_latents(file: ModelFile, folder: Path | None, vae: Any) -> None:
     """Give an autoencoder of another file the factor of this model: it is a fact of the U-Net's training."""
-    if isinstance(vae, AutoencoderKL) and file.options.config is None:
-        vae.change_config(scaling_factor=file.configuration["vae"]["scaling_factor"])
+    if not isinstance(vae, AutoencoderKL):
+        return
+    config = file.configuration["vae"] if folder is None else read_json(folder / "vae" / "config.json")
+    if "scaling_factor" in config:
+        vae.change_config(scaling_factor=config["scaling_factor"])

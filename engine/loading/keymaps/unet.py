@@ -21,7 +21,9 @@ ENDS = (
     ("input_blocks.0.0", "conv_in"),
     ("time_embed.0", "time_embedding.linear_1"),
     ("time_embed.2", "time_embedding.linear_2"),
+    # Published files of the original layout have kept the second name; it is the one that is written.
     ("time_embed.cond_proj", "time_embedding.cond_proj"),
+    ("time_embedding.cond_proj", "time_embedding.cond_proj"),
     ("label_emb.0.0", "add_embedding.linear_1"),
     ("label_emb.0.2", "add_embedding.linear_2"),
     ("label_emb", "class_embedding"),

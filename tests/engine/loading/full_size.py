@@ -14,7 +14,11 @@ from typing import Any
 from engine.formats.header import ITEM_SIZES, Header, Stored, elements
 
 _LIST = Path(__file__).with_name("full_size_keys.json")
-NAMES = ("sd1", "sd1-inpaint", "sd1-edit", "sd2", "sd2-inpaint", "sd2-depth", "x4", "xl", "xl-inpaint", "refiner")
+NAMES = (
+    *("sd1", "sd1-inpaint", "sd1-edit", "sd1-lcm"),
+    *("sd2", "sd2-inpaint", "sd2-depth", "x4"),
+    *("xl", "xl-inpaint", "xl-edit", "refiner"),
+)
 
 
 @cache

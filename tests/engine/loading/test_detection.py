@@ -30,12 +30,14 @@ KINDS = {
     "sd1": (ONE, "", "epsilon"),
     "sd1-inpaint": (ONE, "inpaint", "epsilon"),
     "sd1-edit": (ONE, "edit", "epsilon"),
+    "sd1-lcm": (ONE, "lcm", "epsilon"),
     "sd2": (TWO, "", ""),
     "sd2-inpaint": (TWO, "inpaint", "epsilon"),
     "sd2-depth": (TWO, "depth", "epsilon"),
     "x4": (TWO, "upscale", "v"),
     "xl": (XL, "", "epsilon"),
     "xl-inpaint": (XL, "inpaint", "epsilon"),
+    "xl-edit": (XL, "edit", "epsilon"),
     "refiner": (REFINER, "", "epsilon"),
 }
 UNET = "model.diffusion_model."
@@ -103,6 +105,39 @@ def _listed(value: Any) -> Any:
 
 def _core(shape: tuple[int, ...]) -> tuple[int, ...]:
     return tuple(length for length in shape if length != 1)
+
+
+def test_what_stands_beside_the_networks_changes_nothing() -> None:
+    """Published files carry averages, schedules and depth estimators besides."""
+    for name, more in (
+        ("sd1", ("model_ema.diffusion_modelinput_blocks00weight", "model_ema.decay", "alphas_cumprod", "betas")),
+        ("sd2-depth", ("depth_model.model.pretrained.model.blocks.0.attn.qkv.weight", "depth_model.model.scratch.x")),
+        ("x4", ("low_scale_model.betas", "low_scale_model.alphas_cumprod", "sqrt_alphas_cumprod")),
+        ("xl", ("denoiser.sigmas", "conditioner.embedders.0.transformer.text_model.embeddings.position_ids")),
+    ):
+        plain = header(name)
+        whole = Header(plain.path, plain.format, {**plain.tensors, **{key: Stored("F32", (3,)) for key in more}})
+        assert detect_header(whole) == detect_header(plain)
+
+
+def test_both_names_of_the_embedding_of_the_guidance() -> None:
+    tensors = {
+        key.replace("time_embedding.cond_proj", "time_embed.cond_proj"): stored
+        for key, stored in header("sd1-lcm").tensors.items()
+    }
+    shorter = Header(Path("x.safetensors"), "safetensors", tensors)
+    assert detect_header(shorter).variant == "lcm"
+    assert "time_embedding.cond_proj.weight" in unet_entries(entries_of(shorter))
+
+
+def test_latents_of_another_width_are_not_guessed() -> None:
+    """A model of 16 channels is no model with 12 beside its latents, nor one of the families."""
+    tensors = dict(header("sd1").tensors)
+    tensors[f"{UNET}input_blocks.0.0.weight"] = Stored("F16", (320, 16, 3, 3))
+    tensors[f"{UNET}out.2.weight"] = Stored("F16", (16, 320, 3, 3))
+    found = detect_header(Header(Path("x.safetensors"), "safetensors", tensors))
+    assert (found.kind, found.supported) == ("unknown", False)
+    assert "latents of 16" in found.reason
 
 
 def made(tensors: dict[str, tuple[int, ...]], dtype: str = "F16", **metadata: str) -> Header:
