@@ -6,7 +6,7 @@ import logging
 import sys
 import threading
 import traceback
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -69,6 +69,7 @@ class Application(QObject):
         theme.apply(qt, self.settings["theme"])
         qt.setWindowIcon(window_icon(theme.DARK.accent))
         self.client = EngineClient(engine if engine is not None else engine_thread(), self)
+        self.settings.write_with(self.client.query)
         self._make_folder()
         self.generation = GenerationState(self)
         self.prompts = PromptsState(paths, self, self.client.query)
@@ -134,6 +135,8 @@ class Application(QObject):
         self.attention.close()
         self.library.close()
         self.client.close()
+        self.settings.flush()
+        self.prompts.flush()
         self.gallery.close()
         self._first.close()
         self._put_hooks_back()
@@ -163,9 +166,9 @@ class Application(QObject):
 
     def _after_show(self) -> None:
         self._ask_for_info()
-        for problem in self.settings.problems[:1]:
+        for problem in self.settings.problems:
             self.say_banner(problem, "warning")
-        if not self.settings["welcome_seen"] and not self.settings.problems:
+        if not self.settings["welcome_seen"] and not self.window.banner.text:
             self._welcome()
         self.client.warm_up(self.generation.model, self.generation.device, self.generation.dtype)
         self.library.scan()
@@ -209,6 +212,7 @@ class Application(QObject):
         self.library.failed.connect(lambda text: self.say_banner(text, "warning"))
         self.library.converted.connect(lambda path: self.say(self.tr("The model is in {path}.").format(path=path)))
         self.library.pictures_wanted.connect(self._show_pictures_of)
+        self.settings.problem.connect(lambda text: self.say_banner(text, "warning"))
         self.run.problem.connect(lambda text: self.say_banner(text, "warning"))
         self.prompts.problem.connect(lambda text: self.say_banner(text, "warning"))
         self.gallery.problem.connect(lambda text: self.say_banner(text, "warning"))
@@ -308,6 +312,7 @@ class Application(QObject):
         self.window = MainWindow(self)
         self.window.resize(old.size())
         self.window.setVisible(old.isVisible())
+        self.window.banner.go_on_from(old.banner)
         old.close()
         old.deleteLater()
         self._offer_names()
@@ -317,29 +322,30 @@ class Application(QObject):
 
     def generate(self) -> None:
         """Put a job with the values of the panels into the queue."""
-        if (request := self._pressed()) is not None:
-            self.queue.add(request)
+        self._press(self.queue.add)
 
     def generate_forever(self) -> None:
         """The same, again and again with the next seeds, until the job is cancelled."""
-        if (request := self._pressed()) is not None:
-            self.queue.add(request, forever=True)
+        self._press(lambda request: self.queue.add(request, forever=True))
 
     def generate_each(self) -> None:
         """Put a job into the queue for each choice that the prompt's wildcards offer."""
-        if (request := self._pressed()) is not None:
-            self.queue.add_each(request, self.paths.wildcards)
+        self._press(lambda request: self.queue.add_each(request, self.paths.wildcards))
 
-    def _pressed(self) -> GenerateRequest | None:
-        """The job of a press on Generate; None, and a sentence, where a value cannot be."""
-        try:
-            request = self.generation.press()
-        except KnownError as error:
-            self.say_banner(str(error), "error", remedies.for_values(self))
-            return None
-        self.window.banner.clear()
-        self.prompts.remember(self.generation.prompt, self.generation.negative_prompt)
-        return request
+    def _press(self, take: Callable[[GenerateRequest], object]) -> None:
+        """Give `take` the job of a press on Generate, or say in a sentence which value cannot be."""
+
+        def pressed() -> None:
+            try:
+                request = self.generation.press()
+            except KnownError as error:
+                self.say_banner(str(error), "error", remedies.for_values(self))
+                return
+            self.window.banner.clear()
+            self.prompts.remember(self.generation.prompt, self.generation.negative_prompt)
+            take(request)
+
+        self.window.canvas.start.when_sent(pressed)
 
     def toggle_pause(self) -> None:
         """Pause the queue, or go on."""

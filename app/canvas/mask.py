@@ -64,7 +64,8 @@ class Mask:
     def empty(self) -> bool:
         """Whether nothing is painted."""
         small = self._image.convertToFormat(QImage.Format.Format_Alpha8)
-        return not any(bytes(small.constBits()))
+        # Stripped, not looked through byte by byte: a large mask must not hold the window up.
+        return not bytes(small.constBits()).strip(b"\0")
 
     def begin(self, at: QPointF, radius: float, *, erase: bool = False) -> QRect:
         """Begin a stroke at a point of the picture; returns the part that changed."""

@@ -39,6 +39,8 @@ class Start(QObject):
         self._bar = bar
         self._path: str | None = None
         self._picture: Pyramid | None = None
+        self._sending = False
+        self._waiting: list[Callable[[], None]] = []
         bar.tool_chosen.connect(self._choose_tool)
         bar.radius_chosen.connect(view.set_radius)
         bar.undo_wanted.connect(lambda: self._on_mask(Mask.undo))
@@ -58,6 +60,16 @@ class Start(QObject):
     def bind(self) -> None:
         """Follow the state from now on."""
         self._generation.bind("init_image", self, self._came)
+
+    def when_sent(self, act: Callable[[], None]) -> None:
+        """Call `act` once `mask_image` is what is painted: at once, or after the stroke on its way to the disk.
+
+        Where that stroke cannot be kept, which is said, `act` is not called: it would work with the mask before it.
+        """
+        if self._sending:
+            self._waiting.append(act)
+        else:
+            act()
 
     def remove(self) -> None:
         """Make the next picture from the prompt alone."""
@@ -122,12 +134,20 @@ class Start(QObject):
         if mask.empty:
             self._generation.set("mask_image", "")
             return
+        self._sending = True
 
         def keep(path: str) -> None:
             if self._generation.init_image == start and self._view.painted is mask:
                 self._generation.set("mask_image", "" if mask.empty else path)
+            self._sent(self._waiting)
 
-        self._run.in_background("mask", lambda: save_image(grey, folder, "mask"), while_alive(self, keep))
+        save: Callable[[], str] = lambda: save_image(grey, folder, "mask")  # noqa: E731
+        self._run.in_background("mask", save, while_alive(self, keep), lambda: self._sent([]))
+
+    def _sent(self, acts: list[Callable[[], None]]) -> None:
+        self._sending, self._waiting = False, []
+        for act in acts:
+            act()
 
     def _show_mask(self) -> None:
         mask = self._view.painted

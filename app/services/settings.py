@@ -7,16 +7,14 @@ version are kept. A damaged file is moved aside, never overwritten.
 from __future__ import annotations
 
 import json
-import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from engine.errors import InvalidValue
-
-log = logging.getLogger(__name__)
+from app.services.newest import Newest
+from engine.errors import InvalidValue, KnownError
 
 LANGUAGES = ("system", "en", "ar", "x-pseudo")
 THEME_NAMES = ("system", "light", "dark", "contrast")
@@ -94,13 +92,14 @@ class Settings:
         self.path = path
         self.problems: list[str] = []
         self._values: dict[str, Any] = {}
+        self._file = Newest(self._write)
         self._read()
 
     def __getitem__(self, name: str) -> Any:
         return self._values.get(name, SETTINGS[name].default)
 
     def set(self, name: str, value: Any) -> bool:
-        """Give `name` another value and save; whether it was another one.
+        """Give `name` another value, for `save` to write; whether it was another one.
 
         Raises:
             InvalidValue: it cannot have this value.
@@ -111,20 +110,26 @@ class Settings:
         if self[name] == value:
             return False
         self._values[name] = value
-        self.save()
+        self._file.put(dict(self._values))
         return True
 
     def save(self) -> None:
-        """Write the file; where that fails, the values hold for this run and the log says why."""
+        """Write what no call before has written, from any thread.
+
+        Raises:
+            KnownError: the file cannot be written; the values hold for this run all the same.
+        """
+        self._file.flush()
+
+    def _write(self, values: dict[str, Any]) -> None:
         from engine.files import write_json
 
         try:
-            write_json(self.path, self._values)
+            write_json(self.path, values)
         except OSError as error:
-            problem = f"The settings cannot be saved to {self.path} ({error.strerror}); check the folder and the disk."
-            if problem not in self.problems:
-                self.problems.append(problem)
-            log.warning("%s", problem)
+            raise KnownError(
+                f"The settings cannot be saved to {self.path} ({error.strerror}); check the folder and the disk."
+            ) from error
 
     def _read(self) -> None:
         try:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,9 +10,10 @@ from PySide6.QtCore import QObject, Signal
 
 from app.state.gallery import GalleryState
 from app.state.queue import QueueState
+from app.state.recipe_fields import more_fields
 from engine.catalog import scheduler_entry
 from engine.errors import BadFile, InvalidValue, KnownError, MissingFile
-from engine.messages import BranchPoint, GenerateRequest, ImageDone, Recipe
+from engine.messages import GenerateRequest, ImageDone, Recipe
 
 _NEEDED = ("model", "scheduler", "steps", "guidance_scale", "seed", "width", "height")
 
@@ -151,31 +150,13 @@ def replay_request(recipe: Recipe, folder: Path, device: str = "cpu") -> Generat
     )
 
 
-# What only some pictures have, kept under the names of the request's fields.
-_MORE: dict[str, Callable[[str], Any]] = {
-    "prompt_syntax": str,
-    "vae": str,
-    "init_image": str,
-    "strength": float,
-    "mask_image": str,
-    "hires_scale": float,
-    "hires_steps": int,
-    "hires_strength": float,
-    "start": lambda text: BranchPoint(**json.loads(text)),
-}
-
-
 def _more(extras: dict[str, str]) -> dict[str, Any]:
-    found: dict[str, Any] = {}
-    for name, read in _MORE.items():
-        if name in extras:
-            try:
-                found[name] = read(extras[name])
-            except (ValueError, TypeError):
-                raise InvalidValue(
-                    f"The recipe has {extras[name][:80]!r} for its {name.replace('_', ' ')}, which cannot be read, so "
-                    "it cannot be replayed."
-                ) from None
+    found, unread = more_fields(extras)
+    for name in unread:
+        raise InvalidValue(
+            f"The recipe has {extras[name][:80]!r} for its {name.replace('_', ' ')}, which cannot be read, so "
+            "it cannot be replayed."
+        )
     for name in ("init_image", "mask_image"):
         if name in found and not Path(found[name]).is_file():
             raise MissingFile(

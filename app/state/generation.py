@@ -9,6 +9,7 @@ from typing import Any, Generic, Literal, TypeVar, overload
 from PySide6.QtCore import QObject, Signal
 
 from app.services.styles import Style, with_styles
+from app.state.recipe_fields import OURS, more_fields, prompt_with_loras
 from engine.catalog import EMBEDDED_MODEL, LIMITS, ModelInfo, find_scheduler, scheduler_entry
 from engine.errors import KnownError, UnknownName
 from engine.messages import GenerateRequest, Recipe
@@ -211,12 +212,13 @@ class GenerationState(QObject):
         left: list[str] = []
         if what in {"everything", "prompt"}:
             self.styles = ()
-            self.prompt, self.negative_prompt = recipe.prompt, recipe.negative_prompt
+            self.prompt = prompt_with_loras(recipe) if what == "everything" else recipe.prompt
+            self.negative_prompt = recipe.negative_prompt
         if what in {"everything", "seed"} and recipe.seed is not None:
             self.seed, self.seed_locked = recipe.seed, True
         if what == "everything":
             self._apply_model(recipe)
-            left = [*self._apply_scheduler(recipe), *self._apply_numbers(recipe)]
+            left = [*self._apply_scheduler(recipe), *self._apply_numbers(recipe), *self._apply_more(recipe)]
             self.applied.emit(recipe)
         return left
 
@@ -255,6 +257,18 @@ class GenerationState(QObject):
         self.clip_skip = recipe.clip_skip
         return left
 
+    def _apply_more(self, recipe: Recipe) -> list[str]:
+        """Take over what only some pictures have; a picture of ours that does not say them was made without them."""
+        found, unread = more_fields(dict(recipe.extras))
+        ours = (recipe.program or "").startswith(OURS)
+        for name in _MORE:
+            if name in found:
+                self.set(name, found[name])
+            elif ours:
+                self.set(name, FIELDS[name].default)
+        sentence = self.tr("The recipe's value for {name} cannot be read.")
+        return [sentence.format(name=name) for name in unread if name in _MORE]
+
     # ------------------------------------------------------------------------------------------------ between runs
 
     def to_json(self) -> dict[str, Any]:
@@ -279,6 +293,8 @@ FIELDS: dict[str, Field[Any]] = {
     name: field for name, field in vars(GenerationState).items() if isinstance(field, Field)
 }
 _NOT_IN_REQUEST = {"styles", "seed_locked"}
+# The start picture before its mask, which belongs to it.
+_MORE = ("prompt_syntax", "vae", "init_image", "mask_image", "strength", "hires_scale", "hires_steps", "hires_strength")
 _NOT_KEPT = {"folder", "name", "previews", "record", "device", "dtype", "mask_image"}
 _FROM_MODEL = ("scheduler", "sigma_schedule", "steps", "guidance_scale", "guidance_rescale", "width", "height")
 

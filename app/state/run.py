@@ -226,9 +226,24 @@ class RunState(QObject):
             self._folder = Path(tempfile.mkdtemp(prefix="sfumato-"))
         return self._folder
 
-    def in_background(self, kind: str, work: Callable[[], T], done: Callable[[T], None]) -> None:
-        """Do `work` in the pool and hand its result to `done` here; what goes wrong becomes a `problem`."""
-        self._client.query(kind, work, done, self.tell)
+    def in_background(
+        self,
+        kind: str,
+        work: Callable[[], T],
+        done: Callable[[T], None],
+        failed: Callable[[], None] | None = None,
+    ) -> None:
+        """Do `work` in the pool and hand its result to `done` here; what goes wrong becomes a `problem`.
+
+        `failed` is then called too.
+        """
+
+        def told(error: Exception) -> None:
+            self.tell(error)
+            if failed is not None:
+                failed()
+
+        self._client.query(kind, work, done, told)
 
     def tell(self, error: Exception) -> None:
         """Say what went wrong in a sentence for the user; the log has the rest."""

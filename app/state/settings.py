@@ -1,7 +1,9 @@
-"""The settings, for widgets: one signal for each change."""
+"""The settings, for widgets: one signal for each change; the file is written beside the window."""
 
 from __future__ import annotations
 
+import logging
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +11,11 @@ from PySide6.QtCore import QObject, Signal
 
 from app.services.paths import Paths
 from app.services.settings import SETTINGS, Settings
+from engine.errors import KnownError
+
+log = logging.getLogger(__name__)
+
+Run = Callable[..., Any]
 
 
 class SettingsState(QObject):
@@ -16,14 +23,18 @@ class SettingsState(QObject):
 
     Signals:
         changed(str): the setting of this name has another value.
+        problem(str): why the file could not be written; said once until it can be.
     """
 
     changed = Signal(str)
+    problem = Signal(str)
 
     def __init__(self, settings: Settings, paths: Paths, parent: QObject | None = None) -> None:
         super().__init__(parent)
         self._settings = settings
         self.paths = paths
+        self._run: Run | None = None
+        self._told = ""
 
     def __getitem__(self, name: str) -> Any:
         return self._settings[name]
@@ -32,6 +43,33 @@ class SettingsState(QObject):
         """Decide `name` anew; `InvalidValue` where it cannot have this value."""
         if self._settings.set(name, value):
             self.changed.emit(name)
+            self._save()
+
+    def write_with(self, run: Run) -> None:
+        """Write the file with `run`, which is `Background.run`, from now on."""
+        self._run = run
+
+    def flush(self) -> None:
+        """Write now what the pool has not written yet; for the end of the program."""
+        try:
+            self._settings.save()
+        except KnownError as error:
+            log.warning("%s", error)
+
+    def _save(self) -> None:
+        if self._run is None:
+            self.flush()
+        else:
+            self._run("settings", self._settings.save, self._saved, self._failed)
+
+    def _saved(self, _none: None) -> None:
+        self._told = ""
+
+    def _failed(self, error: Exception) -> None:
+        log.warning("the settings were not saved: %s", error, exc_info=not isinstance(error, KnownError))
+        if str(error) != self._told:
+            self._told = str(error)
+            self.problem.emit(self._told)
 
     def reset(self, name: str) -> None:
         """Give `name` its default."""

@@ -13,6 +13,7 @@ from app.icons import icon_pixmap
 from app.theme import GAP, ICON_LARGE, MARGIN, SPACE, current, icon, set_role
 
 Kind = Literal["error", "warning", "info"]
+KEPT = 20
 _ICONS: dict[Kind, tuple[str, str]] = {
     "error": ("circle-alert", "danger"),
     "warning": ("triangle-alert", "warning"),
@@ -28,8 +29,15 @@ class Remedy:
     do: Callable[[], object]
 
 
+@dataclass(frozen=True, slots=True)
+class _Message:
+    text: str
+    kind: Kind
+    remedies: tuple[Remedy, ...]
+
+
 class Banner(QFrame):
-    """Shows one message at a time, the newest; `dismissed` when the user closed it.
+    """Shows one message at a time, the newest; warnings and errors that it covers come back when it is closed.
 
     Signals:
         dismissed(): the user closed it.
@@ -41,7 +49,7 @@ class Banner(QFrame):
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self._kind: Kind = "info"
+        self._messages: list[_Message] = []
         self._mark = QLabel(self)
         self._text = QLabel(self)
         self._text.setWordWrap(True)
@@ -76,30 +84,48 @@ class Banner(QFrame):
         return tuple(self._buttons)
 
     def show_message(self, text: str, kind: Kind = "error", remedies: Sequence[Remedy] = ()) -> None:
-        """Show `text` with a button for each remedy; pressing one also closes the banner."""
+        """Show `text` with a button for each remedy; pressing one also closes the message."""
+        # A piece of news is old when another comes; what went wrong is not mended by that.
+        self._messages = [old for old in self._messages if old.kind != "info" and old.text != text][-KEPT:]
+        self._messages.append(_Message(text, kind, tuple(remedies)))
+        self._show_last()
+
+    def clear(self) -> None:
+        """Show nothing, and forget what was covered."""
+        self._messages.clear()
+        self._show_last()
+
+    def go_on_from(self, other: Banner) -> None:
+        """Show what `other` shows and covers; for a window that is made anew."""
+        self._messages = list(other._messages)
+        self._show_last()
+
+    def _show_last(self) -> None:
         self._clear_buttons()
-        self._kind = kind
-        set_role(self, f"banner-{kind}")
-        name, token = _ICONS[kind]
+        if not self._messages:
+            self.hide()
+            self.shown_changed.emit(False)
+            return
+        message = self._messages[-1]
+        set_role(self, f"banner-{message.kind}")
+        name, token = _ICONS[message.kind]
         self._mark.setPixmap(icon_pixmap(name, ICON_LARGE, getattr(current(), token), self.devicePixelRatioF()))
-        self._text.setText(text)
-        self.setAccessibleName(text)
-        for remedy in remedies:
+        self._text.setText(message.text)
+        self.setAccessibleName(message.text)
+        for remedy in message.remedies:
             self._add_button(remedy)
         self.show()
         self.shown_changed.emit(True)
 
-    def clear(self) -> None:
-        """Show nothing."""
-        self.hide()
-        self._clear_buttons()
-        self.shown_changed.emit(False)
+    def _close_last(self) -> None:
+        del self._messages[-1:]
+        self._show_last()
 
     def _add_button(self, remedy: Remedy) -> None:
         button = QPushButton(remedy.label, self)
 
         def act() -> None:
-            self.clear()
+            self._close_last()
             remedy.do()
 
         button.clicked.connect(act)
@@ -114,5 +140,5 @@ class Banner(QFrame):
         self._buttons.clear()
 
     def _dismiss(self) -> None:
-        self.clear()
+        self._close_last()
         self.dismissed.emit()

@@ -1079,6 +1079,13 @@
     </message>
 </context>
 <context>
+    <name>GenerationState</name>
+    <message>
+        <source>The recipe&apos;s value for {name} cannot be read.</source>
+        <translation>لا يمكن قراءة قيمة {name} في الوصفة.</translation>
+    </message>
+</context>
+<context>
     <name>GridPanel</name>
     <message>
         <source>Across</source>

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from collections.abc import Callable
@@ -12,7 +13,7 @@ import pytest
 from PySide6.QtCore import QEvent, QMimeData, QPointF, Qt
 from PySide6.QtGui import QGuiApplication, QMouseEvent
 from PySide6.QtTest import QTest
-from PySide6.QtWidgets import QApplication, QLabel, QPushButton, QWidget
+from PySide6.QtWidgets import QApplication, QLabel, QPushButton, QToolButton, QWidget
 
 from app import theme
 from app.application import Application
@@ -22,7 +23,7 @@ from app.panels.prompt_syntax import reweigh, spans
 from app.single_instance import hand_over
 from app.widgets.labelled import QuietCombo
 from app.widgets.number import NumberBox
-from engine.messages import JobFailed
+from engine.messages import JobFailed, Recipe
 from tests.app.fake_engine import FakeEngine
 from tests.conftest import ROOT
 
@@ -355,3 +356,58 @@ def test_every_control_has_a_name_and_says_what_it_does(ready: Application) -> N
             if widget.property("role") != "fold" and not (widget.toolTip() or widget.accessibleDescription()):
                 unnamed.append(f"{widget.accessibleName()} has no tooltip")
     assert unnamed == []
+
+
+def test_a_warning_that_another_covers_comes_back(ready: Application, qtbot: Any) -> None:
+    banner = ready.window.banner
+    banner.clear()
+    ready.say_banner("The first thing went wrong.", "warning")
+    ready.say_banner("Some news.", "info")
+    ready.say_banner("The second thing went wrong.")
+    first = ready.window
+    ready.settings.set("language", "ar")
+    qtbot.waitUntil(lambda: ready.window is not first)
+    banner = ready.window.banner
+    shown: list[str] = []
+    while banner.text:
+        shown.append(banner.text)
+        click(next(button for button in banner.findChildren(QToolButton) if button.isVisible()))
+    assert shown == ["The second thing went wrong.", "The first thing went wrong."]
+
+
+COMFYUI = {
+    "3": {
+        "class_type": "KSampler",
+        "inputs": {
+            "seed": 5, "steps": 9, "cfg": 4.0, "sampler_name": "euler", "scheduler": "karras", "denoise": 1.0,
+            "model": ["10", 0], "positive": ["6", 0], "negative": ["7", 0], "latent_image": ["5", 0],
+        },
+    },
+    "4": {"class_type": "CheckpointLoaderSimple", "inputs": {"ckpt_name": "dream.safetensors"}},
+    "5": {"class_type": "EmptyLatentImage", "inputs": {"width": 128, "height": 128, "batch_size": 1}},
+    "6": {"class_type": "CLIPTextEncode", "inputs": {"text": "a glass cup <lora:known:1>", "clip": ["10", 1]}},
+    "7": {"class_type": "CLIPTextEncode", "inputs": {"text": "fog", "clip": ["10", 1]}},
+    "10": {
+        "class_type": "LoraLoader",
+        "inputs": {"lora_name": "styles/glass.safetensors", "strength_model": 0.7, "strength_clip": 0.7,
+                   "model": ["4", 0], "clip": ["4", 1]},
+    },
+}  # fmt: skip
+
+
+def test_loras_beside_an_imported_prompt_come_into_it(ready: Application, qtbot: Any) -> None:
+    paste(ready, json.dumps(COMFYUI))
+    qtbot.waitUntil(lambda: ready.generation.seed == 5)
+    assert ready.generation.prompt == "a glass cup <lora:known:1> <lora:glass:0.7>"
+    assert ready.window.prompt.prompt.toPlainText() == ready.generation.prompt
+
+
+def test_a_recipe_of_ours_brings_all_its_settings(ready: Application, tmp_path: Path) -> None:
+    ready.generation.init_image, ready.generation.hires_scale = str(tmp_path / "old.png"), 2.0
+    extras = (("vae", "/vae.safetensors"), ("prompt_syntax", "compel"), ("hires_steps", "many"))
+    left = ready.generation.apply(Recipe(prompt="a cat", program="Sfumato 0.1", extras=extras))
+    state = ready.generation
+    assert (state.vae, state.prompt_syntax, state.init_image, state.hires_scale) == (
+        "/vae.safetensors", "compel", "", 1.0,
+    )  # fmt: skip
+    assert left == ["The recipe's value for hires_steps cannot be read."]
