@@ -24,7 +24,10 @@ FIRST, SECOND = "text_encoder", "text_encoder_2"
 # Names of tensors that say nothing of the word.
 _A1111 = ("string_to_param.*", "emb_params", "*")
 _ENCODERS = {"clip_l": FIRST, "text_encoders_0": FIRST, "clip_g": SECOND, "text_encoders_1": SECOND}
-_BUNDLE = "bundle_emb."
+# A word in an adapter's file; its name may have dots. Kinds such as `clip_l_out` are of what a text encoder gives, not
+# of what it takes, and are left out.
+BUNDLE = "bundle_emb."
+_BUNDLED = re.compile(rf"{re.escape(BUNDLE)}(.+)\.(string_to_param\.\*|emb_params|clip_l|clip_g)")
 # The width of a single vector tells SDXL's second text encoder, and that of Stable Diffusion 2, from the first.
 _WIDTH_OF_SECOND = 1280
 
@@ -97,13 +100,23 @@ def _checked(path: Path, key: str, vectors: Tensor) -> Tensor:
     return vectors.to(torch.float32)
 
 
+def is_bundled(key: str) -> bool:
+    """Whether the tensor `key` of an adapter's file is part of a word that `read_bundled` reads."""
+    return _BUNDLED.fullmatch(key) is not None
+
+
 def read_bundled(path: Path) -> list[TextualInversion]:
-    """Return the words that the adapter file `path` brings along; there are none in most."""
+    """Return the words that the adapter file `path` brings along; there are none in most.
+
+    Raises `BadFile` for vectors that are none.
+    """
     names: dict[str, dict[str, str]] = {}
     for key in read_header(path).tensors:
-        if key.startswith(_BUNDLE):
-            word, _, kind = key.removeprefix(_BUNDLE).partition(".")
-            names.setdefault(word, {})[_ENCODERS.get(kind, FIRST)] = key
+        match = _BUNDLED.fullmatch(key)
+        if match is not None:
+            names.setdefault(match[1], {})[_ENCODERS.get(match[2], FIRST)] = key
+    if not names:
+        return []
     tensors = read_tensors(path, [key for keys in names.values() for key in keys.values()])
     return [
         TextualInversion(word, {encoder: _checked(path, key, tensors[key]) for encoder, key in keys.items()})

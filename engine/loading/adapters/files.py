@@ -16,6 +16,7 @@ from engine.formats.read import read_header
 from engine.loading.adapters.forms import Change, form_of
 from engine.loading.adapters.names import Names, Target, split_key
 from engine.loading.tensors import read_tensors
+from engine.loading.textual_inversion import BUNDLE, is_bundled
 
 # Where Diffusers keeps the settings of a file's adapters, and PEFT those of a folder's.
 DIFFUSERS_METADATA, PEFT_CONFIG = "lora_adapter_metadata", "adapter_config.json"
@@ -65,6 +66,11 @@ def read_adapter(path: Path, names: Names) -> AdapterFile:
     unplaced: list[Unplaced] = []
     known = False
     for key in header.tensors:
+        if key.startswith(BUNDLE):
+            known = True  # a word that the file brings; prompts are encoded with it
+            if not is_bundled(key):
+                unplaced.append(Unplaced(path, key, "vectors for what a text encoder gives are not supported"))
+            continue
         split = split_key(key)
         if split is None:
             unplaced.append(Unplaced(path, key, "its end is of no known form"))

@@ -41,6 +41,8 @@ def find_adapters(names: Sequence[str], folders: Iterable[Path]) -> list[Path]:
     Raises:
         MissingFile: there is no such file; the message lists the names that are near.
     """
+    if not names:
+        return []
     places = list(folders)
     found = find_files(places)
     lower = {name.lower(): path for name, path in reversed(found.items())}
