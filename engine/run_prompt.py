@@ -62,7 +62,7 @@ def conditions(
     planned = prompted.plan
     if before or steps != planned.steps:
         planned = plan(prompted.prompt, prompted.negative, request.prompt_syntax, steps, before)
-    words = _words(f"{prompted.prompt} {prompted.negative}", settings)
+    words = _words(f"{prompted.prompt} {prompted.negative}", prompted.plan, settings)
     return encode(loaded.pipeline, planned, request.clip_skip, loaded.prompts, words)
 
 
@@ -78,13 +78,21 @@ def _is_long(pipeline: Any, prompted: Prompted) -> bool:
     return False
 
 
-def _words(text: str, settings: EngineSettings) -> Any:
-    if not settings.embeddings:
-        return None
-    from engine.loading.adapters import find_files
-    from engine.loading.textual_inversion import words_in
+def _words(text: str, planned: PromptPlan, settings: EngineSettings) -> Any:
+    """The words of one's own in `text`: those that the prompt's adapters bring along, and those of the folders."""
+    from engine.loading.adapters import find_adapters, find_files
+    from engine.loading.textual_inversion import as_words, read_bundled, words_in
 
-    return words_in(text, find_files(map(Path, settings.embeddings)))
+    adapters = find_adapters([tag.name for tag in planned.adapters], map(Path, settings.adapters))
+    brought = as_words(word for path in adapters for word in read_bundled(path))
+    if not settings.embeddings:
+        return brought
+    # An adapter's own words were trained with it, so they count before others of their name.
+    return brought | {
+        name: vectors
+        for name, vectors in words_in(text, find_files(map(Path, settings.embeddings))).items()
+        if name not in brought
+    }
 
 
 def _set_adapters(loaded: Loaded, planned: PromptPlan, settings: EngineSettings) -> tuple[str, tuple[str, ...]]:
