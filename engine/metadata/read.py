@@ -12,6 +12,7 @@ from engine.metadata.a1111 import read_a1111
 from engine.metadata.comfyui import read_comfyui
 from engine.metadata.easy_diffusion import is_easy_diffusion, read_easy_diffusion
 from engine.metadata.fooocus import is_fooocus, read_fooocus
+from engine.metadata.hidden import hidden_texts
 from engine.metadata.invokeai import read_dream, read_invokeai, read_sd_metadata
 from engine.metadata.novelai import read_novelai
 from engine.metadata.own import read_own
@@ -43,9 +44,15 @@ def read_recipe(path: Path) -> Recipe | None:
 
 
 def read_facts(path: Path) -> PictureFacts:
-    """Size and recipe of the picture at `path`, without decoding it; raises as `read_recipe`."""
+    """Size and recipe of the picture at `path`; raises as `read_recipe`.
+
+    It is decoded only where it says nothing but has a transparency, in which NovelAI hides what it said.
+    """
     found = read_texts(path)
-    return PictureFacts(found.width, found.height, recipe_of_texts(found.texts))
+    recipe = recipe_of_texts(found.texts)
+    if recipe is None and found.transparent:
+        recipe = recipe_of_texts(hidden_texts(path))
+    return PictureFacts(found.width, found.height, recipe)
 
 
 def read_text(text: str) -> Recipe | None:

@@ -21,16 +21,18 @@ if TYPE_CHECKING:
 
 _SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _MAX_CHUNKS = 100_000
+_RGBA = 6
 _EXIF_IFD, _USER_COMMENT, _MAKER_NOTE, _XP_COMMENT = 0x8769, 0x9286, 0x927C, 0x9C9C
 _EXIF_TAGS = {0x010E: "ImageDescription", 0x010F: "Make", 0x0110: "Model", 0x0131: "Software"}
 
 
 @dataclass(slots=True)
 class PictureTexts:
-    """What a file says: its size in pixels, and its texts by their keys."""
+    """What a file says: its size in pixels, whether each pixel has a transparency, and its texts by their keys."""
 
     width: int = 0
     height: int = 0
+    transparent: bool = False
     texts: dict[str, str] = field(default_factory=dict[str, str])
 
 
@@ -83,7 +85,8 @@ def _chunks(file: IO[bytes], found: PictureTexts) -> Any:
         if number == 0:
             if kind != b"IHDR" or length != 13:
                 raise BadFile("it does not begin with its size")
-            found.width, found.height = struct.unpack(">II", file.read(8).ljust(8, b"\0"))
+            found.width, found.height, _depth, colour = struct.unpack(">IIBB", file.read(10).ljust(10, b"\0"))
+            found.transparent = colour == _RGBA
         elif kind == b"IEND":
             return
         elif kind in {b"tEXt", b"zTXt", b"iTXt", b"eXIf"} and length <= MAX_TEXT:
@@ -132,7 +135,7 @@ def _read_other(path: Path) -> PictureTexts:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # a large or odd picture is no news here: nothing is decoded
             with Image.open(path) as image:
-                found = PictureTexts(image.width, image.height)
+                found = PictureTexts(image.width, image.height, image.mode == "RGBA")
                 _add_info(found.texts, image)
     except UnidentifiedImageError as error:
         raise BadFile("it is not a picture that can be read") from error
