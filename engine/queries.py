@@ -80,10 +80,11 @@ def _tokenizer(location: Path) -> CLIPTokenizer:
         return _tokenizer_in(location)
     from engine.formats.read import read_header
     from engine.loading.clip_vocabulary import clip_merges, clip_vocabulary
-    from engine.loading.own_configuration import read_own, unpacked
+    from engine.loading.detection import detect, own_texts
+    from engine.loading.own_configuration import unpacked
     from engine.prompts.tokenizer import CLIPTokenizer
 
-    own = read_own(read_header(location).metadata)
+    own = own_texts(read_header(location), detect(location))
     if own is not None:
         with unpacked(own) as folder:
             return _tokenizer_in(folder)

@@ -26,7 +26,7 @@ from PySide6.QtWidgets import (
 )
 from shiboken6 import isValid
 
-from app.panels.library_texts import kind_and_family, kind_label, lead, size_text
+from app.panels.library_texts import FAMILIES, family_label, kind_and_family, kind_label, lead, size_text
 from app.state.generation import GenerationState
 from app.state.library import LibraryState
 from app.theme import GAP, MARGIN, SPACE, icon, set_role
@@ -140,6 +140,28 @@ class LibraryDetails(QScrollArea):
             menu.addAction(text, lambda precision=precision: self.ask_for_target(precision, as_file=False))
         return menu
 
+    def _type_menu(self) -> QMenu:
+        """What the user may say of a model, each with a way back to what was detected."""
+        menu = QMenu(self)
+        variants = {
+            "base": self.tr("Text to image"),
+            "inpaint": self.tr("Inpainting"),
+            "edit": self.tr("Editing by instruction"),
+            "depth": self.tr("Depth to image"),
+            "upscale": self.tr("Upscaling"),
+        }
+        predictions = {"epsilon": self.tr("Noise (epsilon)"), "v": self.tr("Velocity (v)")}
+        for title, name, choices in (
+            (self.tr("Kind"), "kind", {kind: kind_label(kind) for kind in KINDS[:-1]}),
+            (self.tr("Family"), "family", {family: family_label(family) for family in FAMILIES}),
+            (self.tr("Trained for"), "variant", variants),
+            (self.tr("Predicts"), "prediction", predictions),
+        ):
+            below = menu.addMenu(title)
+            for word, text in {"": self.tr("As detected"), **choices}.items():
+                below.addAction(text, lambda name=name, word=word: self._say(name, word))
+        return menu
+
     def _words(self) -> None:
         self.words_title = lead(QLabel(self.tr("Trigger words; press one to put it into the prompt")))
         set_role(self.words_title, "label")
@@ -170,14 +192,10 @@ class LibraryDetails(QScrollArea):
         self.hash.setToolTip(self.tr("Model sites and pictures of other programs name a file by them."))
         self.hash.clicked.connect(lambda: self._with_chosen(lambda entry: self._library.hash(entry.id)))
         self.kind = QToolButton()
-        self.kind.setText(self.tr("Set the kind"))
+        self.kind.setText(self.tr("Set the type"))
         self.kind.setToolTip(self.tr("Where the program takes the file for something else, your word counts."))
         self.kind.setPopupMode(QToolButton.ToolButtonPopupMode.InstantPopup)
-        menu = QMenu(self)
-        menu.addAction(self.tr("As detected"), lambda: self._set_kind(""))
-        for kind in KINDS[:-1]:
-            menu.addAction(kind_label(kind), lambda kind=kind: self._set_kind(kind))
-        self.kind.setMenu(menu)
+        self.kind.setMenu(self._type_menu())
         row.addWidget(self.hash)
         row.addWidget(self.kind)
         row.addStretch(1)
@@ -224,7 +242,8 @@ class LibraryDetails(QScrollArea):
 
     def _facts(self, entry: ModelEntry) -> str:
         parts = [kind_and_family(entry.kind, entry.family)]
-        parts += [part for part in (entry.variant, entry.precision, size_text(entry.size)) if part]
+        velocity = self.tr("predicts velocity") if entry.prediction == "v" else ""
+        parts += [part for part in (entry.variant, velocity, entry.precision, size_text(entry.size)) if part]
         return " · ".join(parts)
 
     def _use_text(self, entry: ModelEntry) -> str:
@@ -329,8 +348,8 @@ class LibraryDetails(QScrollArea):
         """Put the chosen model in the trash."""
         self._with_chosen(self._library.trash)
 
-    def _set_kind(self, kind: str) -> None:
-        self._with_chosen(lambda entry: self._library.set_type(entry.id, kind, entry.family if kind else ""))
+    def _say(self, name: str, word: str) -> None:
+        self._with_chosen(lambda entry: self._library.set_type(entry.id, **{name: word}))
 
     def _with_chosen(self, work: Callable[[ModelEntry], object]) -> None:
         if self._library.chosen is not None:

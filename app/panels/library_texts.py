@@ -8,7 +8,7 @@ from PySide6.QtWidgets import QLabel
 
 from engine.library_messages import Card
 
-_FAMILIES = {
+FAMILIES = {
     "stable-diffusion": "SD 1",
     "stable-diffusion-2": "SD 2",
     "stable-diffusion-xl": "SDXL",
@@ -36,7 +36,7 @@ def family_label(family: str) -> str:
     """A family of models as people call it."""
     if not family or family == "unknown":
         return QCoreApplication.translate("library", "any family")
-    return _FAMILIES.get(family, family)
+    return FAMILIES.get(family, family)
 
 
 def kind_and_family(kind: str, family: str) -> str:

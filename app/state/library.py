@@ -150,9 +150,9 @@ class LibraryState(QObject):
         """Keep the user's words on a model."""
         self._ask(f"library-notes:{id}", lambda: self._service.set_notes(id, notes), lambda _none: None)
 
-    def set_type(self, id: int, kind: str, family: str) -> None:
-        """Let the user's word on what a model is stand."""
-        self._ask("library-type", lambda: self._service.set_type(id, kind, family), lambda _none: self._changed(id))
+    def set_type(self, id: int, **words: str) -> None:
+        """Let the user's word on kind, family, variant or prediction of a model stand; "" takes it back."""
+        self._ask("library-type", lambda: self._service.set_type(id, **words), lambda _none: self._changed(id))
 
     def rename(self, id: int, name: str) -> None:
         """Give a model another name."""

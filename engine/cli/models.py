@@ -15,6 +15,7 @@ from engine.library_messages import DAMAGED, KINDS, HashProgress, LibraryEvent, 
 if TYPE_CHECKING:
     from engine.library import Library
 
+DETECTED = "detected"
 Json = Annotated[bool, typer.Option("--json", help="One line of JSON for each item or event, for machines.")]
 Name = Annotated[str, typer.Argument(help="Name, path or hash of a model in the library.", show_default=False)]
 
@@ -111,18 +112,22 @@ def _looked_into(path: Path) -> dict[str, Any]:
 
 def type_(
     name: Name,
-    kind: Annotated[str, typer.Option(help=f"One of {', '.join(KINDS)}; as detected if not given.")] = "",
-    family: Annotated[str, typer.Option(help="As in stable-diffusion-xl; as detected if not given.")] = "",
+    kind: Annotated[str, typer.Option(help=f"One of {', '.join(KINDS)}.")] = "",
+    family: Annotated[str, typer.Option(help="As in stable-diffusion-xl.")] = "",
+    variant: Annotated[str, typer.Option(help="Base, inpaint, edit, depth, upscale or lcm.")] = "",
+    prediction: Annotated[str, typer.Option(help="Epsilon or v: what the model predicts.")] = "",
     as_json: Json = False,
 ) -> int:
-    """Say what a model is, where the program takes it for something else."""
+    """Say what a model is, where the program takes it for something else; `detected` takes a word back."""
+    given = {"kind": kind, "family": family, "variant": variant, "prediction": prediction}
+    words = {key: "" if word == DETECTED else word for key, word in given.items() if word}
     library = open_library()
     id = library.find(name).id
-    library.set_type(id, kind, family)
+    library.set_type(id, **words)
     entry = library.entry(id)
-    print(
-        json.dumps({"event": "model", **entry.to_json()}) if as_json else f"{entry.name}: {entry.kind}, {entry.family}"
-    )
+    said = [entry.kind, entry.family, entry.variant, entry.prediction]
+    text = f"{entry.name}: {', '.join(filter(None, said))}"
+    print(json.dumps({"event": "model", **entry.to_json()}) if as_json else text)
     return 0
 
 

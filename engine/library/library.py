@@ -18,6 +18,8 @@ from engine.library.hashes import Hashes, hash_file
 from engine.library.index import scan, search_words
 from engine.library.schema import SCHEMA
 from engine.library_messages import DAMAGED, KINDS, HashProgress, LibraryEvent, ModelEntry, ModelMarks
+from engine.loading.configurations import FAMILIES
+from engine.loading.user_type import BASE, UserType, read_user_type, write_user_type
 from engine.metadata.fingerprint import fingerprint
 
 _LISTED = (
@@ -224,11 +226,57 @@ class Library:
         """Keep the user's own words on a model."""
         self._change(id, "notes = ?", notes)
 
-    def set_type(self, id: int, kind: str, family: str) -> None:
-        """Let the user's word on what a model is stand over what was detected; "" goes back to that."""
+    def set_type(
+        self,
+        id: int,
+        kind: str | None = None,
+        family: str | None = None,
+        variant: str | None = None,
+        prediction: str | None = None,
+    ) -> None:
+        """Let the user's word on what a model is stand over what was detected.
+
+        None changes nothing, "" goes back to what was detected. Of a single file the word on family, `variant` ("base"
+        for none) and `prediction` is kept beside it, so that it counts wherever the file is loaded.
+
+        Raises:
+            UnknownName: there is no such kind, family, variant or prediction.
+            InvalidValue: of this model the word cannot be kept; the text says why.
+        """
         if kind and kind not in KINDS:
             raise UnknownName(f"The kind {kind!r} is unknown; choose one of {', '.join(KINDS)}.")
-        self._change(id, "own_kind = ?, own_family = ?", kind, family)
+        entry = self.entry(id)
+        reason = _why_unsaid(entry, kind or entry.kind)
+        if not reason:
+            self._say(entry, family, variant, prediction)
+        elif variant is not None or prediction is not None:
+            raise InvalidValue(f"The variant and prediction of {entry.name} cannot be said: {reason}")
+        if kind is not None:
+            self._change(id, "own_kind = ?", kind)
+        if family is not None:
+            self._change(id, "own_family = ?", family)
+
+    def _say(self, entry: ModelEntry, family: str | None, variant: str | None, prediction: str | None) -> None:
+        """Keep the user's word beside a single file, and take what it is from there."""
+        from engine.loading import detect
+
+        path = Path(entry.path)
+        before = read_user_type(path)
+        # Other kinds of files have families that no pipeline here has.
+        loadable = family if not family or family in FAMILIES else None
+        word = UserType(
+            before.family if loadable is None else loadable or None,
+            before.variant if variant is None else ("" if variant == BASE else variant or None),
+            before.prediction if prediction is None else prediction or None,
+        )
+        if word == before:
+            return
+        word.check(entry.family)
+        write_user_type(path, word)
+        found = detect(path)
+        values = (found.kind, found.family or "unknown", found.variant, found.prediction, found.reason)
+        self._change(entry.id, "kind = ?, family = ?, variant = ?, prediction = ?, reason = ?", *values)
+        self._change(entry.id, f"supported = {int(found.supported)}")
 
     def rename(self, id: int, name: str) -> ModelEntry:
         """Give a model's file, and the pictures and notes beside it, another name; the ending stays."""
@@ -281,13 +329,24 @@ class Library:
             pass
         entry = self.find(str(target))
         if kind or family:
-            self.set_type(entry.id, kind, family)
+            self.set_type(entry.id, kind or None, family or None)
         return self.entry(entry.id)
 
     def _change(self, id: int, changes: str, *values: str) -> None:
         with self.connection() as connection, connection:
             if not connection.execute(f"UPDATE models SET {changes} WHERE id = ?", (*values, id)).rowcount:  # noqa: S608
                 raise MissingFile("The model is no longer in the library; scan the folders again.")
+
+
+def _why_unsaid(entry: ModelEntry, kind: str) -> str:
+    """Why the user's word on a model cannot be kept beside it; "" where it can."""
+    if kind not in ("checkpoint", "unet", "unknown"):
+        return f"it is of the kind {kind}; only models have them."
+    if entry.in_cache:
+        return "it lies in the cache of the hub, which other programs use; copy it first."
+    if entry.is_folder:
+        return "it is a folder that says so itself; change its configurations, or convert it into one file."
+    return ""
 
 
 def free_bytes(folder: Path) -> int:

@@ -17,7 +17,7 @@ from engine.files import read_json
 
 MODEL_ENDINGS = frozenset({".safetensors", ".sft", ".ckpt", ".pt", ".pth", ".bin", ".gguf"})
 PICTURE_ENDINGS = (".preview.png", ".preview.jpg", ".preview.jpeg", ".preview.webp", ".png", ".jpg", ".jpeg", ".webp")
-NOTE_ENDINGS = (".civitai.info", ".cm-info.json", ".metadata.json", ".json", ".txt")
+NOTE_ENDINGS = (".sfumato.json", ".civitai.info", ".cm-info.json", ".metadata.json", ".json", ".txt")
 # Control files that download managers keep beside a file that is not complete yet.
 _UNFINISHED = (".aria2", ".part", ".partial", ".incomplete", ".crdownload", ".download", ".tmp")
 _FOLDER_PICTURES = ("preview.png", "preview.jpg", "preview.webp", "thumbnail.png", "thumbnail.jpg")

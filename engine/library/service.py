@@ -134,9 +134,9 @@ class LibraryService:
         """See `Library.set_notes`."""
         self.library.set_notes(id, notes)
 
-    def set_type(self, id: int, kind: str, family: str) -> None:
+    def set_type(self, id: int, **words: str | None) -> None:
         """See `Library.set_type`."""
-        self.library.set_type(id, kind, family)
+        self.library.set_type(id, **words)
 
     def convert(self, id: int, target: Path, precision: str) -> Path:
         """Write a model as a single file or as a folder, in another precision."""

@@ -34,7 +34,8 @@ from engine.loading.families import (
     VAE_PREFIXES,
     VARIANTS,
 )
-from engine.loading.own_configuration import KEY, read_own
+from engine.loading.own_configuration import KEY, Texts, read_own
+from engine.loading.user_type import UserType, read_user_type
 
 Kind = Literal["checkpoint", "unet", "vae", "text_encoder", "lora", "embedding", "controlnet", "helper", "unknown"]
 Layout = Literal[
@@ -92,7 +93,7 @@ class Detected:
 
 
 def detect(path: Path | str) -> Detected:
-    """What the file or folder at `path` is.
+    """What the file or folder at `path` is; the user's word on a file stands over what its header says.
 
     Raises:
         MissingFile: nothing is there.
@@ -105,7 +106,28 @@ def detect(path: Path | str) -> Detected:
         return detect_folder(path)
     if not path.exists():
         raise MissingFile(f"{path} is missing; check the path.")
-    return detect_header(read_header(path))
+    return as_said(detect_header(read_header(path)), read_user_type(path))
+
+
+def as_said(found: Detected, word: UserType) -> Detected:
+    """What was found, with the user's word on family, variant and prediction."""
+    if not word:
+        return found
+    said = {name: getattr(word, name) for name in ("family", "variant", "prediction")}
+    found = replace(found, **{name: value for name, value in said.items() if value is not None})
+    known = found.family in LABELS
+    return replace(
+        found,
+        kind="checkpoint" if found.kind == "unknown" and known else found.kind,
+        supported=found.supported or known,
+        reason=f"{found.reason} The user's word for its type stands over that.",
+    )
+
+
+def own_texts(header: Header, found: Detected) -> Texts | None:
+    """The configurations in the header; None if it has none, or `found`, with the user's word, is of another type."""
+    raw = detect_header(header)
+    return read_own(header.metadata) if (raw.family, raw.variant) == (found.family, found.variant) else None
 
 
 def detect_header(header: Header) -> Detected:

@@ -10,8 +10,9 @@ from engine.catalog import FAST, ModelInfo, family_of, fast_kind, find_scheduler
 from engine.errors import UnknownName
 from engine.formats.read import read_header
 from engine.loading.configurations import PREDICTION_TYPES, check_prediction, family_configuration
-from engine.loading.detection import Detected, detect
-from engine.loading.own_configuration import CARD_NAME, INDEX_NAME, Texts, json_of, read_own
+from engine.loading.detection import Detected, as_said, detect, own_texts
+from engine.loading.own_configuration import CARD_NAME, INDEX_NAME, Texts, json_of
+from engine.loading.user_type import UserType, read_user_type
 
 _SCHEDULER = "scheduler/scheduler_config.json"
 
@@ -31,38 +32,41 @@ def model_info(
     found = detect(path)
     if not family and (found.kind not in ("checkpoint", "unet") or not found.supported):
         raise UnknownName(f"{path} cannot be run as a model. {found.reason}")
-    variant = found.variant if variant is None else variant
-    own = read_own(read_header(path).metadata)
-    if own is not None and (family or found.family, variant) == (found.family, found.variant):
-        return _of_own(path, found.metadata.get("modelspec.title") or path.stem, own, prediction)
-    return _of_file(path, found, family or found.family, variant, prediction or found.prediction)
+    found = as_said(found, UserType(family or None, variant, prediction or None))
+    own = own_texts(read_header(path), found)
+    if own is not None:
+        return _of_own(path, found, own, prediction or read_user_type(path).prediction)
+    return _of_file(path, found)
 
 
 def scheduler_of(location: Path) -> dict[str, Any]:
     """The configuration of the scheduler that the file at `location` comes with; errors as of `model_info`."""
     found = detect(location)
-    own = read_own(read_header(location).metadata)
+    own = own_texts(read_header(location), found)
     if own is not None:
-        return json_of(own, _SCHEDULER)
+        return json_of(own, _SCHEDULER) | _prediction_type(read_user_type(location).prediction)
     return family_configuration(found.family, found.variant, found.prediction)["scheduler"]
 
 
-def _of_own(path: Path, name: str, own: Texts, prediction: str | None) -> ModelInfo:
-    """What the configurations in the file's own header say."""
+def _prediction_type(prediction: str | None) -> dict[str, str]:
     check_prediction(prediction or "")
-    changes = {"prediction_type": PREDICTION_TYPES[prediction]} if prediction else {}
+    return {"prediction_type": PREDICTION_TYPES[prediction]} if prediction else {}
+
+
+def _of_own(path: Path, found: Detected, own: Texts, prediction: str | None) -> ModelInfo:
+    """What the configurations in the file's own header say."""
     return info_of(
         path,
         index=json_of(own, INDEX_NAME),
-        card={"name": name, **json_of(own, CARD_NAME)},
+        card={"name": found.metadata.get("modelspec.title") or path.stem, **json_of(own, CARD_NAME)},
         vae=json_of(own, "vae/config.json"),
         unet=json_of(own, "unet/config.json"),
-        scheduler=json_of(own, _SCHEDULER) | changes,
+        scheduler=json_of(own, _SCHEDULER) | _prediction_type(prediction),
     )
 
 
-def _of_file(path: Path, found: Detected, family: str, variant: str, prediction: str) -> ModelInfo:
-    content = family_configuration(family, variant, prediction)
+def _of_file(path: Path, found: Detected) -> ModelInfo:
+    content = family_configuration(found.family, found.variant, found.prediction)
     index = {"_class_name": content["pipeline"], **content["values"]}
     entry, kind = family_of(content["pipeline"], index, content["unet"])
     name = found.metadata.get("modelspec.title") or path.stem

@@ -21,9 +21,10 @@ from engine.files import read_json
 from engine.formats.header import Header
 from engine.loading import layouts, shapes
 from engine.loading.configurations import check_prediction, family_configuration
-from engine.loading.detection import Detected, detect_header, text_encoders
-from engine.loading.own_configuration import Texts, json_of, read_own, unpacked
+from engine.loading.detection import Detected, as_said, detect_header, own_texts, text_encoders
+from engine.loading.own_configuration import Texts, json_of, unpacked
 from engine.loading.quantised import is_packed, keep_packed
+from engine.loading.user_type import UserType, read_user_type
 from engine.models.autoencoder_kl import AutoencoderKL
 from engine.models.base import ModelMixin
 from engine.models.clip_text import CLIPTextModel, CLIPTextModelWithProjection
@@ -68,20 +69,19 @@ class ModelFile:
         path: the file that was asked for; `header.path` is its conversion if it is a pickle.
         detected: what it is, with the user's word for family, variant and prediction.
         configuration: of the family, see `family_configuration`.
+        said_prediction: what the user says that the model predicts, "" where the file's own word counts.
         own: the configurations that the header brings, None if it brings none or the user says another type.
     """
 
     def __init__(self, path: Path, options: FileOptions = FileOptions()) -> None:  # noqa: B008 - frozen
         self.path, self.options = path, options
         self.header: Header = read_file(path)
-        found = detect_header(self.header)
-        given = {"family": options.family, "variant": options.variant, "prediction": options.prediction}
-        self.detected: Detected = replace(
-            found, path=path, **cast("Any", {key: value for key, value in given.items() if value is not None})
-        )
+        found = as_said(detect_header(self.header), read_user_type(path))
+        given = UserType(options.family, options.variant, options.prediction)
+        self.detected: Detected = replace(as_said(found, given), path=path)
         self._check(found)
-        as_found = (self.detected.family, self.detected.variant) == (found.family, found.variant)
-        self.own: Texts | None = read_own(self.header.metadata) if as_found and options.config is None else None
+        self.said_prediction = options.prediction or read_user_type(path).prediction or ""
+        self.own: Texts | None = own_texts(self.header, self.detected) if options.config is None else None
 
     def _check(self, found: Detected) -> None:
         check_prediction(self.options.prediction or "")

@@ -151,9 +151,9 @@ def _unet_of_unknown_prediction(file: ModelFile) -> UNet2DConditionModel:
 
 def _with_prediction(part: Any, name: str, file: ModelFile) -> Any:
     """The scheduler as the user says that the model was trained, against its configuration."""
-    if name != "scheduler" or not file.options.prediction:
+    if name != "scheduler" or not file.said_prediction:
         return part
-    return type(part).from_config(part.config, prediction_type=PREDICTION_TYPES[file.options.prediction])
+    return type(part).from_config(part.config, prediction_type=PREDICTION_TYPES[file.said_prediction])
 
 
 def _index(file: ModelFile) -> dict[str, Any]:

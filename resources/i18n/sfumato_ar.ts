@@ -174,6 +174,10 @@
         <translation>مجلد الصور {folder} غير موجود؛ صِل قرصه، أو أنشئه، أو اختر غيره.</translation>
     </message>
     <message>
+        <source>The pictures folder {folder} cannot be written to; allow that, or choose another.</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
         <source>Open a picture or recipe</source>
         <translation>فتح صورة أو وصفة</translation>
     </message>
@@ -1216,6 +1220,50 @@
         <translation>مجلد Diffusers بدقة {precision} …</translation>
     </message>
     <message>
+        <source>Text to image</source>
+        <translation>نص إلى صورة</translation>
+    </message>
+    <message>
+        <source>Inpainting</source>
+        <translation>الرسم داخل صورة</translation>
+    </message>
+    <message>
+        <source>Editing by instruction</source>
+        <translation>التعديل بالتعليمات</translation>
+    </message>
+    <message>
+        <source>Depth to image</source>
+        <translation>عمق إلى صورة</translation>
+    </message>
+    <message>
+        <source>Upscaling</source>
+        <translation>التكبير</translation>
+    </message>
+    <message>
+        <source>Noise (epsilon)</source>
+        <translation>الضوضاء (epsilon)</translation>
+    </message>
+    <message>
+        <source>Velocity (v)</source>
+        <translation>السرعة (v)</translation>
+    </message>
+    <message>
+        <source>Kind</source>
+        <translation>النوع</translation>
+    </message>
+    <message>
+        <source>Family</source>
+        <translation>العائلة</translation>
+    </message>
+    <message>
+        <source>Trained for</source>
+        <translation>دُرِّب من أجل</translation>
+    </message>
+    <message>
+        <source>Predicts</source>
+        <translation>يتنبأ بـ</translation>
+    </message>
+    <message>
         <source>Trigger words; press one to put it into the prompt</source>
         <translation>كلمات الاستدعاء؛ اضغط إحداها لتضعها في الوصف</translation>
     </message>
@@ -1240,16 +1288,20 @@
         <translation>تسمي مواقع النماذج وصور البرامج الأخرى الملف بها.</translation>
     </message>
     <message>
-        <source>Set the kind</source>
-        <translation>تحديد النوع</translation>
-    </message>
-    <message>
         <source>Where the program takes the file for something else, your word counts.</source>
         <translation>إن ظن البرنامج الملف شيئًا آخر فالقول قولك.</translation>
     </message>
     <message>
         <source>As detected</source>
         <translation>كما اكتُشف</translation>
+    </message>
+    <message>
+        <source>Set the type</source>
+        <translation>تحديد النوع</translation>
+    </message>
+    <message>
+        <source>predicts velocity</source>
+        <translation>يتنبأ بالسرعة</translation>
     </message>
     <message>
         <source>Put into the prompt</source>

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from PySide6.QtCore import Qt
 from PySide6.QtGui import QImage
-from PySide6.QtWidgets import QInputDialog
+from PySide6.QtWidgets import QInputDialog, QMenu
 from pytestqt.qtbot import QtBot
 from shiboken6 import delete
 
@@ -22,7 +22,7 @@ from app.state.library import LibraryState
 from engine.library_messages import ModelMarks
 from tests.app.fake_engine import FakeEngine
 from tests.fixtures.hub_server import PIECE, HubServer, Repository
-from tests.fixtures.model_files import embedding, lora, vae
+from tests.fixtures.model_files import embedding, lora, vae, write_safetensors
 
 LONG = 20_000
 
@@ -136,6 +136,41 @@ def test_details_words_and_notes(full: Desk, qtbot: QtBot) -> None:
         qtbot.mouseClick(details.pictures, Qt.MouseButton.LeftButton)
     marks = wanted.args[0]
     assert isinstance(marks, ModelMarks) and "Ink" in marks.names and full.library.chosen.autov2 in marks.hashes
+
+
+def test_the_user_says_what_a_model_is(desk: Desk, models: Path) -> None:
+    """Kind, family, use and prediction, each with a way back."""
+    tensors = {
+        "input_blocks.0.0.weight": (8, 4, 3, 3),
+        "time_embed.0.weight": (8, 8),
+        "out.2.weight": (4, 8, 3, 3),
+        "input_blocks.1.1.transformer_blocks.0.attn2.to_k.weight": (8, 1024),
+    }
+    write_safetensors(models / "Two.safetensors", tensors)
+    desk.library.scan()
+    desk.until(lambda: "Two" in desk.names())
+    desk.click("Two")
+    menus = {action.text(): action.menu() for action in desk.panel.details.kind.menu().actions()}
+    assert list(menus) == ["Kind", "Family", "Trained for", "Predicts"]
+
+    def choose(menu: str, text: str) -> None:
+        below = menus[menu]
+        assert isinstance(below, QMenu)
+        next(action for action in below.actions() if action.text() == text).trigger()
+
+    choose("Predicts", "Velocity (v)")
+    desk.until(lambda: desk.library.chosen.prediction == "v")
+    assert "predicts velocity" in desk.panel.details.facts.text()
+    choose("Family", "SD 1")
+    desk.until(lambda: desk.library.chosen.family == "stable-diffusion")
+    choose("Trained for", "Inpainting")
+    desk.until(lambda: desk.library.chosen.variant == "inpaint")
+    assert (models / "Two.sfumato.json").is_file()
+    for menu, name in (("Family", "family"), ("Trained for", "variant"), ("Predicts", "prediction")):
+        choose(menu, "As detected")
+        detected = "stable-diffusion-2" if name == "family" else ""
+        desk.until(lambda name=name, detected=detected: getattr(desk.library.chosen, name) == detected)
+    assert not (models / "Two.sfumato.json").exists()
 
 
 def test_rename_and_trash_by_keyboard(

@@ -13,8 +13,11 @@ from safetensors.torch import load_file, save_file
 from torch import nn
 
 import engine
+from engine import queries
 from engine.errors import MissingFile
 from engine.loading import convert_model, detect, load_pipeline, load_vae, model_info
+from engine.loading.configurations import PREDICTION_TYPES
+from engine.loading.user_type import UserType, write_user_type
 from tests.fixtures import reference_families as families
 from tests.fixtures import reference_pipelines as reference
 from tests.fixtures.reference_families import difference, picture
@@ -310,3 +313,14 @@ def test_what_two_predicts_is_measured(tmp_path: Path, kind: str) -> None:
     assert pipeline.scheduler.config.prediction_type == ("epsilon" if kind == "epsilon" else "v_prediction")
     assert pipeline.unet.config.sample_size == (64 if kind == "epsilon" else 96)
     assert load_pipeline(made.file, prediction="v").scheduler.config.prediction_type == "v_prediction"  # pyright: ignore[reportAttributeAccessIssue]
+    # And a word of the user is believed, wherever the file is used.
+    other = "v" if kind == "epsilon" else "epsilon"
+    write_user_type(made.file, UserType(prediction=other))
+    pipeline = load_pipeline(made.file)
+    assert pipeline.scheduler.config.prediction_type == PREDICTION_TYPES[other]
+    info = model_info(made.file)
+    assert info.prediction == other
+    assert queries.scheduler_config(info)["prediction_type"] == PREDICTION_TYPES[other]
+    write_user_type(made.own, UserType(prediction=other))
+    assert load_pipeline(made.own).scheduler.config.prediction_type == PREDICTION_TYPES[other]  # pyright: ignore[reportAttributeAccessIssue]
+    assert model_info(made.own).prediction == other

@@ -121,6 +121,27 @@ def test_import_and_type(sfumato: Command, tmp_path: Path) -> None:
     assert (entry["kind"], entry["family"]) == ("vae", "stable-diffusion-xl")
 
 
+def test_the_type_of_a_file(sfumato: Command, tmp_path: Path) -> None:
+    """The user's word counts, until it is taken back."""
+    tensors = {
+        "model.diffusion_model.input_blocks.0.0.weight": (320, 4, 3, 3),
+        "model.diffusion_model.time_embed.0.weight": (1280, 320),
+        "model.diffusion_model.out.2.weight": (4, 320, 3, 3),
+        "model.diffusion_model.input_blocks.1.1.transformer_blocks.0.attn2.to_k.weight": (320, 1024),
+    }
+    write_safetensors(tmp_path / "two.safetensors", tensors)
+    (entry,) = sfumato.lines("import", str(tmp_path / "two.safetensors"))
+    assert (entry["family"], entry["prediction"]) == ("stable-diffusion-2", "")
+    (entry,) = sfumato.lines("type", "two", "--prediction", "v")
+    assert (entry["family"], entry["prediction"]) == ("stable-diffusion-2", "v")
+    (looked,) = sfumato.lines("info", entry["path"])
+    assert looked["prediction"] == "v"
+    (entry,) = sfumato.lines("type", "two", "--prediction", "detected")
+    assert entry["prediction"] == ""
+    refused = sfumato("type", "two", "--prediction", "cake")
+    assert refused.returncode == 2 and "choose one of epsilon, v" in refused.stderr
+
+
 def test_convert(sfumato: Command, tmp_path: Path) -> None:
     (done,) = sfumato.lines(
         "convert", str(model_folder(EMBEDDED_MODEL)), str(tmp_path / "icons"), "--precision", "float32"

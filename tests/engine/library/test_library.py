@@ -10,10 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from engine.errors import BadFile, Cancelled, InvalidValue, MissingFile, UnknownName
+from engine.errors import BadFile, Cancelled, InvalidValue, KnownError, MissingFile, UnknownName
 from engine.library import Library
 from engine.library.watch import Watcher
 from engine.library_messages import HashProgress, ScanDone, ScanProgress
+from engine.loading import detect
 from tests.fixtures.model_files import embedding, lora, vae, write_safetensors
 
 
@@ -304,6 +305,76 @@ def test_the_user_knows_better(library: Library, models: Path) -> None:
     assert _names(library, kind="vae", family="stable-diffusion-xl") == ["strange"]
     with pytest.raises(UnknownName, match="kind 'cake' is unknown"):
         library.set_type(entry.id, "cake", "")
+
+
+def test_the_users_word_goes_with_the_file(library: Library, models: Path) -> None:
+    """What decides how a file is loaded is kept beside it: found by whoever loads it, and moved with it."""
+    unet = {
+        "input_blocks.0.0.weight": (320, 4, 3, 3),
+        "time_embed.0.weight": (1280, 320),
+        "out.2.weight": (4, 320, 3, 3),
+        "input_blocks.1.1.transformer_blocks.0.attn2.to_k.weight": (320, 1024),
+    }
+    write_safetensors(models / "two.safetensors", unet)
+    _scan(library)
+    entry = library.find("two")
+    assert (entry.family, entry.variant, entry.prediction) == ("stable-diffusion-2", "", "")
+    library.set_type(entry.id, prediction="v")
+    library.set_type(entry.id, variant="lcm", family="stable-diffusion")
+    said = library.entry(entry.id)
+    assert (said.family, said.variant, said.prediction) == ("stable-diffusion", "lcm", "v")
+    assert said.reason.endswith("The user's word for its type stands over that.")
+    assert json.loads((models / "two.sfumato.json").read_text()) == {
+        "family": "stable-diffusion",
+        "variant": "lcm",
+        "prediction": "v",
+    }
+    assert detect(models / "two.safetensors").variant == "lcm"
+    assert _scan(library).changed == 1
+    assert library.entry(entry.id) == said
+    moved = library.rename(entry.id, "renamed")
+    found = detect(models / "renamed.safetensors")
+    assert (found.family, found.variant, found.prediction) == (moved.family, "lcm", "v")
+    assert sorted(path.name for path in models.iterdir()) == ["renamed.safetensors", "renamed.sfumato.json"]
+    library.set_type(entry.id, family="", variant="base", prediction="")
+    again = library.entry(entry.id)
+    assert (again.family, again.variant, again.prediction) == ("stable-diffusion-2", "", "")
+    library.set_type(entry.id, variant="")
+    assert [path.name for path in models.iterdir()] == ["renamed.safetensors"]
+    for words, text in (
+        ({"prediction": "x"}, "prediction 'x' is unknown; choose one of epsilon, v"),
+        ({"variant": "cake"}, "no variant 'cake'"),
+        ({"kind": "lora", "prediction": "v"}, "it is of the kind lora; only models have them"),
+    ):
+        with pytest.raises(KnownError, match=text):
+            library.set_type(entry.id, **words)
+    assert [path.name for path in models.iterdir()] == ["renamed.safetensors"]
+
+
+def test_a_folder_says_itself_what_it_is(library: Library, models: Path) -> None:
+    _diffusers_folder(models / "folder")
+    _scan(library)
+    with pytest.raises(InvalidValue, match="it is a folder that says so itself"):
+        library.set_type(library.find("folder").id, prediction="v")
+
+
+@pytest.mark.parametrize(
+    ("text", "complaint"),
+    [
+        ("{", "not valid JSON"),
+        ("[]", "not an object"),
+        ('{"family": "flux"}', "cannot count: The family 'flux' is unknown"),
+        ('{"variant": "x"}', "cannot count: The variant 'x' is unknown"),
+        ('{"prediction": "x"}', "cannot count: The prediction 'x' is unknown"),
+        ('{"family": "stable-diffusion", "variant": "upscale"}', "cannot count: .* no variant 'upscale'"),
+    ],
+)
+def test_a_word_that_cannot_be_read_is_named(library: Library, models: Path, text: str, complaint: str) -> None:
+    lora(models / "a.safetensors")
+    (models / "a.sfumato.json").write_text(text)
+    with pytest.raises(BadFile, match=rf"a\.sfumato\.json .*{complaint}"):
+        detect(models / "a.safetensors")
+    assert _scan(library).damaged == 1
 
 
 def test_taking_in(library: Library, models: Path, tmp_path: Path) -> None:
