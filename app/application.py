@@ -24,9 +24,9 @@ from app.icons import window_icon
 from app.main_window import MainWindow
 from app.services.gallery_records import GalleryFilter
 from app.services.logfile import end_log, start_log
-from app.services.paths import Paths
+from app.services.paths import FolderState, Paths, folder_state
 from app.services.settings import Settings
-from app.single_instance import FirstInstance
+from app.single_instance import FirstInstance, Turn
 from app.state.gallery import GalleryState
 from app.state.generation import GenerationState
 from app.state.library import LibraryState
@@ -367,12 +367,23 @@ class Application(QObject):
             self.say_banner(event.message, "error", remedies.for_report(self, event))
             return
         job = self.queue.job(event.job_id)
-        folder = Path(job.request.folder) if job is not None else None
-        if event.kind == "MissingFile" and folder is not None and not folder.is_dir():
-            words = self.tr("The pictures folder {folder} is not there; connect its drive, make it, or choose another.")
-            self.say_banner(words.format(folder=folder), "error", remedies.for_folder(self, event, folder))
+        if job is None or event.kind not in {"MissingFile", "KnownError"}:
+            self.say_banner(event.message, "error", remedies.for_failure(self, event))
             return
-        self.say_banner(event.message, "error", remedies.for_failure(self, event))
+        # The engine's sentence is for whoever calls it; here the folder is chosen in the settings.
+        folder = Path(job.request.folder)
+        say: Callable[[FolderState], None] = lambda state: self._say_failure(event, folder, state)  # noqa: E731
+        self.client.query("folder", lambda: folder_state(folder), say)
+
+    def _say_failure(self, event: JobFailed, folder: Path, state: FolderState) -> None:
+        if state == "missing":
+            words = self.tr("The pictures folder {folder} is not there; connect its drive, make it, or choose another.")
+            self.say_banner(words.format(folder=folder), "error", remedies.for_missing_folder(self, event, folder))
+        elif state == "read-only":
+            words = self.tr("The pictures folder {folder} cannot be written to; allow that, or choose another.")
+            self.say_banner(words.format(folder=folder), "error", remedies.for_folder(self, event))
+        else:
+            self.say_banner(event.message, "error", remedies.for_failure(self, event))
 
     # ------------------------------------------------------------------------------------------------ recipes
 
@@ -417,7 +428,19 @@ class Application(QObject):
     def _read_recipe(self, path: Path) -> None:
         from engine.metadata import read_recipe
 
-        self.client.query("recipe", lambda: read_recipe(path), self._offer_recipe, self._recipe_failed)
+        def read() -> Recipe | None:
+            from app.canvas.images import read_image
+
+            try:
+                return read_recipe(path)
+            except KnownError as error:
+                try:
+                    read_image(str(path))
+                except KnownError:
+                    return None  # no picture at all: the canvas, which wanted to show it, says so
+                raise error from None
+
+        self.client.query("recipe", read, self._offer_recipe, self._recipe_failed)
 
     def _read_text(self, path: Path) -> None:
         self.client.query(
@@ -478,8 +501,19 @@ class Application(QObject):
     def open_folder(self) -> None:
         """Open the folder of the pictures in the system's file manager."""
         folder = self.settings.pictures_folder
-        folder.mkdir(parents=True, exist_ok=True)
-        QDesktopServices.openUrl(QUrl.fromLocalFile(str(folder)))
+
+        def make() -> None:
+            try:
+                folder.mkdir(parents=True, exist_ok=True)
+            except OSError as error:
+                raise KnownError(
+                    f"The folder {folder} cannot be made ({error.strerror}); choose another one."
+                ) from error
+
+        def show(_none: None) -> None:
+            QDesktopServices.openUrl(QUrl.fromLocalFile(str(folder)))
+
+        self.client.query("open folder", make, show, self._recipe_failed)
 
     def open_log(self) -> None:
         """Open the log file."""
@@ -568,11 +602,9 @@ def build(argv: Sequence[str], *, data_folder: Path | None = None, engine: Any =
 
 def main(argv: Sequence[str], data_folder: Path | None = None) -> int:
     """Open the window and stay until it is closed; a second start raises the first one's window instead."""
-    from app.single_instance import hand_over
-
     qt = QApplication([sys.argv[0]])
-    files = [argument for argument in argv if not argument.startswith("-")]
-    if hand_over(Paths.of(data_folder).data, files):
+    turn = Turn(Paths.of(data_folder).data)
+    if not turn.take([argument for argument in argv if not argument.startswith("-")]):
         return 0
     collector = Collector()
     collector.start()
@@ -580,5 +612,6 @@ def main(argv: Sequence[str], data_folder: Path | None = None) -> int:
     program.show()
     code = qt.exec()
     program.close()
+    turn.end()
     collector.stop()
     return code

@@ -63,21 +63,32 @@ def for_failure(program: Application, event: JobFailed) -> list[Remedy]:
             return [again]
 
 
-def for_folder(program: Application, event: JobFailed, folder: Path) -> list[Remedy]:
+def for_folder(program: Application, event: JobFailed) -> list[Remedy]:
+    """The folder of the pictures cannot be used."""
+    translate = QCoreApplication.translate
+    return [
+        Remedy(translate("remedies", "Choose another …"), lambda: program.open_settings("folders")),
+        Remedy(translate("remedies", "Try again"), lambda: program.queue.retry([event.job_id])),
+    ]
+
+
+def for_missing_folder(program: Application, event: JobFailed, folder: Path) -> list[Remedy]:
     """The folder of the pictures is not there."""
     translate = QCoreApplication.translate
+    choose = Remedy(translate("remedies", "Choose another …"), lambda: program.open_settings("folders"))
 
     def make() -> None:
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            words = translate("remedies", "The folder {folder} cannot be made ({reason}); choose another.")
-            program.say_banner(words.format(folder=folder, reason=error.strerror), "error", choose)
-            return
+        program.client.query("make folder", lambda: folder.mkdir(parents=True, exist_ok=True), made, failed)
+
+    def made(_none: None) -> None:
         program.queue.retry([event.job_id])
 
-    choose = [Remedy(translate("remedies", "Choose another …"), lambda: program.open_settings("folders"))]
-    return [Remedy(translate("remedies", "Make the folder"), make), *choose]
+    def failed(error: Exception) -> None:
+        words = translate("remedies", "The folder {folder} cannot be made ({reason}); choose another.")
+        reason = error.strerror if isinstance(error, OSError) else error
+        program.say_banner(words.format(folder=folder, reason=reason), "error", [choose])
+
+    return [Remedy(translate("remedies", "Make the folder"), make), choose]
 
 
 def for_report(program: Application, event: JobFailed) -> list[Remedy]:

@@ -6,14 +6,18 @@ import hashlib
 import json
 import logging
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
+from time import monotonic
 
-from PySide6.QtCore import QObject, Signal
+from PySide6.QtCore import QLockFile, QObject, Signal
 from PySide6.QtNetwork import QLocalServer, QLocalSocket
 
 log = logging.getLogger(__name__)
 
 WAIT_MS = 1000
+# As long as a start can take at most, until it answers.
+START_SECONDS = 30
 _LONGEST = 1_000_000
 
 
@@ -35,6 +39,39 @@ def hand_over(data_folder: Path, files: Sequence[str]) -> bool:
     answered = taken and (socket.bytesAvailable() > 0 or socket.waitForReadyRead(WAIT_MS))
     socket.disconnectFromServer()
     return answered
+
+
+class Turn:
+    """The right to be the one program on a data folder, from before anything of it is opened.
+
+    Two starts at the same moment both find nobody who answers; one of them gets the turn, the other waits for its
+    answer.
+    """
+
+    def __init__(self, data_folder: Path) -> None:
+        self._lock = QLockFile(str(data_folder / "sfumato.lock"))
+        # Only the death of its owner makes it stale, never its age.
+        self._lock.setStaleLockTime(0)
+        self._folder = data_folder
+
+    def take(self, files: Sequence[str]) -> bool:
+        """Whether this start is the first; otherwise the first has been given `files`."""
+        with suppress(OSError):
+            self._folder.mkdir(parents=True, exist_ok=True)
+        end = monotonic() + START_SECONDS
+        while not self._lock.tryLock(100):
+            if hand_over(self._folder, files):
+                return False
+            refused = self._lock.error() == QLockFile.LockError.PermissionError
+            if refused or monotonic() > end:
+                # Nothing can be written there, which the window says; or the other one hangs.
+                log.warning("another start may be using %s", self._folder)
+                break
+        return not hand_over(self._folder, files)
+
+    def end(self) -> None:
+        """Let the next start have it."""
+        self._lock.unlock()
 
 
 class FirstInstance(QObject):

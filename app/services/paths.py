@@ -2,10 +2,20 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 NAME = "Sfumato"
+FolderState = Literal["good", "missing", "read-only"]
+
+
+def folder_state(folder: Path) -> FolderState:
+    """Whether files can be put into `folder`."""
+    if not folder.is_dir():
+        return "missing"
+    return "good" if os.access(folder, os.W_OK | os.X_OK) else "read-only"
 
 
 @dataclass(frozen=True, slots=True)

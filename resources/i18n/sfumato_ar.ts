@@ -175,7 +175,7 @@
     </message>
     <message>
         <source>The pictures folder {folder} cannot be written to; allow that, or choose another.</source>
-        <translation type="unfinished"></translation>
+        <translation>لا يمكن الكتابة في مجلد الصور {folder}؛ اسمح بذلك، أو اختر غيره.</translation>
     </message>
     <message>
         <source>Open a picture or recipe</source>

@@ -371,18 +371,6 @@ def test_a_file_put_into_the_folder_appears_by_itself(qtbot: QtBot, tmp_path: Pa
     delete(gallery)
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="nothing is read-only for root")
-def test_a_read_only_folder_keeps_its_pictures(rig: Rig) -> None:
-    rig.folder.chmod(0o555)
-    try:
-        rig.click(0)
-        rig.key(KEY.Key_Delete)
-    finally:
-        rig.folder.chmod(0o755)
-    assert "cannot be written to" in rig.problems[-1]
-    assert len(rig.names()) == 6
-
-
 def test_a_newer_database_is_refused_and_left_alone(rig: Rig) -> None:
     rig.close()
     file = rig.root / "data" / "gallery.sqlite3"
