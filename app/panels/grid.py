@@ -54,7 +54,7 @@ class AxisEditor(QWidget):
             self.setting.addItem(label, value)
         self.setting.setCurrentIndex(self.setting.findData(setting))
         self.values = QLineEdit()
-        self.values.setAccessibleName(self.tr("Values"))
+        self.values.setAccessibleName(self.tr("Values: {side}").format(side=name))
         self.values.setClearButtonEnabled(True)
         self.values.setMaxLength(20_000)
         self.pick = search_icon_button("list-plus", self.tr("Add a scheduler to the values"))

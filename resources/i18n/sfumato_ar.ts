@@ -290,8 +290,8 @@
         <translation>النموذج</translation>
     </message>
     <message>
-        <source>Values</source>
-        <translation>القيم</translation>
+        <source>Values: {side}</source>
+        <translation>القيم: {side}</translation>
     </message>
     <message>
         <source>Add a scheduler to the values</source>

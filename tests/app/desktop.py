@@ -22,7 +22,7 @@ ROOT = Path(__file__).resolve().parents[2]
 NEEDED = ("Xvfb", "xdotool", "openbox", "import", "xprop")
 WIDTH, HEIGHT = 1366, 768
 # Until something is on the screen; only a program that hangs ever waits so long.
-PATIENCE = 120.0
+PATIENCE = 60.0
 MOVES = 12
 
 

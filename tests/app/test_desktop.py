@@ -8,7 +8,9 @@ from __future__ import annotations
 import json
 import os
 import re
+import sqlite3
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -158,6 +160,32 @@ def test_the_gallery_finds_by_words(desktop: Desktop) -> None:
     desktop.wait(lambda: shown(desktop) == everything, "all pictures")
 
 
+def test_a_picture_is_replayed_to_the_pixel(desktop: Desktop) -> None:
+    desktop.click("Gallery", "tab")
+    before = pictures(desktop)
+    grid = desktop.wait_for("Pictures", "GridView")
+    desktop.click_at(grid.x + 40, grid.y + 40)
+    desktop.click("Replay", "QPushButton")
+    desktop.wait_for_words("not one of 16,384 pixels differs.")
+    desktop.shot("11-replayed")
+    assert pictures(desktop) == before
+
+
+def test_a_grid_is_made(desktop: Desktop) -> None:
+    desktop.click("Grid", "tab")
+    before = len(pictures(desktop))
+    desktop.replace("Values: Across", "1, 2", "QLineEdit")
+    desktop.replace("Values: Down", "3, 5", "QLineEdit")
+    desktop.shot("11-grid-asked")
+    desktop.click("Make grid", "QPushButton")
+    desktop.wait_for_words("The sheet is saved as ")
+    desktop.click("Show the sheet", "QPushButton")
+    desktop.shot("11-grid")
+    assert len(pictures(desktop)) == before + 5
+    assert len(list((desktop.data / "pictures").glob("*-grid.png"))) == 1
+    desktop.click("Gallery", "tab")
+
+
 def test_a_megabyte_on_the_clipboard_is_refused_in_one_sentence(desktop: Desktop, tmp_path: Path) -> None:
     text = tmp_path / "long.txt"
     text.write_text(MEGABYTE, encoding="utf-8")
@@ -220,10 +248,46 @@ def saved(desktop: Desktop, **values: object) -> dict[str, object] | None:
     return content if all(content.get(name) == value for name, value in values.items()) else None
 
 
+def test_after_a_crash_the_queue_goes_on_and_the_interrupted_job_is_offered(desktop: Desktop) -> None:
+    desktop.click("Gallery", "tab")
+    before = len(pictures(desktop))
+    desktop.replace("Steps", "1000", "NumberBox")
+    desktop.replace("Prompt", "a job that is cut short", "PromptEdit")
+    desktop.key("ctrl+Return")
+    desktop.wait_for_words("Step ")
+    desktop.replace("Steps", "4", "NumberBox")
+    desktop.replace("Prompt", "a job that waits", "PromptEdit")
+    desktop.key("ctrl+Return")
+    desktop.wait_for_words("1 job waiting")
+    desktop.wait(lambda: kept(desktop) == {"running", "waiting"}, "both jobs on the disk")
+    desktop.program.kill()
+    desktop.program.wait()
+    desktop.start(desktop.data)
+    desktop.click("Queue", "tab")
+    desktop.wait_for_words("1 job did not come to an end last time.")
+    desktop.wait(lambda: len(pictures(desktop)) == before + 1, "the job that waited")
+    desktop.shot("19-after-a-crash")
+    desktop.click("Continue", "QPushButton")
+    desktop.wait_for_words("Step ")
+    desktop.key("Escape")
+    desktop.wait_for_words("Cancelled")
+    recipe = read_recipe(pictures(desktop)[-1])
+    assert recipe is not None
+    assert recipe.prompt == "a job that waits"
+    desktop.click("Gallery", "tab")
+
+
+def kept(desktop: Desktop) -> set[str]:
+    """What the queue's file says of the jobs that are not over."""
+    with closing(sqlite3.connect(desktop.data / "queue.sqlite3")) as queue:
+        rows = queue.execute("SELECT status FROM jobs WHERE status IN ('running', 'waiting')")
+        return {status for (status,) in rows}
+
+
 def test_leaving_and_coming_back_finds_everything(desktop: Desktop) -> None:
     count = shown(desktop)
     desktop.key("ctrl+q")
     assert desktop.program.wait(60) == 0
     desktop.start(desktop.data)
     desktop.wait(lambda: shown(desktop) == count, "the pictures of the last time")
-    desktop.shot("19-again")
+    desktop.shot("20-again")
