@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from engine.errors import DeviceUnavailable, InvalidValue
@@ -40,6 +41,18 @@ def resolve_dtype(name: str) -> torch.dtype:
     if name not in DTYPES:
         raise InvalidValue(f"The precision {name!r} is unknown; choose one of {', '.join(DTYPES)}.")
     return getattr(torch, name)
+
+
+def resolve_precision(name: str, device: torch.device, stored: Callable[[], str]) -> str:
+    """The name of the precision that `name` means on `device`: "auto" is float32 on a CPU, elsewhere the file's own.
+
+    `stored` tells how the file keeps its weights; it is asked only where that matters. Raises `InvalidValue` for an
+    unknown name.
+    """
+    if name == "auto":
+        name = "float32" if device.type == "cpu" else stored()
+    resolve_dtype(name)
+    return name
 
 
 def found_devices() -> list[tuple[str, str]]:

@@ -1,8 +1,13 @@
-"""How much memory a job takes, estimated from shapes alone: neither torch nor weights are loaded."""
+"""How much memory a job takes, estimated from shapes alone, under each plan: neither torch nor weights are loaded.
+
+A plan says what leaves the memory while something else works. `PLANS` go from the quickest to the one that needs least;
+`cheapest` takes the first that fits.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import functools
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,56 +15,205 @@ from typing import Any
 from engine.catalog import model_folder
 from engine.errors import MissingFile
 from engine.files import read_json
-from engine.formats.header import elements
+from engine.formats.header import Stored, elements
 from engine.formats.read import WEIGHT_SUFFIXES, read_header
 from engine.messages import GenerateRequest
 
 BYTES = {"float32": 4, "float16": 2, "bfloat16": 2}
 # What a published Stable Diffusion has; for a checkpoint of one file, whose configuration is not beside it.
-USUAL_UNET: Mapping[str, Any] = {"block_out_channels": [320, 640, 1280, 1280]}
-USUAL_VAE: Mapping[str, Any] = {"block_out_channels": [128, 256, 512, 512]}
-# Feature maps of full size that are alive at once; measured on the CPU with `measure_peak` of
-# tests/engine/test_memory.py: the UNet keeps its skip connections, the decoder two maps and a copy for its convolution.
-UNET_MAPS = 9.0
-VAE_MAPS = 3.5
+USUAL_UNET: Mapping[str, Any] = {
+    "block_out_channels": [320, 640, 1280, 1280],
+    "layers_per_block": 2,
+    "down_block_types": ["CrossAttnDownBlock2D"] * 3 + ["DownBlock2D"],
+}
+USUAL_VAE: Mapping[str, Any] = {"block_out_channels": [128, 256, 512, 512], "force_upcast": True}
 SKIPPED_PARTS = frozenset({"safety_checker", "feature_extractor", "scheduler"})
+# Side of a tile in pixels: large enough that its norms see much of the picture, small enough for 2 GB.
+TILE = 512
+# Measured on the CPU with tests/engine/memory_child.py and test_memory.py, which hold the estimate to 15 %.
+RUNTIME = 260 * 2**20  # Python, torch and the libraries beside it, before a model is loaded
+WIDE_MAPS = 40.0  # maps of a stage with attention: its feed-forward is eight times as wide, and freed maps linger
+NARROW_MAPS = 20.0  # maps of the first stage where it has none
+DECODER_MAPS = 3.75  # maps of full size before the last stage: in, normed, out, and copies for the convolution
+ENCODER_MAPS = 5.7  # maps of the first stage, which are of full size
+LINGERING = 80 * 2**20  # at most: maps below 32 MB that are freed stay in the heap; three of them where they are small
+PIXEL_BYTES = 3 * (4 + 4 + 1)  # the picture itself as the decoder gives it, in [0, 1], and as bytes
+
+GROUPS: Sequence[str] = ("text", "denoiser", "vae")
+_VAE_KEYS = ("first_stage_model.", "vae.")
+_TEXT_KEYS = ("cond_stage_model.", "conditioner.", "text_encoder", "text_encoders.", "te.")
+
+
+@dataclass(frozen=True, slots=True)
+class MemoryPlan:
+    """One way of making do with less memory.
+
+    Attributes:
+        name: for recipes and tests.
+        words: what is done, as the end of a sentence that begins "There was not enough memory: trying again ".
+        text_released: the text encoders leave once the prompt is encoded.
+        in_turn: of text encoders, denoiser and autoencoder only the one that works is in memory.
+        tiled: pictures are decoded and encoded one by one, in tiles with soft seams.
+        attention_in_pieces: attention is computed head by head.
+    """
+
+    name: str
+    words: str
+    text_released: bool = False
+    in_turn: bool = False
+    tiled: bool = False
+    attention_in_pieces: bool = False
+
+
+PLANS = (
+    MemoryPlan("resident", "with everything in memory."),
+    MemoryPlan("text", "with the text encoder out of memory while the picture forms.", text_released=True),
+    MemoryPlan("tiles", "with the picture decoded in tiles.", text_released=True, tiled=True),
+    MemoryPlan(
+        "in turn", "with tiles, and only the part that works in memory.", text_released=True, in_turn=True, tiled=True
+    ),
+    MemoryPlan(
+        "in pieces",
+        "with tiles, one part in memory, and attention head by head.",
+        text_released=True,
+        in_turn=True,
+        tiled=True,
+        attention_in_pieces=True,
+    ),
+)
+MODES: Mapping[str, str] = {"fast": "resident", "balanced": "tiles", "low": "in pieces"}
 
 
 @dataclass(frozen=True, slots=True)
 class MemoryEstimate:
-    """Bytes that a job takes: weights all the time, and beside them the larger of denoising and decoding."""
+    """Bytes that a job takes.
 
-    weights: int
+    Attributes:
+        runtime: what the program takes without a model.
+        weights: of text encoders, denoiser and autoencoder, by the names in `GROUPS`.
+        encoding, denoising, decoding: what comes on top while prompt, steps and decoder are at work.
+        reading: the same while a picture to start from becomes latents; 0 without one.
+        tiled_reading, tiled_decoding: both of them in tiles.
+    """
+
+    runtime: int
+    weights: Mapping[str, int]
+    encoding: int
     denoising: int
+    reading: int
     decoding: int
+    tiled_reading: int
+    tiled_decoding: int
 
     @property
     def total(self) -> int:
-        """The most that is needed at once."""
-        return self.weights + max(self.denoising, self.decoding)
+        """The most that is needed at once with everything in memory."""
+        return self.under(PLANS[0])
+
+    def under(self, plan: MemoryPlan) -> int:
+        """The most that is needed at once under `plan`."""
+        return max(self.phases(plan).values())
+
+    def phases(self, plan: MemoryPlan) -> dict[str, int]:
+        """What is needed while encoding the prompt, denoising and decoding under `plan`."""
+        decoding = self.tiled_decoding if plan.tiled else self.decoding
+        return {
+            "encoding": self._held(plan, "text") + self.encoding,
+            "denoising": self._held(plan, "denoiser") + self._starting(plan),
+            "decoding": self._held(plan, "vae") + decoding,
+        }
+
+    def _starting(self, plan: MemoryPlan) -> int:
+        reading = self.tiled_reading if plan.tiled else self.reading
+        # For that the autoencoder is there too.
+        own = self.weights["vae"] if plan.in_turn and reading else 0
+        return max(self.denoising, reading + own)
+
+    def _held(self, plan: MemoryPlan, working: str) -> int:
+        if plan.in_turn:
+            return self.runtime + self.weights[working]
+        released = self.weights["text"] if plan.text_released and working != "text" else 0
+        return self.runtime + sum(self.weights.values()) - released
+
+
+def cheapest(need: MemoryEstimate, available: int, plans: Sequence[MemoryPlan] = PLANS) -> MemoryPlan:
+    """The first plan that fits into `available` bytes; the last one where none does."""
+    return next((plan for plan in plans if need.under(plan) <= available), plans[-1])
+
+
+def next_plan(need: MemoryEstimate, plan: MemoryPlan, phase: str) -> MemoryPlan | None:
+    """The first plan after `plan` that needs less in `phase`; None if there is none."""
+    later = PLANS[PLANS.index(plan) + 1 :]
+    if phase == "decoding" and not plan.tiled:
+        return next(other for other in later if other.tiled)  # nothing else makes the decoder itself smaller
+    # Attention in pieces saves what the estimate does not count: a matrix of scores, where the device keeps one.
+    lighter = (other for other in later if need.phases(other)[phase] < need.phases(plan)[phase])
+    return next(lighter, later[-1] if later and phase == "denoising" else None)
 
 
 def estimate(request: GenerateRequest) -> MemoryEstimate:
-    """Estimate what `request` takes.
+    """Estimate what `request` takes; a precision "auto" counts as float32.
 
     Raises:
         KnownError: the model is missing or damaged.
     """
-    location, size = model_folder(request.model), BYTES[request.dtype]
+    location = model_folder(request.model)
     if not location.exists():
         raise MissingFile(f"The model {location} does not exist; choose another one.")
+    size = BYTES.get(request.dtype, 4)
     unet, vae = _config(location, "unet", USUAL_UNET), _config(location, "vae", USUAL_VAE)
-    factor = 2 ** (len(vae["block_out_channels"]) - 1)
     scale = max(request.hires_scale, 1.0)
     width, height = round(request.width * scale), round(request.height * scale)
-    batch = 2 if request.guidance_scale > 1 else 1
-    latent_area = (width // factor) * (height // factor)
-    channels = vae["block_out_channels"]
+    # In float16 most autoencoders overflow, so that they are run in float32.
+    vae_size = 4 if request.dtype == "float16" and vae.get("force_upcast", True) else size
+    area, tile_area = width * height, min(width, TILE) * min(height, TILE)
+    picture = area * PIXEL_BYTES
+    starts = bool(request.init_image) or scale > 1
+    weights = {group: size * count for group, count in _parameters(location, request.vae).items()}
     return MemoryEstimate(
-        weights=size * sum(parameters(path) for path in weight_files(location)),
-        denoising=int(size * batch * latent_area * unet["block_out_channels"][0] * UNET_MAPS),
-        decoding=int(size * width * height * channels[min(1, len(channels) - 1)] * VAE_MAPS),
+        runtime=RUNTIME,
+        weights=weights | {"vae": weights["vae"] * vae_size // size},
+        encoding=weights["text"] // 50,
+        denoising=_denoising(unet, vae, width * height, 2 if request.guidance_scale > 1 else 1) * size,
+        reading=_reading(vae, area) * vae_size * starts,
+        decoding=_decoding(vae, area, vae_size) + picture,
+        tiled_reading=_reading(vae, tile_area) * vae_size * starts,
+        tiled_decoding=_decoding(vae, tile_area, vae_size) + picture,
     )
+
+
+def _denoising(unet: Mapping[str, Any], vae: Mapping[str, Any], pixels: int, batch: int) -> int:
+    """Numbers in the maps of a U-Net that are alive at its widest point: all skip connections, and its last stage."""
+    channels: Sequence[int] = unet["block_out_channels"]
+    area = pixels // 4 ** (len(vae["block_out_channels"]) - 1)
+    layers = unet.get("layers_per_block", 2)
+    layers_of = layers if isinstance(layers, list) else [layers] * len(channels)
+    skips = channels[0] * area
+    for stage, count in enumerate(layers_of):
+        last = stage == len(channels) - 1
+        skips += count * channels[stage] * area // 4**stage
+        skips += 0 if last else channels[stage] * area // 4 ** (stage + 1)
+    kinds: Sequence[str] = unet.get("down_block_types") or USUAL_UNET["down_block_types"]
+    widest = channels[0] * area * NARROW_MAPS
+    for stage, kind in enumerate(kinds[: len(channels)]):
+        if "Attn" in kind:
+            widest = max(widest, channels[stage] * area / 4**stage * WIDE_MAPS)
+    return batch * int(skips + widest)
+
+
+def _decoding(vae: Mapping[str, Any], area: int, size: int) -> int:
+    """Bytes of the maps of a decoder that are alive where it comes to full size, with the maps of the stage before."""
+    channels: Sequence[int] = vae["block_out_channels"]
+    one = area * channels[min(1, len(channels) - 1)] * size
+    return int(one * DECODER_MAPS) + min(3 * one, LINGERING)
+
+
+def _reading(vae: Mapping[str, Any], area: int) -> int:
+    """Numbers in the maps of an encoder that are alive at once: those of its first stage."""
+    return int(area * vae["block_out_channels"][0] * ENCODER_MAPS)
+
+
+# ---------------------------------------------------------------------------------------------------- weights
 
 
 def weight_files(location: Path) -> list[Path]:
@@ -84,7 +238,70 @@ def _one_variant(files: Iterable[Path]) -> list[Path]:
 
 def parameters(path: Path) -> int:
     """The number of parameters in the file `path`, from its header."""
-    return sum(elements(stored.shape) for stored in read_header(path).tensors.values())
+    return sum(elements(stored.shape) for stored in _tensors(path).values())
+
+
+def _tensors(path: Path) -> Mapping[str, Stored]:
+    status = path.stat()
+    return _tensors_of(path, status.st_mtime_ns, status.st_size)
+
+
+@functools.lru_cache(maxsize=16)
+def _tensors_of(path: Path, _modified: int, _size: int) -> Mapping[str, Stored]:
+    """The tensors of the file `path` as it is now: asked for with every change of a size on the screen."""
+    return read_header(path).tensors
+
+
+def stored_precision(location: str) -> str:
+    """The precision that most of the weights of the model at `location` are kept in; float32 for any other kind.
+
+    Raises:
+        KnownError: the model is missing or damaged.
+    """
+    names = {"F32": "float32", "F16": "float16", "BF16": "bfloat16"}
+    counts: dict[str, int] = {}
+    for path in weight_files(model_folder(location)):
+        for stored in _tensors(path).values():
+            name = names.get(stored.dtype, "float16" if _is_packed(stored) else "")
+            counts[name] = counts.get(name, 0) + elements(stored.shape)
+    counts.pop("", None)
+    return max(counts, key=lambda name: counts[name]) if counts else "float32"
+
+
+def _is_packed(stored: Stored) -> bool:
+    """Whether a tensor has fewer than 16 bits a number: it is unpacked to float16."""
+    return stored.dtype.startswith(("F8", "Q"))
+
+
+def _parameters(location: Path, vae: str) -> dict[str, int]:
+    """The number of parameters of each group; `vae` is the file or folder of another autoencoder, or ""."""
+    counts: dict[str, int] = dict.fromkeys(GROUPS, 0)
+    for path in weight_files(location):
+        for group, count in _groups_in(location, path):
+            counts[group] += count
+    if vae:
+        other = Path(vae).expanduser()
+        inner = other / "vae" if (other / "vae").is_dir() else other
+        files = _one_variant(sorted(inner.iterdir())) if inner.is_dir() else [inner]
+        counts["vae"] = sum(parameters(path) for path in files if path.suffix.lower() in WEIGHT_SUFFIXES)
+    return counts
+
+
+def group_of(part: str) -> str | None:
+    """The group of `GROUPS` that a part of this name belongs to; None for one that is small and always stays."""
+    if part.startswith("text_encoder"):
+        return "text"
+    return "denoiser" if part in {"unet", "transformer"} else "vae" if part == "vae" else None
+
+
+def _groups_in(location: Path, path: Path) -> Iterator[tuple[str, int]]:
+    if location.is_dir():
+        # What belongs to none counts as a denoiser: it is there all the time.
+        yield group_of(path.parent.name) or "denoiser", parameters(path)
+        return
+    for key, stored in _tensors(path).items():
+        group = "vae" if key.startswith(_VAE_KEYS) else "text" if key.startswith(_TEXT_KEYS) else "denoiser"
+        yield group, elements(stored.shape)
 
 
 def _config(location: Path, part: str, usual: Mapping[str, Any]) -> Mapping[str, Any]:

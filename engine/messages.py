@@ -15,6 +15,7 @@ from engine.catalog import LIMITS, scheduler_entry
 from engine.errors import InvalidValue
 
 DTYPES = ("float32", "float16", "bfloat16")
+MEMORY_MODES = ("auto", "fast", "balanced", "low")
 OnExisting = Literal["rename", "replace", "fail"]
 PromptSyntax = Literal["a1111", "compel", "plain"]
 _LIMITED = (
@@ -45,7 +46,7 @@ class GenerateRequest:
     `init_image` makes it image to image, by `strength` (1 keeps nothing of it); `mask_image`, white where it is
     made anew, makes it inpainting. A `hires_scale` above 1 adds a second pass at that many times the size, of
     `hires_steps` steps (0: as many as `steps`) and `hires_strength`. With `record` the state after each step is kept;
-    `start` goes on from such a state.
+    `start` goes on from such a state. The precision "auto" is float32 on a CPU, elsewhere what the file has.
 
     Raises:
         InvalidValue: a value is outside its limits (`engine.catalog.LIMITS`); nothing is corrected silently.
@@ -93,8 +94,8 @@ class GenerateRequest:
         scheduler_entry(self.scheduler).check_sigma_schedule(self.sigma_schedule)
         if _DEVICE.fullmatch(self.device) is None:
             raise InvalidValue(f"The device {self.device!r} is unknown; choose auto, cpu, cuda, cuda:N or mps.")
-        if self.dtype not in DTYPES:
-            raise InvalidValue(f"The precision {self.dtype!r} is unknown; choose one of {', '.join(DTYPES)}.")
+        if self.dtype not in ("auto", *DTYPES):
+            raise InvalidValue(f"The precision {self.dtype!r} is unknown; choose auto or one of {', '.join(DTYPES)}.")
         if self.prompt_syntax not in get_args(PromptSyntax):
             known = ", ".join(get_args(PromptSyntax))
             raise InvalidValue(f"The prompt syntax {self.prompt_syntax!r} is unknown; choose one of {known}.")
@@ -102,11 +103,19 @@ class GenerateRequest:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EngineSettings:
-    """What the engine is told once and not with every job; nothing of it changes a picture.
+    """What the engine is told once and not with every job; nothing of it changes what a picture shows.
 
     `records` is the folder of the kept steps (None keeps none), of at most `records_bytes`; `wildcards`, `adapters` and
     `embeddings` are folders in which names of prompts are looked up. After `idle_seconds` without a job the model is
     released; 0 never does.
+
+    `memory_mode` chooses the plan (`engine.memory`): the quickest that fits ("auto"), everything in memory ("fast"),
+    the text encoder released and large pictures decoded in tiles ("balanced"), or the one that needs least ("low").
+    `fine_previews` shows steps through a tiny autoencoder where the model has one beside it or in the folders
+    `autoencoders`.
+
+    Raises:
+        InvalidValue: there is no such memory mode.
     """
 
     records: str | None = None
@@ -115,6 +124,14 @@ class EngineSettings:
     adapters: tuple[str, ...] = ()
     embeddings: tuple[str, ...] = ()
     idle_seconds: float = 0.0
+    memory_mode: str = "auto"
+    fine_previews: bool = False
+    autoencoders: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        if self.memory_mode not in MEMORY_MODES:
+            known = ", ".join(MEMORY_MODES)
+            raise InvalidValue(f"The memory mode {self.memory_mode!r} is unknown; choose one of {known}.")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,10 +7,9 @@ of a convolution for each colour of each pixel of the patch], "bias": [as many n
 
 from __future__ import annotations
 
-import functools
 import json
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -30,8 +29,6 @@ RIDGE = 1e-3
 # Latents along a side of the neighbourhood that a patch is seen in. Alone, one latent of factor 16 gives visible tiles:
 # on the embedded model the mean error falls from 0.235 to 0.186 of the range -1 to 1.
 REACH = 3
-
-Preview = Callable[[Tensor], Bitmap]
 
 
 class Autoencoder(Protocol):
@@ -150,26 +147,17 @@ def save_preview(folder: Path, preview: LinearPreview) -> None:
     write_atomic(folder / FILE_NAME, json.dumps({"weight": weight, "bias": bias}).encode())
 
 
-def load_preview(folder: Path | None, vae: Autoencoder) -> Preview:
-    """Return the preview kept in the autoencoder's folder; without one, a preview that is fitted when first used.
+def fit_preview(vae: Autoencoder) -> LinearPreview:
+    """Return the preview that best explains soft colour fields: for an autoencoder that brings none."""
+    factor = 2 ** (len(vae.config["block_out_channels"]) - 1)
+    return LinearPreview(*fit_linear_preview(vae, smooth_images(count=4, size=8 * factor)))
+
+
+def read_preview(path: Path, channels: int) -> LinearPreview:
+    """Return the preview in the file `path`, for latents of so many `channels`.
 
     Raises `BadFile` where the file is damaged or belongs to an autoencoder with other channels.
     """
-    if folder is not None and (folder / FILE_NAME).exists():
-        return _read_preview(folder / FILE_NAME, vae.config["latent_channels"])
-
-    @functools.cache
-    def fitted() -> LinearPreview:
-        factor = 2 ** (len(vae.config["block_out_channels"]) - 1)
-        return LinearPreview(*fit_linear_preview(vae, smooth_images(count=4, size=8 * factor)))
-
-    def preview(latents: Tensor) -> Bitmap:
-        return fitted()(latents)
-
-    return preview
-
-
-def _read_preview(path: Path, channels: int) -> LinearPreview:
     content = read_json(path)
     try:
         weight, bias = (torch.tensor(content[key], dtype=torch.float32) for key in ("weight", "bias"))

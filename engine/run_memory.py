@@ -1,45 +1,109 @@
-"""What is tried when memory does not suffice: plans from the quickest to the one that needs least."""
+"""Which memory plan a job has, how a pipeline is set to it, and how the lack of memory is told from other errors."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from engine.errors import KnownError, OutOfMemory
+from engine.memory import MODES, PLANS, TILE, MemoryEstimate, MemoryPlan, cheapest, estimate, stored_precision
+from engine.messages import GenerateRequest
+
+if TYPE_CHECKING:
+    import torch
+
+# What is left to the rest of the machine, and to what an estimate cannot know.
+SHARE = 0.9
+_CGROUP = Path("/sys/fs/cgroup")
 
 
 @dataclass(frozen=True, slots=True)
-class MemoryPlan:
-    """How a picture is made: `words` tell the user what is tried now."""
+class Outlook:
+    """What a job would take, for whoever is about to start it.
 
-    words: str
-    vae_in_pieces: bool = False
-    attention_in_pieces: bool = False
+    Attributes:
+        plan: the way in which it would be made.
+        needed, available: bytes, under this plan and on its device.
+        estimate: the parts of it.
+        device, dtype: what the request's own words for them mean.
+    """
+
+    plan: MemoryPlan
+    needed: int
+    available: int
+    estimate: MemoryEstimate
+    device: str
+    dtype: str
+
+    @property
+    def fits(self) -> bool:
+        """Whether the memory suffices, as far as can be told."""
+        return self.needed <= self.available
 
 
-PLANS = (
-    MemoryPlan(""),
-    MemoryPlan("There was not enough memory: trying again with the picture decoded in tiles.", vae_in_pieces=True),
-    MemoryPlan(
-        "There was not enough memory: trying again with tiles, and attention head by head.",
-        vae_in_pieces=True,
-        attention_in_pieces=True,
-    ),
-)
+def outlook(request: GenerateRequest, mode: str) -> Outlook:
+    """What `request` would take in the memory mode `mode` now; what this process holds already counts as available.
+
+    Raises:
+        KnownError: the model is missing or damaged, or the device is not there.
+    """
+    from engine.device import resolve_device, resolve_precision
+
+    device = resolve_device(request.device)
+    dtype = resolve_precision(request.dtype, device, lambda: stored_precision(request.model))
+    need = estimate(replace(request, dtype=dtype))
+    if device.type == "cuda":
+        need = replace(need, runtime=0)  # of the memory of the card
+    available = available_bytes(device)
+    names = {plan.name: plan for plan in PLANS}
+    plan = cheapest(need, available) if mode == "auto" else names[MODES[mode]]
+    return Outlook(plan, need.under(plan), available, need, str(device), dtype)
+
+
+def available_bytes(device: torch.device) -> int:
+    """Memory of `device` that this process can have, what it holds of it now included; a container's limit counts."""
+    import torch
+
+    if device.type == "cuda":
+        return int(torch.cuda.mem_get_info(device)[0] * SHARE) + torch.cuda.memory_reserved(device)
+    import psutil
+
+    info: Any = psutil.Process().memory_info()
+    # Files that are mapped are not lost to others; on Windows `private` says the same.
+    held = info.private if hasattr(info, "private") else info.rss - getattr(info, "shared", 0)
+    return int(min((psutil.virtual_memory().available, *_container_limit())) * SHARE) + held
+
+
+def _container_limit(folder: Path = _CGROUP) -> tuple[int, ...]:
+    """What the container's limit leaves, as a tuple of one; of none where there is no limit."""
+    try:
+        limit = (folder / "memory.max").read_text().strip()
+        used = int((folder / "memory.current").read_text())
+        lines = (folder / "memory.stat").read_text().splitlines()
+    except OSError:
+        return ()
+    # What is cached of files is given up when memory is needed.
+    files = sum(int(line.split()[1]) for line in lines if line.split()[0] == "inactive_file")
+    return () if limit == "max" else (max(int(limit) - used + files, 0),)
 
 
 def apply_plan(pipeline: Any, plan: MemoryPlan) -> None:
     """Set the switches of `pipeline` as `plan` says; parts without such a switch are left alone."""
     vae = pipeline.components.get("vae")
+    way = "enable" if plan.tiled else "disable"
     for switch in ("slicing", "tiling"):
-        way = "enable" if plan.vae_in_pieces else "disable"
         if hasattr(vae, f"{way}_{switch}"):
             getattr(vae, f"{way}_{switch}")()
+    if plan.tiled and hasattr(vae, "tile_latent_min_size"):
+        # Its own tiles are as large as its pictures were, from 128 to 1024 pixels: too few to see, or too many to fit.
+        vae.tile_sample_min_size = TILE
+        vae.tile_latent_min_size = TILE // 2 ** (len(vae.config.block_out_channels) - 1)
     pipeline.enable_attention_slicing("max" if plan.attention_in_pieces else None)
 
 
 def is_out_of_memory(error: BaseException) -> bool:
     """Whether `error` means that memory did not suffice."""
-    from engine.errors import KnownError, OutOfMemory
-
     if isinstance(error, KnownError):
         return isinstance(error, OutOfMemory)
     # On a CPU torch raises a bare RuntimeError; its words are the only sign.

@@ -6,15 +6,17 @@ import ctypes
 import gc
 import sys
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 from engine.catalog import ModelInfo
-from engine.errors import MissingFile
-from engine.messages import Bitmap, GenerateRequest
+from engine.errors import BugError, MissingFile
+from engine.files import read_json
+from engine.memory import PLANS, MemoryPlan, group_of, stored_precision
+from engine.messages import GenerateRequest
 from engine.metadata.fingerprint import fingerprint
 from engine.warmup import import_torch
 
@@ -22,6 +24,8 @@ if TYPE_CHECKING:
     import torch
 
     from engine.prompts.cache import PromptCache
+    from engine.run_preview import Previews
+    from engine.run_residency import Residency
 
 # So much may be freed between two chances for the window's thread to run.
 FREED_AT_ONCE = 16 * 2**20
@@ -41,7 +45,7 @@ class ModelKey:
     @classmethod
     def of(cls, info: ModelInfo, device: str, dtype: str, vae: str = "") -> ModelKey:
         """The key of the model that a request with these values needs; `MissingFile` for a VAE that is not there."""
-        from engine.device import resolve_device
+        from engine.device import resolve_device, resolve_precision
 
         path = Path(vae).expanduser() if vae else None
         if path is not None and not path.exists():
@@ -51,8 +55,8 @@ class ModelKey:
             fingerprint=fingerprint(info.folder),
             vae=path,
             vae_fingerprint="" if path is None else fingerprint(path),
-            device=str(resolve_device(device)),
-            dtype=dtype,
+            device=str(where := resolve_device(device)),
+            dtype=resolve_precision(dtype, where, lambda: stored_precision(str(info.folder))),
         )
 
 
@@ -65,8 +69,9 @@ class Loaded:
     device: torch.device
     pipeline: Any
     scheduler_config: Any
-    preview: Callable[[torch.Tensor], Bitmap]
+    previews: Previews
     prompts: PromptCache
+    residency: Residency
     hashes: dict[tuple[Path, int, int], str] = field(default_factory=dict[tuple[Path, int, int], str])
 
     @property
@@ -77,39 +82,93 @@ class Loaded:
         return [part for part in self.pipeline.components.values() if isinstance(part, torch.nn.Module)]
 
 
-def load(info: ModelInfo, key: ModelKey) -> Loaded:
-    """Load the model of `key`.
+def load(info: ModelInfo, key: ModelKey, plan: MemoryPlan = PLANS[0]) -> Loaded:
+    """Load the model of `key`; under a plan in which its parts take turns, never two of them at once.
 
     Raises:
         KnownError: a file is missing, damaged or of an unknown kind, or does not fit.
     """
     import_torch()
     from engine.device import resolve_device, resolve_dtype
-    from engine.preview import load_preview
     from engine.prompts.cache import PromptCache
+    from engine.run_residency import Residency, empty
 
-    device = resolve_device(key.device)
-    pipeline: Any = _load_pipeline(key, resolve_dtype(key.dtype)).to(device)
-    own_vae = info.folder / "vae" if key.vae is None else key.vae
+    device, dtype = resolve_device(key.device), resolve_dtype(key.dtype)
+    parts: dict[str, Any] = {}
+    if plan.in_turn and device.type == "cpu":
+        parts = {name: empty(read_part(key, dtype, name)) for name in part_names(key)}
+    pipeline = _load_pipeline(key, dtype, parts)
+    if not plan.in_turn:
+        pipeline.to(device)
     return Loaded(
         key=key,
         info=info,
         device=device,
         pipeline=pipeline,
         scheduler_config=pipeline.scheduler.config,
-        preview=load_preview(own_vae if own_vae.is_dir() else None, pipeline.vae),
+        previews=_previews(info, key, pipeline.vae.config["latent_channels"]),
         prompts=PromptCache(),
+        residency=Residency(pipeline, device, lambda name: read_part(key, dtype, name)),
     )
 
 
-def _load_pipeline(key: ModelKey, dtype: torch.dtype) -> Any:
+def _previews(info: ModelInfo, key: ModelKey, channels: int) -> Previews:
+    import torch
+
+    from engine.run_preview import Previews
+
+    own = info.folder / "vae" if key.vae is None else key.vae
+    folder = own if own.is_dir() else None
+    digest = key.vae_fingerprint or (key.fingerprint if folder is None else fingerprint(folder))
+    is_xl = info.family.name.startswith("stable-diffusion-xl")
+    return Previews(folder, digest, channels, lambda: read_part(key, torch.float32, "vae"), key.model, is_xl)
+
+
+def _load_pipeline(key: ModelKey, dtype: torch.dtype, parts: dict[str, Any]) -> Any:
     if key.model.is_dir() and key.vae is None:
         from engine.pipelines.base import DiffusionPipeline
 
-        return DiffusionPipeline.from_pretrained(key.model, torch_dtype=dtype)
+        return DiffusionPipeline.from_pretrained(key.model, torch_dtype=dtype, **parts)
     from engine import loading
 
-    return loading.load_pipeline(key.model, dtype=dtype, vae=key.vae)
+    if "vae" in parts or key.vae is None:
+        return loading.load_pipeline(key.model, dtype=dtype, **parts)
+    return loading.load_pipeline(key.model, dtype=dtype, vae=key.vae, **parts)
+
+
+def part_names(key: ModelKey) -> list[str]:
+    """The names of the networks that can be read on their own."""
+    if key.model.is_dir():
+        from engine.pipelines.parts import INDEX_NAME
+
+        index = read_json(key.model / INDEX_NAME)
+        found = [name for name, entry in index.items() if isinstance(entry, list) and entry != [None, None]]
+    else:
+        from engine.loading.single_file import ModelFile
+
+        found = list(ModelFile(key.model).part_names())
+    return [name for name in found if group_of(name) is not None]
+
+
+def read_part(key: ModelKey, dtype: torch.dtype, name: str) -> torch.nn.Module:
+    """Read the network `name` of the model of `key` from its files, onto the CPU."""
+    import torch
+
+    from engine import loading
+    from engine.loading.single_file import FileOptions, ModelFile
+
+    part: Any
+    if name == "vae" and key.vae is not None:
+        part = loading.load_vae(key.vae, dtype)
+    elif key.model.is_dir():
+        from engine.pipelines.parts import INDEX_NAME, LoadOptions, load_part
+
+        part = load_part(key.model, name, read_json(key.model / INDEX_NAME).get(name), LoadOptions(dtype))
+    else:
+        part = ModelFile(key.model, FileOptions(dtype=dtype)).load(name)
+    if not isinstance(part, torch.nn.Module):
+        raise BugError(f"{name} of {key.model} is no network")
+    return part
 
 
 def key_of(info: ModelInfo, request: GenerateRequest) -> ModelKey:
@@ -129,6 +188,7 @@ def free(loaded: Loaded) -> None:
     for module in loaded.modules:
         module.__dict__.pop("adapter_originals", None)
         _free_weights(module)
+    loaded.residency.end()
     loaded.pipeline = None
     return_memory()
 

@@ -9,17 +9,19 @@ from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
 from time import perf_counter
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 import torch
 
 from engine.cancel import cancellable
-from engine.errors import BadFile, Cancelled, InvalidValue, KnownError, MissingFile
-from engine.messages import EngineSettings, Event, GenerateRequest, Notice, StepDone
+from engine.errors import BadFile, BugError, Cancelled, InvalidValue, KnownError, MissingFile
+from engine.memory import MemoryPlan
+from engine.messages import Bitmap, EngineSettings, Event, GenerateRequest, Notice, StepDone
 from engine.pipelines.auto import TASKS, for_task
 from engine.pipelines.step import ResumePoint, Step
 from engine.queries import make_scheduler
-from engine.run_model import Loaded
+from engine.run_memory import apply_plan
+from engine.run_model import Loaded, return_memory
 from engine.run_prompt import Prompted, conditions, read_prompt
 from engine.run_record import Branch, Recorder, begin, store_of
 
@@ -31,12 +33,17 @@ FIRST, SECOND = 0, 1
 
 @dataclass(frozen=True)
 class Job:
-    """What all pictures of a job have in common."""
+    """What all pictures of a job have in common, as long as the memory suffices for `plan`."""
 
     loaded: Loaded
     request: GenerateRequest
     cancel: threading.Event
     settings: EngineSettings
+    plan: MemoryPlan
+
+    def let_work(self, *groups: str) -> None:
+        """Have the parts of these groups in memory, and out of it what the plan says."""
+        self.loaded.residency.let_work(self.plan, *groups)
 
 
 @dataclass(frozen=True)
@@ -78,48 +85,113 @@ def _steps_of(request: GenerateRequest, number: int) -> tuple[int, float | None]
     return request.hires_steps or request.steps, request.hires_strength
 
 
-def make_picture(job: Job, image: int) -> Generator[Event, None, tuple[Image, Prompted]]:
-    """Make picture `image` of the job, yielding its steps; returns it, and the texts that made it."""
-    request, loaded = job.request, job.loaded
-    seed = request.seed + image
-    with cancellable(loaded.modules, job.cancel):
-        _look(job)
-        prompted = read_prompt(loaded, request, seed, job.settings)
-        for notice in prompted.notices if image == 0 else ():
-            yield Notice(job_id=request.job_id, message=notice)
-        branch = yield from _branch(job)
-        return (yield from _Picture(job, image, seed, prompted, branch).make()), prompted
+class Making:
+    """The making of picture `image` of a job, in one attempt or, where the memory does not suffice, in two.
+
+    Attributes:
+        phase: what it is at: "encoding", "denoising" or "decoding".
+        prompted: the texts that made it.
+    """
+
+    def __init__(self, image: int) -> None:
+        self.image = image
+        self.phase = "encoding"
+        self.prompted: Prompted | None = None
+        self._picture: _Picture | None = None
+
+    def attempt(self, job: Job) -> Generator[Event, None, Image]:
+        """Make the picture, yielding its steps; what a former attempt has done of them stays done."""
+        request, loaded = job.request, job.loaded
+        seed = request.seed + self.image
+        apply_plan(loaded.pipeline, job.plan)
+        with cancellable(loaded.modules, job.cancel):
+            _look(job)
+            if self._picture is None or not self._picture.has_latents:
+                self.phase = "encoding"
+                job.let_work("text")
+                prompted = read_prompt(loaded, request, seed, job.settings, lambda: job.let_work("text", "denoiser"))
+                for notice in prompted.notices if self.image == 0 and self.prompted is None else ():
+                    yield Notice(job_id=request.job_id, message=notice)
+                self.prompted = prompted
+                branch = yield from _branch(job)
+                self._picture = _Picture(job, self.image, seed, prompted, branch, self)
+            return (yield from self._picture.make(job))
 
 
 class _Picture:
-    """The making of one picture."""
+    """The making of one picture; `tell` is told the phase."""
 
-    def __init__(self, job: Job, image: int, seed: int, prompted: Prompted, branch: Branch | None) -> None:
+    def __init__(
+        self, job: Job, image: int, seed: int, prompted: Prompted, branch: Branch | None, tell: Making | None = None
+    ) -> None:
         self.job, self.image, self.seed, self.prompted, self.branch = job, image, seed, prompted, branch
         store = store_of(job.settings) if job.request.record else None
         self.recorder = Recorder(store, replace(job.request, seed=seed, count=1)) if store else None
         self.generator = torch.Generator("cpu").manual_seed(seed)
         self.passes = _passes(job.loaded, job.request)
         self.lengths = [one.length(job.loaded, job.request) for one in self.passes]
+        self._tell = tell
+        self._begun = self._branch_pass()
+        self._picture: Image | None = None  # of the pass before
+        self._latents: torch.Tensor | None = None  # kept until the picture is a file: a decoder may run out of memory
 
-    def make(self) -> Generator[Event, None, Image]:
+    @property
+    def has_latents(self) -> bool:
+        """Whether the steps of a pass are done, and only its decoder has to work again."""
+        return self._latents is not None
+
+    def make(self, job: Job) -> Generator[Event, None, Image]:
+        self.job = job
+        planned = {} if self.has_latents else self._encoded()
         try:
-            picture: Image | None = None
-            for one in self.passes:
-                if self.branch is not None and one.number < self._branch_pass():
-                    continue
-                picture = yield from self._run(one, picture)
+            for one in self.passes[self._begun :]:
+                if self._latents is None:
+                    self._enter("denoising")
+                    self._latents = yield from self._run(one, self._picture, planned[one.number])
+                self._enter("decoding")
+                picture = self._decode(one)
+                if one is self.passes[-1]:
+                    return picture
+                self._picture, self._latents, self._begun = picture, None, self._begun + 1
+                planned = planned or self._encoded()
         finally:
             if self.recorder is not None:
                 self.recorder.write()
-        return cast("Image", picture)
+        raise BugError("a picture without a pass")
+
+    def _enter(self, phase: str) -> None:
+        if self._tell is not None:
+            self._tell.phase = phase
+        if phase == "decoding":
+            # The heap keeps what the steps let go of, and the decoder needs most of all.
+            return_memory()
+
+    def _encoded(self) -> dict[int, Any]:
+        """Encode the prompts of all passes that are to come, at once where the text encoders leave afterwards."""
+        request, loaded = self.job.request, self.job.loaded
+        planned: dict[int, Any] = {}
+        self.job.let_work("text", *self._adapted)
+        for one in self.passes[self._begun :]:
+            before = request.steps if one.number == SECOND else 0
+            ahead = self.job.plan.text_released
+            planned[one.number] = conditions(
+                loaded, request, self.prompted, self.job.settings, one.steps, before, ahead=ahead
+            )
+        return planned
+
+    @property
+    def _adapted(self) -> tuple[str, ...]:
+        """The denoiser where it has adapters, which it would lose by leaving before its last step."""
+        return ("denoiser",) if self.prompted.adapters else ()
 
     def _branch_pass(self) -> int:
         return SECOND if self.branch is not None and self.branch.state.first else FIRST
 
-    def _run(self, one: Pass, picture: Image | None) -> Generator[Event, None, Image]:
+    def _run(self, one: Pass, picture: Image | None, planned: Any) -> Generator[Event, None, torch.Tensor]:
         job, request, loaded = self.job, self.job.request, self.job.loaded
         resume: ResumePoint | None = None
+        starts = ("denoiser", "vae") if one.strength is not None else ("denoiser",)
+        job.let_work(*starts)
         scheduler, _ = one.scheduler(loaded, request)
         if self.branch is not None and one.number == self._branch_pass():
             scheduler, self.generator, start = begin(
@@ -129,7 +201,7 @@ class _Picture:
             if start.notice:
                 yield Notice(job_id=request.job_id, message=start.notice)
         one.pipeline.scheduler = scheduler
-        arguments, unknown = self._arguments(one, picture, resume)
+        arguments, unknown = self._arguments(one, picture, resume, planned)
         if unknown:
             yield Notice(job_id=request.job_id, message=unknown)
         steps: Generator[Step, None, Any] = one.pipeline.steps(**arguments)
@@ -140,8 +212,16 @@ class _Picture:
                 try:
                     step = next(steps)
                 except StopIteration as end:
-                    return end.value.images[0]
+                    return end.value.images
+                job.let_work("denoiser")
                 yield self._done(one, step, perf_counter() - began)
+
+    def _decode(self, one: Pass) -> Image:
+        if self._latents is None:
+            raise BugError("nothing to decode")
+        _look(self.job)
+        self.job.let_work("vae", *(() if one is self.passes[-1] else self._adapted))
+        return one.pipeline.decode(self._latents).images[0]
 
     def _done(self, one: Pass, step: Step, seconds: float) -> StepDone:
         request, recorder = self.job.request, self.recorder
@@ -155,21 +235,24 @@ class _Picture:
             total=sum(self.lengths),
             timestep=float(step.timestep),
             seconds=seconds,
-            preview=self.job.loaded.preview(_clean(step)) if request.previews else None,
+            preview=self._preview(step) if request.previews else None,
             record="" if recorder is None else recorder.key,
         )
 
-    def _arguments(self, one: Pass, picture: Image | None, resume: ResumePoint | None) -> tuple[dict[str, Any], str]:
+    def _preview(self, step: Step) -> Bitmap | None:
+        return self.job.loaded.previews(_clean(step), fine=self.job.settings.fine_previews)
+
+    def _arguments(
+        self, one: Pass, picture: Image | None, resume: ResumePoint | None, planned: Any
+    ) -> tuple[dict[str, Any], str]:
         """Return what the pipeline is called with, and a sentence on what it does not take."""
-        request, loaded = self.job.request, self.job.loaded
+        request = self.job.request
         accepted = inspect.signature(type(one.pipeline).__call__).parameters
-        before = request.steps if one.number == SECOND else 0
-        planned = conditions(loaded, request, self.prompted, self.job.settings, one.steps, before)
         values: dict[str, Any] = {
             "num_inference_steps": one.steps,
             "guidance_scale": request.guidance_scale,
             "generator": self.generator,
-            "output_type": "pil",
+            "output_type": "latent",
             "width": one.width,
             "height": one.height,
         }
@@ -297,15 +380,15 @@ def _branch(job: Job) -> Generator[Event, None, Branch | None]:
 def _replay(job: Job, origin: GenerateRequest, key: str, last: int) -> Generator[Event, None, None]:
     """Make the steps of `origin` up to number `last` again, and keep them under the same key."""
     store = store_of(job.settings)
-    again = Job(job.loaded, replace(origin, record=True, previews=False), job.cancel, job.settings)
-    prompted = read_prompt(job.loaded, origin, origin.seed, job.settings)
+    again = replace(job, request=replace(origin, record=True, previews=False))
+    prompted = read_prompt(job.loaded, origin, origin.seed, job.settings, lambda: job.let_work("text", "denoiser"))
     branch = yield from _branch(again)
     picture = _Picture(again, 0, origin.seed, prompted, branch)
     if store is not None:
         picture.recorder = Recorder(store, origin, key)
-    with closing(picture.make()) as events:
+    with closing(picture.make(again)) as events:
         for event in events:
             if isinstance(event, StepDone) and event.index >= last:
                 break
     # The adapters of the origin are off again, those of the branch on.
-    read_prompt(job.loaded, job.request, job.request.seed, job.settings)
+    read_prompt(job.loaded, job.request, job.request.seed, job.settings, lambda: job.let_work("text", "denoiser"))

@@ -33,8 +33,12 @@ class Prompted:
     notices: tuple[str, ...] = ()
 
 
-def read_prompt(loaded: Loaded, request: GenerateRequest, seed: int, settings: EngineSettings) -> Prompted:
+def read_prompt(
+    loaded: Loaded, request: GenerateRequest, seed: int, settings: EngineSettings, fetch: Callable[[], None]
+) -> Prompted:
     """Fill in the templates for the picture of `seed`, and put the adapters that the prompt asks for on the model.
+
+    Adapters change the weights of parts that may be away just now: `fetch` brings them.
 
     Raises:
         KnownError: a wildcard or an adapter is missing, or a text cannot be read.
@@ -46,16 +50,26 @@ def read_prompt(loaded: Loaded, request: GenerateRequest, seed: int, settings: E
         folder = Path(settings.wildcards) if settings.wildcards else None
         prompt, negative = expand(prompt, seed, folder), expand(negative, seed, folder)
     planned = plan(prompt, negative, request.prompt_syntax, request.steps)
-    adapters, lost = _set_adapters(loaded, planned, settings)
+    adapters, lost = _set_adapters(loaded, planned, settings, fetch)
     return Prompted(prompt, negative, planned, adapters, (*planned.notes, *lost))
 
 
 def conditions(
-    loaded: Loaded, request: GenerateRequest, prompted: Prompted, settings: EngineSettings, steps: int, before: int = 0
+    loaded: Loaded,
+    request: GenerateRequest,
+    prompted: Prompted,
+    settings: EngineSettings,
+    steps: int,
+    before: int = 0,
+    *,
+    ahead: bool = False,
 ) -> Callable[[int, int], Any] | None:
-    """Encode the texts for a pass of `steps` steps after `before` ones of another; None: the pipeline reads them."""
+    """Encode the texts for a pass of `steps` steps after `before` ones of another; None: the pipeline reads them.
+
+    With `ahead` all is encoded now, so that the text encoders may leave.
+    """
     # The pipeline gives the same for a plain prompt, but cuts a long one.
-    if request.prompt_syntax == "plain" and not _is_long(loaded.pipeline, prompted):
+    if request.prompt_syntax == "plain" and not ahead and not _is_long(loaded.pipeline, prompted):
         return None
     from engine.prompts import encode
 
@@ -63,7 +77,10 @@ def conditions(
     if before or steps != planned.steps:
         planned = plan(prompted.prompt, prompted.negative, request.prompt_syntax, steps, before)
     words = _words(f"{prompted.prompt} {prompted.negative}", prompted.plan, settings)
-    return encode(loaded.pipeline, planned, request.clip_skip, loaded.prompts, words)
+    encoded = encode(loaded.pipeline, planned, request.clip_skip, loaded.prompts, words)
+    if ahead:
+        encoded.prepare()
+    return encoded
 
 
 def _is_long(pipeline: Any, prompted: Prompted) -> bool:
@@ -95,7 +112,9 @@ def _words(text: str, planned: PromptPlan, settings: EngineSettings) -> Any:
     }
 
 
-def _set_adapters(loaded: Loaded, planned: PromptPlan, settings: EngineSettings) -> tuple[str, tuple[str, ...]]:
+def _set_adapters(
+    loaded: Loaded, planned: PromptPlan, settings: EngineSettings, fetch: Callable[[], None]
+) -> tuple[str, tuple[str, ...]]:
     """Apply exactly the adapters of the prompt; returns what the recipe keeps of them, and what to tell the user."""
     from engine.loading.adapters import AdapterStack, AdapterUse, find_adapters
 
@@ -104,6 +123,7 @@ def _set_adapters(loaded: Loaded, planned: PromptPlan, settings: EngineSettings)
     if not tags and not applied:
         return "", ()
     paths = find_adapters([tag.name for tag in tags], [Path(folder) for folder in settings.adapters])
+    fetch()
     stack = AdapterStack(loaded.pipeline)
     stack.set([AdapterUse(path, tag.unet, tag.text_encoder) for path, tag in zip(paths, tags, strict=True)])
     kept = [

@@ -11,7 +11,9 @@ import threading
 import traceback
 from collections.abc import Generator, Iterator
 from contextlib import closing
+from dataclasses import replace
 from datetime import datetime
+from pathlib import Path
 from time import perf_counter
 from typing import TYPE_CHECKING
 
@@ -19,6 +21,7 @@ import engine
 from engine.catalog import ModelInfo
 from engine.errors import (
     BadFile,
+    BugError,
     Cancelled,
     ConfigError,
     DeviceUnavailable,
@@ -28,6 +31,7 @@ from engine.errors import (
     OutOfMemory,
     WeightsMismatch,
 )
+from engine.memory import TILE, MemoryPlan, next_plan
 from engine.messages import (
     Bitmap,
     EngineSettings,
@@ -46,20 +50,21 @@ from engine.messages import (
 from engine.metadata import encode_png
 from engine.pictures import check_target, picture_path, write_picture
 from engine.queries import model_info
-from engine.run_memory import PLANS, apply_plan, is_device_lost, is_out_of_memory
+from engine.run_memory import is_device_lost, is_out_of_memory, outlook
 from engine.run_model import Loaded, ModelKey, free, free_frames, key_of, load, return_memory
 from engine.warmup import import_torch
 
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-    from engine.run_picture import Job
+    from engine.run_picture import Job, Making
     from engine.run_prompt import Prompted
 
 log = logging.getLogger(__name__)
 
 THUMBNAIL_SIDE = 256
 NO_MEMORY = "There is not enough memory for this picture; choose a smaller size or a lower precision."
+DEVICE_LOST = "The device stopped answering: the model is loaded again for one more try."
 _WRONG_INPUT = (InvalidValue, MissingFile, BadFile, ConfigError, WeightsMismatch, DeviceUnavailable)
 
 
@@ -110,7 +115,9 @@ class Runner:
         key = ModelKey.of(info, device, dtype)
         if self._loaded is None or self._loaded.key != key:
             self.release()
-            self._loaded = load(info, key)
+            self._loaded = load(
+                info, key, outlook(_first_request(info, device, dtype), self._settings.memory_mode).plan
+            )
 
     def release(self) -> None:
         """Let go of the loaded model and return its memory."""
@@ -126,32 +133,31 @@ class Runner:
         targets = [picture_path(request, image, now) for image in range(request.count)]
         for target in targets:
             check_target(target, request.on_existing)
-        loaded = yield from self._model(info, request)
+        job = yield from self._begin(info, request, cancel)
         for image, target in enumerate(targets):
-            began = perf_counter()
-            picture, prompted = yield from self._picture(loaded, request, image, cancel)
-            loaded = self._loaded or loaded
-            recipe = make_recipe(loaded, request, image, prompted)
-            path = write_picture(target, encode_png(picture, recipe), request.on_existing)
-            yield ImageDone(
-                job_id=request.job_id,
-                image=image,
-                path=str(path),
-                thumbnail=_thumbnail(picture),
-                recipe=recipe,
-                seconds=perf_counter() - began,
-            )
+            job = yield from self._picture(job, image, target)
 
-    def _model(self, info: ModelInfo, request: GenerateRequest) -> Generator[Event, None, Loaded]:
-        """The model that the request needs, loaded now unless it is there."""
+    def _begin(self, info: ModelInfo, request: GenerateRequest, cancel: threading.Event) -> Generator[Event, None, Job]:
+        """Choose the memory plan of the job, and have its model loaded."""
         import_torch()
+        from engine.run_picture import Job
+
+        plan = outlook(request, self._settings.memory_mode).plan
+        loaded = yield from self._model(info, request, plan)
+        notice = loaded.previews.begin(self._settings, loaded.device) if request.previews else ""
+        if notice:
+            yield Notice(job_id=request.job_id, message=notice)
+        return Job(loaded, request, cancel, self._settings, plan)
+
+    def _model(self, info: ModelInfo, request: GenerateRequest, plan: MemoryPlan) -> Generator[Event, None, Loaded]:
+        """The model that the request needs, loaded now unless it is there."""
         key = key_of(info, request)
         if self._loaded is not None and self._loaded.key == key and self._loaded.info == info:
             return self._loaded
         yield ModelLoading(job_id=request.job_id, model=str(info.folder))
         began = perf_counter()
         self.release()  # before, not after: two models at once may not fit
-        self._loaded = loaded = load(info, key)
+        self._loaded = loaded = load(info, key, plan)
         yield ModelLoaded(
             job_id=request.job_id,
             model=str(info.folder),
@@ -161,29 +167,33 @@ class Runner:
         )
         return loaded
 
-    def _picture(
-        self, loaded: Loaded, request: GenerateRequest, image: int, cancel: threading.Event
-    ) -> Generator[Event, None, tuple[Image, Prompted]]:
-        """Make a picture; where memory or device fail, once more with the next cheaper plan."""
-        from engine.run_picture import Job
+    def _picture(self, job: Job, image: int, target: Path) -> Generator[Event, None, Job]:
+        """Make a picture; where memory or device fail, once more with the next cheaper plan.
 
+        Returns the job as it goes on: with a plan that needed less, it keeps to that.
+        """
+        from engine.run_picture import Making
+
+        began, making = perf_counter(), Making(image)
         try:
-            return (yield from _attempt(Job(loaded, request, cancel, self._settings), image, level=0))
+            done = yield from _written(job, making, target, began)
         except (RuntimeError, MemoryError) as error:
-            if is_device_lost(error):
-                notice = "The device stopped answering: the model is loaded again for one more try."
-            elif is_out_of_memory(error):
-                notice = PLANS[1].words
-            else:
-                raise
+            again = _second_try(job, making, error)
             log.warning("a picture failed and is tried again", exc_info=error)
-            lost = is_device_lost(error)
             free_frames(error.__traceback__)
-        yield Notice(job_id=request.job_id, message=notice)
-        if lost:
+        else:
+            yield done
+            return job
+        if again is None:
+            yield Notice(job_id=job.request.job_id, message=DEVICE_LOST)
             self.release()
-            loaded = yield from self._model(model_info(request.model), request)
-        return (yield from _attempt(Job(loaded, request, cancel, self._settings), image, level=0 if lost else 1))
+            making, job = Making(image), (yield from self._begin(job.loaded.info, job.request, job.cancel))
+        else:
+            yield Notice(job_id=job.request.job_id, message=f"There was not enough memory: trying again {again.words}")
+            job = replace(job, plan=again)
+        return_memory()
+        yield (yield from _written(job, making, target, began))
+        return job
 
 
 def run(
@@ -193,20 +203,58 @@ def run(
     return Runner(settings).run(request, cancel)
 
 
-def _attempt(job: Job, image: int, level: int) -> Generator[Event, None, tuple[Image, Prompted]]:
-    from engine.run_picture import make_picture
+def _written(job: Job, making: Making, target: Path, began: float) -> Generator[Event, None, ImageDone]:
+    """Make a picture and write it; returns what is then to be told."""
+    with closing(making.attempt(job)) as events:
+        picture = yield from events
+    recipe = make_recipe(job, making)
+    path = write_picture(target, encode_png(picture, recipe), job.request.on_existing)
+    return ImageDone(
+        job_id=job.request.job_id,
+        image=making.image,
+        path=str(path),
+        thumbnail=_thumbnail(picture),
+        recipe=recipe,
+        seconds=perf_counter() - began,
+    )
 
-    apply_plan(job.loaded.pipeline, PLANS[level])
-    if level:
-        return_memory()
-    with closing(make_picture(job, image)) as events:
-        return (yield from events)
+
+def _first_request(info: ModelInfo, device: str, dtype: str) -> GenerateRequest:
+    """A request as most of those that a model gets."""
+    return GenerateRequest(
+        prompt="",
+        model=str(info.folder),
+        scheduler=info.scheduler,
+        steps=info.steps,
+        guidance_scale=info.guidance_scale,
+        seed=0,
+        width=info.width,
+        height=info.height,
+        folder="",
+        device=device,
+        dtype=dtype,
+    )
 
 
-def make_recipe(loaded: Loaded, request: GenerateRequest, image: int, prompted: Prompted) -> Recipe:
-    """What made picture `image` of the job."""
+def _second_try(job: Job, making: Making, error: Exception) -> MemoryPlan | None:
+    """The plan of a second try after `error`, None for the same one with the model loaded anew; else raises it."""
+    if is_device_lost(error):
+        return None
+    if is_out_of_memory(error):
+        need = outlook(job.request, "fast").estimate
+        plan = next_plan(need, job.plan, making.phase)
+        if plan is not None:
+            return plan
+    raise error
+
+
+def make_recipe(job: Job, making: Making) -> Recipe:
+    """What made a picture of the job, which is done."""
     import torch
 
+    loaded, request, prompted = job.loaded, job.request, making.prompted
+    if prompted is None:
+        raise BugError("a picture that nothing was read for")
     return Recipe(
         prompt=prompted.prompt,
         negative_prompt=prompted.negative,
@@ -218,19 +266,20 @@ def make_recipe(loaded: Loaded, request: GenerateRequest, image: int, prompted: 
         steps=request.steps,
         guidance_scale=request.guidance_scale,
         guidance_rescale=request.guidance_rescale,
-        seed=request.seed + image,
+        seed=request.seed + making.image,
         width=request.width,
         height=request.height,
         clip_skip=request.clip_skip,
         device=loaded.device.type,
         dtype=loaded.key.dtype,
         program=f"Sfumato {engine.__version__} with torch {torch.__version__}",
-        extras=tuple(_extras(loaded, request, prompted)),
+        extras=tuple(_extras(job, prompted)),
     )
 
 
-def _extras(loaded: Loaded, request: GenerateRequest, prompted: Prompted) -> Iterator[tuple[str, str]]:
+def _extras(job: Job, prompted: Prompted) -> Iterator[tuple[str, str]]:
     """What only some pictures have, under the names of the request's fields."""
+    loaded, request = job.loaded, job.request
     if request.prompt_syntax != "a1111":
         yield "prompt_syntax", request.prompt_syntax
     if prompted.prompt != request.prompt:
@@ -250,6 +299,8 @@ def _extras(loaded: Loaded, request: GenerateRequest, prompted: Prompted) -> Ite
     if request.hires_scale > 1:
         for name in ("hires_scale", "hires_steps", "hires_strength"):
             yield name, str(getattr(request, name))
+    if job.plan.tiled and max(request.width, request.height) * request.hires_scale > TILE:
+        yield "memory_plan", job.plan.name  # tiles change some of the last bits of a picture
     if request.start is not None:
         yield "start", json.dumps({"record": request.start.record, "step": request.start.step})
 

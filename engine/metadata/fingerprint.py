@@ -17,7 +17,8 @@ def fingerprint(folder: Path) -> str:
     if folder.is_file():
         return hashlib.sha256(_sample(folder)).hexdigest()[:12]
     digest = hashlib.sha256()
-    for path in sorted(folder.glob("*/*")):
+    # An autoencoder or another single part has its files in the folder itself.
+    for path in sorted(folder.glob("*/*")) or sorted(folder.glob("*")):
         if path.suffix in {".safetensors", ".json"} and path.is_file():
             digest.update(path.relative_to(folder).as_posix().encode())
             digest.update(path.read_bytes() if path.suffix == ".json" else _sample(path))

@@ -218,8 +218,10 @@ class DiffusionPipeline:
 
     @property
     def device(self) -> torch.device:
-        """The device of the first network."""
-        return next((parameter.device for parameter in self._parameters()), torch.device("cpu"))
+        """The device on which the networks work: those that wait for their turn, elsewhere or nowhere, do not count."""
+        first = (next(module.parameters(), None) for module in self._modules())
+        devices = [parameter.device for parameter in first if parameter is not None and not parameter.is_meta]
+        return min(devices, key=lambda device: device.type == "cpu", default=torch.device("cpu"))
 
     @property
     def dtype(self) -> torch.dtype:

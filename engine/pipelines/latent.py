@@ -120,6 +120,11 @@ class LatentPipeline(DiffusionPipeline, Generic[SettingsT]):
         settings = bind_steps(call, args, arguments, {"conditioning": None, "resume": None})
         return self._start(cast("SettingsT", self._settings_type(**settings)))
 
+    @torch.no_grad()
+    def decode(self, latents: Tensor, output_type: str = "pil") -> Any:
+        """Return the output of a run that ended with `latents`, as with `output_type="latent"`."""
+        return cast("Any", self)._output(latents, output_type)
+
     def _call(self, arguments: dict[str, Any]) -> Any:
         """Run all steps with the arguments of `__call__` and return the result."""
         return_dict = arguments.pop("return_dict")

@@ -215,11 +215,11 @@ def _preview_ms() -> float:
 
     from engine.catalog import EMBEDDED_MODEL, model_folder
     from engine.pipelines.base import DiffusionPipeline
-    from engine.preview import load_preview
+    from engine.preview import FILE_NAME, read_preview
 
     folder = model_folder(EMBEDDED_MODEL)
     pipeline: Any = DiffusionPipeline.from_pretrained(folder)
-    preview = load_preview(folder / "vae", pipeline.vae)
+    preview = read_preview(folder / "vae" / FILE_NAME, pipeline.latent_channels)
     side = pipeline.unet.config.sample_size
     latents = torch.randn(1, pipeline.latent_channels, side, side)
     times: list[float] = []

@@ -12,7 +12,15 @@ from torch import Tensor
 from engine.errors import BadFile, InvalidValue, KnownError
 from engine.models.autoencoder_kl import AutoencoderKL
 from engine.models.autoencoder_tiny import AutoencoderTiny, AutoencoderTinyOutput
-from engine.preview import FILE_NAME, LinearPreview, fit_linear_preview, load_preview, save_preview, smooth_images
+from engine.preview import (
+    FILE_NAME,
+    LinearPreview,
+    fit_linear_preview,
+    fit_preview,
+    read_preview,
+    save_preview,
+    smooth_images,
+)
 
 
 def noise(*shape: int) -> Tensor:
@@ -122,34 +130,22 @@ def test_load_reads_the_file(tmp_path: Path) -> None:
     preview = LinearPreview(noise(12, 4, 3, 3), noise(12))
     save_preview(tmp_path, preview)
     latents = noise(4, 3, 3)
-    read = torch.frombuffer(bytearray(load_preview(tmp_path, small_vae())(latents).pixels), dtype=torch.uint8)
+    read = torch.frombuffer(bytearray(read_preview(tmp_path / FILE_NAME, 4)(latents).pixels), dtype=torch.uint8)
     # The file holds five decimals.
     assert (read.int() - preview.rgb(latents).flatten().int()).abs().max() <= 1
     assert [path.name for path in tmp_path.iterdir()] == [FILE_NAME]
 
 
-@pytest.mark.parametrize("folder", [None, Path("/nowhere")])
-def test_load_fits_where_there_is_no_file(folder: Path | None) -> None:
-    vae = small_vae()
+def test_the_fit_of_an_unknown_autoencoder_is_always_the_same() -> None:
+    vae, latents = small_vae(), noise(4, 3, 3)
     expected = LinearPreview(*fit_linear_preview(vae, smooth_images(4, 32)))
-    latents = noise(4, 3, 3)
-    assert load_preview(folder, vae)(latents) == expected(latents)
-
-
-def test_load_fits_only_once_and_only_when_used() -> None:
-    vae, calls = small_vae(), []
-    vae.encoder.register_forward_hook(lambda *_: calls.append(1))
-    preview = load_preview(None, vae)
-    assert calls == []
-    preview(noise(4, 3, 3))
-    preview(noise(4, 3, 3))
-    assert len(calls) == 1
+    assert fit_preview(vae)(latents) == expected(latents)
 
 
 def test_fit_with_the_tiny_autoencoder() -> None:
     torch.manual_seed(0)
     vae = AutoencoderTiny(encoder_block_out_channels=(4,) * 4, decoder_block_out_channels=(4,) * 4)
-    assert load_preview(None, vae)(noise(4, 3, 3)).width == 6
+    assert fit_preview(vae)(noise(4, 3, 3)).width == 6
 
 
 @pytest.mark.parametrize(
@@ -173,7 +169,7 @@ def test_fit_with_the_tiny_autoencoder() -> None:
 def test_load_refuses_a_damaged_file(content: str, tmp_path: Path) -> None:
     (tmp_path / FILE_NAME).write_text(content)
     with pytest.raises(BadFile, match=FILE_NAME):
-        load_preview(tmp_path, small_vae())
+        read_preview(tmp_path / FILE_NAME, 4)
 
 
 def test_wrong_latents_are_refused() -> None:

@@ -78,6 +78,8 @@ def test_the_order_of_events(request_: GenerateRequest) -> None:
 
 
 def test_steps_tell_progress_and_show_the_picture(runner: Runner, request_: GenerateRequest) -> None:
+    list(runner.run(replace(request_, steps=1, name="first")))
+    runner._loaded.previews.wait()  # pyright: ignore[reportPrivateUsage, reportOptionalMemberAccess]
     steps = only(list(runner.run(request_)), StepDone)
     assert [(step.image, step.index, step.total, step.job_id) for step in steps] == [(0, i, 3, "job") for i in range(3)]
     assert [step.timestep for step in steps] == sorted((step.timestep for step in steps), reverse=True)

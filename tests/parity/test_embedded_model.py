@@ -14,7 +14,7 @@ from safetensors import safe_open
 
 from engine import StableDiffusionPipeline
 from engine.catalog import read_model
-from engine.preview import load_preview
+from engine.preview import FILE_NAME, read_preview
 from engine.resources_path import resource
 from tests.fixtures import reference_pipelines as reference
 from tests.fixtures.reference_pipelines import generator
@@ -86,7 +86,7 @@ def test_the_preview_resembles_the_picture(folder: Path, pipeline: StableDiffusi
     latents = pipeline(PROMPT, output_type="latent", **options).images
     with torch.no_grad():
         picture = pipeline.vae.decode(latents / pipeline.vae.config.scaling_factor).sample.clamp(-1, 1)
-    shown = load_preview(folder / "vae", pipeline.vae)(latents)
+    shown = read_preview(folder / "vae" / FILE_NAME, pipeline.latent_channels)(latents)
     pixels = torch.frombuffer(bytearray(shown.pixels), dtype=torch.uint8).reshape(shown.height, shown.width, 3)
     small = torch.nn.functional.interpolate(picture, (shown.height, shown.width), mode="area")[0].movedim(0, -1)
     correlation = torch.corrcoef(torch.stack([pixels.flatten().float(), small.flatten()]))[0, 1]

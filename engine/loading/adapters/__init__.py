@@ -11,9 +11,9 @@ from engine._exports import lazy
 
 if TYPE_CHECKING:
     from engine.loading.adapters.find import find_adapters, find_files
-    from engine.loading.adapters.stack import AdapterStack, AdapterUse, Unplaced
+    from engine.loading.adapters.stack import AdapterStack, AdapterUse, Unplaced, clear_part
 
-__all__ = ["AdapterStack", "AdapterUse", "Unplaced", "find_adapters", "find_files"]
+__all__ = ["AdapterStack", "AdapterUse", "Unplaced", "clear_part", "find_adapters", "find_files"]
 
 __getattr__, __dir__ = lazy(
     __name__,
@@ -21,6 +21,7 @@ __getattr__, __dir__ = lazy(
         "AdapterStack": "engine.loading.adapters.stack",
         "AdapterUse": "engine.loading.adapters.stack",
         "Unplaced": "engine.loading.adapters.stack",
+        "clear_part": "engine.loading.adapters.stack",
         "find_adapters": "engine.loading.adapters.find",
         "find_files": "engine.loading.adapters.find",
     },

@@ -106,12 +106,7 @@ class AdapterStack:
     def clear(self) -> None:
         """Put the very original weights back."""
         for part in self._parts.values():
-            originals = _originals(part)
-            for (module, name), original in reversed(originals.items()):
-                _follow(original, getattr(module, name))
-                setattr(module, name, original)
-            originals.clear()
-            _note(part, (), _Applied())
+            clear_part(part)
 
     def _lost(self, file: AdapterFile) -> Iterable[Unplaced]:
         """Yield the changes of biases that the modules do not have."""
@@ -140,6 +135,16 @@ class AdapterStack:
                 module = _unpack(part, module_name, module)
             _change_parameter(part, module, "weight", changes)
             _change_parameter(part, module, "bias", changes)
+
+
+def clear_part(part: nn.Module) -> None:
+    """Put the very original weights of one part back."""
+    originals = _originals(part)
+    for (module, name), original in reversed(originals.items()):
+        _follow(original, getattr(module, name))
+        setattr(module, name, original)
+    originals.clear()
+    _note(part, (), _Applied())
 
 
 def _weight_names(part: nn.Module) -> list[str]:

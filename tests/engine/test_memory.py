@@ -1,0 +1,202 @@
+"""Memory: the estimate against what a process of its own takes, and which plan is chosen."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from engine.catalog import EMBEDDED_MODEL, model_folder
+from engine.errors import InvalidValue, MissingFile
+from engine.memory import (
+    PLANS,
+    TILE,
+    MemoryEstimate,
+    cheapest,
+    estimate,
+    group_of,
+    next_plan,
+    stored_precision,
+    weight_files,
+)
+from engine.messages import EngineSettings, GenerateRequest
+
+CHILD = Path(__file__).with_name("memory_child.py")
+GB = 2**30
+linux = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+
+
+@pytest.fixture
+def request_(tmp_path: Path) -> GenerateRequest:
+    return GenerateRequest(
+        prompt="a red apple",
+        model=EMBEDDED_MODEL,
+        scheduler="ddim",
+        steps=2,
+        guidance_scale=5.0,
+        seed=1,
+        width=128,
+        height=128,
+        folder=str(tmp_path),
+        name="picture",
+        previews=False,
+        job_id="job",
+    )
+
+
+def measured(request: GenerateRequest, settings: EngineSettings | None = None) -> dict[str, Any]:
+    """Make the pictures in a new process; returns the figures of `memory_child`, in bytes."""
+    given = {"request": asdict(request), "settings": asdict(settings or EngineSettings(memory_mode="fast"))}
+    child = subprocess.run(
+        [sys.executable, str(CHILD), json.dumps(given)],
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**os.environ, "OMP_NUM_THREADS": "2"},
+    )
+    assert child.returncode == 0, child.stderr
+    return json.loads(child.stdout)
+
+
+@linux
+@pytest.mark.parametrize("side", [128, 512])
+def test_the_estimate_for_the_embedded_model_is_what_is_measured(request_: GenerateRequest, side: int) -> None:
+    request = replace(request_, width=side, height=side)
+    peak = measured(request)["peak"]
+    assert estimate(request).total == pytest.approx(peak, rel=0.15)
+
+
+@linux
+@pytest.mark.campaign
+@pytest.mark.parametrize("mode", ["fast", "low"])
+def test_the_estimate_for_stable_diffusion_is_what_is_measured(
+    request_: GenerateRequest, tmp_path: Path, mode: str
+) -> None:
+    """Random weights of the true size: a step of 512 pixels with guidance, and the decoder."""
+    from tests.fixtures.stable_diffusion import SD15, write_stable_diffusion
+
+    folder = write_stable_diffusion(tmp_path / "sd15", SD15)
+    request = replace(request_, model=str(folder), width=512, height=512, steps=1)
+    plan = PLANS[0] if mode == "fast" else PLANS[-1]
+    peaks = measured(request, EngineSettings(memory_mode=mode))["phases"]
+    expected = estimate(request).phases(plan)
+    assert expected["denoising"] == pytest.approx(peaks["denoising"], rel=0.15)
+    assert expected["decoding"] == pytest.approx(peaks["decoding"], rel=0.15)
+
+
+@linux
+def test_released_memory_goes_back_to_the_system(request_: GenerateRequest, tmp_path: Path) -> None:
+    """After models took each other's place and the last one is released, the process is as small as before."""
+    from tests.fixtures.stable_diffusion import Size, write_stable_diffusion
+
+    size = Size(unet=(256, 512), vae=(16, 32), text=256, groups=16)
+    models = [str(write_stable_diffusion(tmp_path / name, size)) for name in ("first", "second")]
+    requests = [replace(request_, model=model, width=32, height=32, steps=1, dtype="bfloat16") for model in models]
+    child = subprocess.run(
+        [sys.executable, "-c", RELEASES, json.dumps([asdict(request) for request in requests])],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=CHILD.parents[2],
+    )
+    assert child.returncode == 0, child.stderr
+    empty, *full, after = json.loads(child.stdout)
+    weights = sum(estimate(requests[0]).weights.values())
+    assert weights > 50 * 2**20
+    assert all(used - empty > 0.7 * weights for used in full)
+    assert all(abs(used - full[0]) < 0.3 * weights for used in full)
+    assert after - empty < 0.3 * weights
+
+
+# Converted to another precision, so that the weights are no mapped file. What the libraries keep comes first.
+RELEASES = """
+import json, sys
+from engine.messages import EngineSettings, GenerateRequest
+from engine.runner import Runner
+from tests.engine.memory_child import status
+
+runner = Runner(EngineSettings(memory_mode="fast"))
+requests = [GenerateRequest(**values) for values in json.loads(sys.argv[1])]
+
+def used(request):
+    last = list(runner.run(request))[-1]
+    assert type(last).__name__ == "JobDone", last
+    return status("VmRSS")
+
+used(requests[0])
+runner.release()
+figures = [status("VmRSS"), *(used(request) for request in (*requests, *requests))]
+runner.release()
+print(json.dumps([*figures, status("VmRSS")]))
+"""
+
+
+# ---------------------------------------------------------------------------------------------------- plans
+
+
+def need(**changes: int) -> MemoryEstimate:
+    weights = {"text": 500, "denoiser": 3000, "vae": 300}
+    values = {"encoding": 10, "denoising": 400, "reading": 0, "decoding": 2000, "tiled_reading": 0}
+    return MemoryEstimate(runtime=200, weights=weights, **{**values, "tiled_decoding": 700, **changes})
+
+
+def test_the_cheapest_plan_that_fits_is_taken() -> None:
+    names = [cheapest(need(), available).name for available in (10_000, 6000, 5600, 5000, 4300, 3600, 100)]
+    assert names == ["resident", "resident", "text", "tiles", "tiles", "in turn", "in pieces"]
+
+
+def test_needs_fall_from_plan_to_plan(request_: GenerateRequest) -> None:
+    for job in (need(), need(reading=1500, tiled_reading=500), estimate(replace(request_, width=2048, height=2048))):
+        totals = [job.under(plan) for plan in PLANS]
+        assert totals == sorted(totals, reverse=True)
+
+
+@pytest.mark.parametrize(
+    ("plan", "phase", "expected"),
+    [
+        ("resident", "decoding", "tiles"),
+        ("tiles", "decoding", "in turn"),
+        ("in pieces", "decoding", None),
+        ("resident", "denoising", "text"),
+        ("text", "denoising", "in turn"),
+        ("in turn", "denoising", "in pieces"),
+        ("in pieces", "denoising", None),
+        ("resident", "encoding", "in turn"),
+    ],
+)
+def test_the_plan_of_a_second_try_needs_less_where_it_failed(plan: str, phase: str, expected: str | None) -> None:
+    now = next(one for one in PLANS if one.name == plan)
+    found = next_plan(need(), now, phase)
+    assert (None if found is None else found.name) == expected
+
+
+def test_what_makes_a_job_larger(request_: GenerateRequest, tmp_path: Path) -> None:
+    whole = estimate(request_)
+    assert estimate(replace(request_, dtype="bfloat16")).weights["denoiser"] * 2 == whole.weights["denoiser"]
+    assert estimate(replace(request_, guidance_scale=1.0)).denoising * 2 == whole.denoising
+    assert estimate(replace(request_, width=256)).decoding == 2 * whole.decoding
+    assert estimate(replace(request_, hires_scale=2.0)).decoding == 4 * whole.decoding
+    assert estimate(replace(request_, width=TILE, height=2 * TILE)).tiled_decoding < 0.7 * (
+        estimate(replace(request_, width=TILE, height=2 * TILE)).decoding
+    )
+    assert whole.reading == 0 < estimate(replace(request_, init_image="start.png")).reading
+    with pytest.raises(MissingFile, match="nowhere"):
+        estimate(replace(request_, model=str(tmp_path / "nowhere")))
+
+
+def test_files_say_how_their_weights_are_kept(tiny_sd_folder: Path) -> None:
+    assert stored_precision(str(tiny_sd_folder)) == "float32"
+    assert stored_precision(EMBEDDED_MODEL) == "float16"
+    names = [group_of(path.parent.name) for path in weight_files(model_folder(EMBEDDED_MODEL))]
+    assert names == ["text", "denoiser", "vae"]
+
+
+def test_a_memory_mode_that_is_none_is_refused() -> None:
+    with pytest.raises(InvalidValue, match="'huge'"):
+        EngineSettings(memory_mode="huge")
