@@ -19,6 +19,7 @@ from app import remedies, theme
 from app.attention import Attention
 from app.collector import Collector
 from app.engine_client import EngineClient, engine_thread
+from app.error_texts import said_here
 from app.i18n import Languages
 from app.icons import window_icon
 from app.main_window import MainWindow
@@ -271,7 +272,7 @@ class Application(QObject):
         generation.folder = str(settings.pictures_folder)
         generation.name = settings["name_pattern"]
         generation.device = settings["device"]
-        generation.dtype = "float32" if settings["precision"] == "auto" else settings["precision"]
+        generation.dtype = settings["precision"]
         generation.previews = settings["previews"] != "off"
         generation.record = settings["keep_records"]
         adapters = tuple(str(folder) for folder in settings.model_folders)
@@ -283,6 +284,9 @@ class Application(QObject):
                 adapters=adapters,
                 embeddings=adapters,
                 idle_seconds=settings["idle_release_minutes"] * 60.0,
+                memory_mode=settings["memory_mode"],
+                fine_previews=settings["previews"] == "fine",
+                autoencoders=adapters,
             )
         )
 
@@ -492,7 +496,7 @@ class Application(QObject):
 
     def say_banner(self, text: str, kind: Kind = "error", buttons: Sequence[Remedy] = ()) -> None:
         """Show a sentence above the canvas, with remedies as buttons."""
-        self.window.banner.show_message(text, kind, buttons)
+        self.window.banner.show_message(said_here(text), kind, buttons)
 
     def say(self, text: str) -> None:
         """Show a sentence in the status bar for a while."""

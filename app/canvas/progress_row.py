@@ -8,6 +8,7 @@ from PySide6.QtCore import QSize
 from PySide6.QtWidgets import QHBoxLayout, QProgressBar, QPushButton, QVBoxLayout, QWidget
 
 from app.canvas.words import per_step, time_left
+from app.error_texts import said_here
 from app.theme import GAP, ICON, MARGIN, SPACE, icon, set_role
 from app.widgets.elided import ElidedLabel
 
@@ -84,7 +85,7 @@ class ProgressRow(QWidget):
             if left is not None:
                 parts.append(time_left(left))
             if run.message:
-                parts.append(run.message)
+                parts.append(said_here(run.message))
         return parts
 
     def _phase(self) -> str:

@@ -22,6 +22,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from app.error_texts import said_here
 from app.panels.gallery_export import ExportDialog
 from app.panels.gallery_filters import FilterForm, search_icon_button
 from app.panels.gallery_model import GalleryModel
@@ -288,7 +289,7 @@ class GalleryPanel(QWidget):
 
     def _show_empty(self) -> None:
         if self._gallery.trouble:
-            name, text, button = "circle-alert", self._gallery.trouble, self.tr("Try again")
+            name, text, button = "circle-alert", said_here(self._gallery.trouble), self.tr("Try again")
         elif not self._gallery.filter.empty:
             name, text = "search", self.tr("No picture is like that.")
             button = self.tr("Show all pictures")

@@ -17,6 +17,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from app.error_texts import said_here
 from app.panels.gallery_filters import search_icon_button
 from app.services.grid_axes import AxisValue, Cell, Setting, axis_values, cells
 from app.state.generation import GenerationState
@@ -201,7 +202,7 @@ class GridPanel(QWidget):
             count = len(self.cells())
         except KnownError as error:
             hint = self.tr("Type values for both sides, divided by commas.")
-            self._say(str(error) if typed else hint, "error" if typed else "hint")
+            self._say(said_here(str(error)) if typed else hint, "error" if typed else "hint")
             self.make.setEnabled(False)
             return
         self._say(self.tr("%n picture(s), and a sheet of them all.", "", count), "hint")
@@ -214,7 +215,7 @@ class GridPanel(QWidget):
         try:
             made = self.cells()
         except KnownError as error:
-            self._say(str(error), "error")
+            self._say(said_here(str(error)), "error")
             return
         columns = [value.label for value in self.across.axis()]
         rows = [value.label for value in self.down.axis()]

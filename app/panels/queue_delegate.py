@@ -6,6 +6,7 @@ from PySide6.QtCore import QModelIndex, QPersistentModelIndex, QRect, QRectF, QS
 from PySide6.QtGui import QColor, QFont, QFontMetrics, QPainter, QPainterPath, QPen
 from PySide6.QtWidgets import QApplication, QStyle, QStyledItemDelegate, QStyleOptionViewItem, QWidget
 
+from app.error_texts import said_here
 from app.icons import icon_pixmap
 from app.panels.queue_model import JOB, PROGRESS, THUMBNAIL, QueueModel
 from app.services.queue_store import Job, JobStatus
@@ -145,7 +146,7 @@ class QueueDelegate(QStyledItemDelegate):
         """The words below the prompt: the state, then what tells jobs apart."""
         parts = [self._model.status_text(job)]
         if job.status == "failed" and job.message:
-            return [*parts, job.message]
+            return [*parts, said_here(job.message)]
         request = job.request
         if request.count > 1 and job.status == "waiting" and not job.made:
             parts.append(self.tr("%n picture(s)", "", request.count))

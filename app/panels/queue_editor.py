@@ -15,6 +15,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from app.error_texts import said_here
 from app.services.queue_store import Job
 from app.state.queue import QueueState
 from app.theme import GAP, SECTION, SPACE, set_role
@@ -74,7 +75,7 @@ class QueueEditor(QDialog):
                 count=int(self.count.value),
             )
         except KnownError as error:
-            self._say(str(error))
+            self._say(said_here(str(error)))
             return
         if request != self._job.request and not self._queue.edit(self._job.id, request):
             self._say(self.tr("The job has begun meanwhile and cannot be changed any more; duplicate it instead."))

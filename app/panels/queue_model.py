@@ -18,6 +18,7 @@ from PySide6.QtCore import (
 from PySide6.QtGui import QImage
 
 from app.canvas.images import to_image
+from app.error_texts import said_here
 from app.services.queue_store import Job
 from app.state.jobs import Progress
 from app.state.queue import QueueState
@@ -62,7 +63,7 @@ class QueueModel(QAbstractListModel):
             case Qt.ItemDataRole.AccessibleTextRole:
                 return f"{self.status_text(job)}: {job.request.prompt}"
             case Qt.ItemDataRole.ToolTipRole:
-                return job.message or job.request.prompt
+                return said_here(job.message) or job.request.prompt
             case _ if role == JOB:
                 return job
             case _ if role == PROGRESS:

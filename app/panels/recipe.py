@@ -21,6 +21,7 @@ from PySide6.QtWidgets import (
 )
 from shiboken6 import isValid
 
+from app.error_texts import said_here
 from app.services.gallery_records import PICTURE_ENDINGS, Picture
 from app.state.gallery import GalleryState
 from app.state.gallery_replay import Comparison, Replay
@@ -222,7 +223,7 @@ class RecipePanel(QWidget):
         self._path = path
         self.title.setText(path.name)
         set_role(self.prompt, "error")
-        self.prompt.setText(message)
+        self.prompt.setText(said_here(message))
 
     def _refresh(self) -> None:
         known = self._recipe is not None
@@ -301,7 +302,7 @@ class RecipePanel(QWidget):
         if self._recipe is None:
             return
         left = self._generation.apply(self._recipe, what)
-        self._say(" ".join(left))
+        self._say(" ".join(map(said_here, left)))
 
     def _start_replay(self) -> None:
         if self._recipe is not None and self._path is not None:
@@ -310,7 +311,7 @@ class RecipePanel(QWidget):
             self._refresh()
 
     def _say(self, text: str) -> None:
-        self.result.setText(text)
+        self.result.setText(said_here(text))
         self._refresh()
 
     def _replaying(self, running: bool) -> None:

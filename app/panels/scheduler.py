@@ -9,6 +9,7 @@ from PySide6.QtCore import QSignalBlocker, Qt, QTimer
 from PySide6.QtWidgets import QHBoxLayout, QLabel, QToolButton, QVBoxLayout, QWidget
 
 from app.catalog_texts import catalog_text
+from app.error_texts import said_here
 from app.panels.sizes import sizes_like
 from app.state.generation import GenerationState
 from app.theme import GAP, SPACE, icon, set_role
@@ -312,7 +313,7 @@ class SchedulerPanel(QWidget):
         try:
             request = self._generation.request()
         except KnownError as error:
-            self.curve.show_words(str(error))
+            self.curve.show_words(said_here(str(error)))
             return
         if not self.curve.sigmas:
             self.curve.show_words(self.tr("The plot is coming …"))

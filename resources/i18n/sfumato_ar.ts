@@ -3259,6 +3259,513 @@
     </message>
 </context>
 <context>
+    <name>errors</name>
+    <message>
+        <source>The folder {0} cannot be made ({1}); choose another one.</source>
+        <translation>لا يمكن إنشاء المجلد {0} ({1})؛ اختر غيره.</translation>
+    </message>
+    <message>
+        <source>The picture {0} is not there any more; it was moved or deleted outside Sfumato.</source>
+        <translation>الصورة {0} لم تعد موجودة؛ نُقلت أو حُذفت خارج Sfumato.</translation>
+    </message>
+    <message>
+        <source>The picture {0} is damaged and cannot be copied in another format.</source>
+        <translation>الصورة {0} تالفة ولا يمكن نسخها بصيغة أخرى.</translation>
+    </message>
+    <message>
+        <source>The history of prompts in {0} cannot be read ({1}); mend or remove the file.</source>
+        <translation>لا يمكن قراءة سجل الأوصاف في {0} ({1})؛ أصلح الملف أو أزله.</translation>
+    </message>
+    <message>
+        <source>The file {0} has no columns name and prompt; choose a styles.csv of A1111.</source>
+        <translation>ليس في الملف {0} العمودان name وprompt؛ اختر ملف styles.csv من A1111.</translation>
+    </message>
+    <message>
+        <source>The styles in {0} cannot be read ({1}); mend or remove the file.</source>
+        <translation>لا يمكن قراءة الأنماط في {0} ({1})؛ أصلح الملف أو أزله.</translation>
+    </message>
+    <message>
+        <source>The file {0} does not exist; choose a styles.csv.</source>
+        <translation>الملف {0} غير موجود؛ اختر ملف styles.csv.</translation>
+    </message>
+    <message>
+        <source>The file {0} cannot be read ({1}); choose a styles.csv.</source>
+        <translation>لا يمكن قراءة الملف {0} ({1})؛ اختر ملف styles.csv.</translation>
+    </message>
+    <message>
+        <source>The sheet would be {0} × {1} pixels; give fewer values, or make smaller pictures.</source>
+        <translation>ستكون اللوحة {0} × {1} بكسل؛ أعط قيمًا أقل، أو اصنع صورًا أصغر.</translation>
+    </message>
+    <message>
+        <source>The sheet {0} cannot be written ({1}); free space or choose another folder.</source>
+        <translation>لا يمكن كتابة اللوحة {0} ({1})؛ أخلِ مساحة أو اختر مجلدًا آخر.</translation>
+    </message>
+    <message>
+        <source>The picture {0} cannot be put on the sheet ({1}); it is damaged or gone.</source>
+        <translation>لا يمكن وضع الصورة {0} على اللوحة ({1})؛ هي تالفة أو مفقودة.</translation>
+    </message>
+    <message>
+        <source>There is no value for the {0}; type some, divided by commas.</source>
+        <translation>لا قيمة لـ{0}؛ اكتب قيمًا تفصل بينها فواصل.</translation>
+    </message>
+    <message>
+        <source>There are {0} values for the {1}; give at most {2}.</source>
+        <translation>القيم {0} لـ{1}؛ أعط {2} على الأكثر.</translation>
+    </message>
+    <message>
+        <source>The grid has {0} pictures; at most {1} fit on a sheet; give fewer values.</source>
+        <translation>في الشبكة {0} صورة؛ تتسع اللوحة لـ{1} على الأكثر؛ أعط قيمًا أقل.</translation>
+    </message>
+    <message>
+        <source>The range {0} leads nowhere; write it as 1-10 (+2), from the smaller to the larger.</source>
+        <translation>المدى {0} لا يؤدي إلى شيء؛ اكتبه هكذا 1-10 (+2)، من الأصغر إلى الأكبر.</translation>
+    </message>
+    <message>
+        <source>The range {0} has {1} values; give at most {2}.</source>
+        <translation>في المدى {0} عدد {1} من القيم؛ أعط {2} على الأكثر.</translation>
+    </message>
+    <message>
+        <source>The range {0} has {1} values; give 2 to {2}.</source>
+        <translation>في المدى {0} عدد {1} من القيم؛ أعط من 2 إلى {2}.</translation>
+    </message>
+    <message>
+        <source>The value {0} for the {1} is not {2}; correct it.</source>
+        <translation>القيمة {0} لـ{1} ليست {2}؛ صحّحها.</translation>
+    </message>
+    <message>
+        <source>The scheduler {0} is unknown; choose one from the list beside the values.</source>
+        <translation>المُجدول {0} غير معروف؛ اختر واحدًا من القائمة بجانب القيم.</translation>
+    </message>
+    <message>
+        <source>The {0} does not contain {1}, the first value, which the others replace; begin with words that are in it.</source>
+        <translation>لا يحتوي {0} على {1}، وهي القيمة الأولى التي تحل غيرها محلها؛ ابدأ بكلمات موجودة فيه.</translation>
+    </message>
+    <message>
+        <source>The setting {0} cannot be {1}; choose {2}.</source>
+        <translation>لا يمكن أن يكون الإعداد {0} هو {1}؛ اختر {2}.</translation>
+    </message>
+    <message>
+        <source>The settings cannot be saved to {0} ({1}); check the folder and the disk.</source>
+        <translation>لا يمكن حفظ الإعدادات في {0} ({1})؛ افحص المجلد والقرص.</translation>
+    </message>
+    <message>
+        <source>The settings in {0} cannot be read ({1}); defaults hold now.</source>
+        <translation>لا يمكن قراءة الإعدادات في {0} ({1})؛ تسري الآن القيم الأصلية.</translation>
+    </message>
+    <message>
+        <source>The settings in {0} are damaged ({1}); defaults hold now.</source>
+        <translation>الإعدادات في {0} تالفة ({1})؛ تسري الآن القيم الأصلية.</translation>
+    </message>
+    <message>
+        <source>The settings were damaged and are now kept as {0}; defaults hold until you change them.</source>
+        <translation>كانت الإعدادات تالفة وهي محفوظة الآن في {0}؛ تسري القيم الأصلية حتى تغيّرها.</translation>
+    </message>
+    <message>
+        <source>The setting {0} cannot be {1} as {2} says; its default holds until you choose {3}.</source>
+        <translation>لا يمكن أن يكون الإعداد {0} هو {1} كما يقول {2}؛ تسري قيمته الأصلية حتى تختار {3}.</translation>
+    </message>
+    <message>
+        <source>A picture cannot have {0} stars; give 0 to 5.</source>
+        <translation>لا يمكن أن تكون للصورة {0} نجوم؛ أعط من 0 إلى 5.</translation>
+    </message>
+    <message>
+        <source>A board cannot be called {0}; give a name of 1 to 80 letters.</source>
+        <translation>لا يمكن تسمية اللوح {0}؛ أعط اسمًا من 1 إلى 80 حرفًا.</translation>
+    </message>
+    <message>
+        <source>There is a board {0} already; choose another name.</source>
+        <translation>يوجد لوح باسم {0}؛ اختر اسمًا آخر.</translation>
+    </message>
+    <message>
+        <source>The file {0} cannot be written ({1}); choose another folder.</source>
+        <translation>لا يمكن كتابة الملف {0} ({1})؛ اختر مجلدًا آخر.</translation>
+    </message>
+    <message>
+        <source>The disk that holds {0} is full; free some space and try again.</source>
+        <translation>القرص الذي فيه {0} ممتلئ؛ أخلِ مساحة وحاول ثانية.</translation>
+    </message>
+    <message>
+        <source>The thumbnail {0} is damaged; it is made again.</source>
+        <translation>الصورة المصغرة {0} تالفة؛ تُصنع من جديد.</translation>
+    </message>
+    <message>
+        <source>The picture {0} is damaged or no picture; delete it, or open it in another program.</source>
+        <translation>الصورة {0} تالفة أو ليست صورة؛ احذفها، أو افتحها في برنامج آخر.</translation>
+    </message>
+    <message>
+        <source>The picture {0} is not there any more; nothing was deleted.</source>
+        <translation>الصورة {0} لم تعد موجودة؛ لم يُحذف شيء.</translation>
+    </message>
+    <message>
+        <source>The picture {0} cannot be deleted: its folder cannot be written to; allow that first.</source>
+        <translation>لا يمكن حذف الصورة {0}: لا يمكن الكتابة في مجلدها؛ اسمح بذلك أولًا.</translation>
+    </message>
+    <message>
+        <source>The picture {0} is no longer in the trash; it cannot be brought back.</source>
+        <translation>الصورة {0} لم تعد في المهملات؛ لا يمكن استعادتها.</translation>
+    </message>
+    <message>
+        <source>The picture {0} cannot go to the trash ({1}); delete it in a file manager.</source>
+        <translation>لا يمكن نقل الصورة {0} إلى المهملات ({1})؛ احذفها في مدير الملفات.</translation>
+    </message>
+    <message>
+        <source>The picture {0} cannot be brought back ({1}); it is still in the trash.</source>
+        <translation>لا يمكن استعادة الصورة {0} ({1})؛ ما زالت في المهملات.</translation>
+    </message>
+    <message>
+        <source>The pictures folder {0} is not there; connect its drive, or choose another one in Settings.</source>
+        <translation>مجلد الصور {0} غير موجود؛ صل قرصه، أو اختر غيره في الإعدادات.</translation>
+    </message>
+    <message>
+        <source>The picture {0} cannot be read ({1}); check the path.</source>
+        <translation>لا يمكن قراءة الصورة {0} ({1})؛ افحص المسار.</translation>
+    </message>
+    <message>
+        <source>The pictures folder {0} cannot be read; allow it, or choose another folder.</source>
+        <translation>لا يمكن قراءة مجلد الصور {0}؛ اسمح بذلك، أو اختر مجلدًا آخر.</translation>
+    </message>
+    <message>
+        <source>Pictures cannot be saved as {0}; choose .png, .jpg or .webp.</source>
+        <translation>لا يمكن حفظ الصور بصيغة {0}؛ اختر ‎.png أو ‎.jpg أو ‎.webp.</translation>
+    </message>
+    <message>
+        <source>The picture {0} is no longer there; it was moved or deleted outside Sfumato.</source>
+        <translation>لم تعد الصورة {0} هناك؛ نُقلت أو حُذفت خارج Sfumato.</translation>
+    </message>
+    <message>
+        <source>The picture {0} cannot be read ({1}); it may be damaged.</source>
+        <translation>لا يمكن قراءة الصورة {0} ({1})؛ قد تكون تالفة.</translation>
+    </message>
+    <message>
+        <source>The file {0} cannot be written ({1}); check the folder and the disk.</source>
+        <translation>لا يمكن كتابة الملف {0} ({1})؛ افحص المجلد والقرص.</translation>
+    </message>
+    <message>
+        <source>This picture was made with {0} in another program, which does not say where that model is; use its recipe, then choose the model.</source>
+        <translation>صُنعت هذه الصورة بالنموذج {0} في برنامج آخر لا يقول أين ذلك النموذج؛ استعمل وصفتها، ثم اختر النموذج.</translation>
+    </message>
+    <message>
+        <source>The recipe does not say the {0}, so it cannot be replayed.</source>
+        <translation>لا تقول الوصفة {0}، فلا يمكن إعادة صنعها.</translation>
+    </message>
+    <message>
+        <source>The recipe has {0} for its {1}, which cannot be read, so it cannot be replayed.</source>
+        <translation>في الوصفة {0} قيمةً لـ{1} ولا يمكن قراءتها، فلا يمكن إعادة صنعها.</translation>
+    </message>
+    <message>
+        <source>This picture was made from {0}, which is not there any more; put it back, then replay.</source>
+        <translation>صُنعت هذه الصورة من {0}، ولم تعد موجودة؛ أعدها إلى مكانها، ثم أعد الصنع.</translation>
+    </message>
+    <message>
+        <source>The picture {0} cannot be compared ({1}); it is damaged or gone.</source>
+        <translation>لا يمكن مقارنة الصورة {0} ({1})؛ هي تالفة أو مفقودة.</translation>
+    </message>
+    <message>
+        <source>The picture {0} cannot be written ({1}); choose another folder.</source>
+        <translation>لا يمكن كتابة الصورة {0} ({1})؛ اختر مجلدًا آخر.</translation>
+    </message>
+    <message>
+        <source>The name pattern {0} gives {1}, which is no file name; choose another one.</source>
+        <translation>نمط الاسم {0} يعطي {1}، وليس اسم ملف؛ اختر غيره.</translation>
+    </message>
+    <message>
+        <source>The disk that holds {0} is full; free some space and generate again.</source>
+        <translation>القرص الذي فيه {0} ممتلئ؛ أخلِ مساحة وولّد ثانية.</translation>
+    </message>
+    <message>
+        <source>The folder {0} is gone; create it again, or choose another one.</source>
+        <translation>المجلد {0} اختفى؛ أنشئه من جديد، أو اختر غيره.</translation>
+    </message>
+    <message>
+        <source>The {0} in {1} is damaged; start Sfumato again, which moves it aside and begins a fresh one.</source>
+        <translation>{0} في {1} تالف؛ شغّل Sfumato من جديد، فينقله جانبًا ويبدأ ملفًا جديدًا.</translation>
+    </message>
+    <message>
+        <source>The disk that holds {0} is full, so the {1} cannot be saved; free some space.</source>
+        <translation>القرص الذي فيه {0} ممتلئ، فلا يمكن حفظ {1}؛ أخلِ مساحة.</translation>
+    </message>
+    <message>
+        <source>The {0} in {1} is in use by another program; close that one and try again.</source>
+        <translation>{0} في {1} يستعمله برنامج آخر؛ أغلقه وحاول ثانية.</translation>
+    </message>
+    <message>
+        <source>The {0} in {1} cannot be read or written ({2}); check the disk.</source>
+        <translation>لا يمكن قراءة {0} في {1} أو كتابته ({2})؛ افحص القرص.</translation>
+    </message>
+    <message>
+        <source>The folder {0} of the {1} is gone; create it again.</source>
+        <translation>اختفى المجلد {0} الذي فيه {1}؛ أنشئه من جديد.</translation>
+    </message>
+    <message>
+        <source>{0}, where the {1} is kept, is a folder; move it away.</source>
+        <translation>{0}، حيث يُحفظ {1}، مجلد؛ انقله إلى مكان آخر.</translation>
+    </message>
+    <message>
+        <source>The {0} cannot be kept in {1}, which cannot be written to; allow it, or choose another folder.</source>
+        <translation>لا يمكن حفظ {0} في {1} الذي لا يمكن الكتابة فيه؛ اسمح بذلك، أو اختر مجلدًا آخر.</translation>
+    </message>
+    <message>
+        <source>The {0} in {1} was damaged; it was moved to {2} and a fresh one was begun.</source>
+        <translation>كان {0} في {1} تالفًا؛ نُقل إلى {2} وبُدئ ملف جديد.</translation>
+    </message>
+    <message>
+        <source>The {0} cannot be kept in {1} ({2}); choose a folder that you may write to.</source>
+        <translation>لا يمكن حفظ {0} في {1} ({2})؛ اختر مجلدًا تستطيع الكتابة فيه.</translation>
+    </message>
+    <message>
+        <source>The {0} in {1} was written by a newer version of Sfumato (it has version {2}, this one knows {3}); install that version again, or move the file away to begin afresh.</source>
+        <translation>{0} في {1} كتبه إصدار أحدث من Sfumato (إصداره {2}، وهذا يعرف {3})؛ ثبّت ذلك الإصدار من جديد، أو انقل الملف لتبدأ من جديد.</translation>
+    </message>
+    <message>
+        <source>The {0} has {1} characters; at most {2} are taken, so shorten it.</source>
+        <translation>في {0} عدد {1} من الأحرف؛ يُقبل {2} على الأكثر، فاختصره.</translation>
+    </message>
+    <message>
+        <source>The {0} {1} holds bytes that are not text; type it again.</source>
+        <translation>في {0} {1} بايتات ليست نصًّا؛ اكتبه من جديد.</translation>
+    </message>
+    <message>
+        <source>The device {0} is unknown; choose auto, cpu, cuda, cuda:N or mps.</source>
+        <translation>الجهاز {0} غير معروف؛ اختر auto أو cpu أو cuda أو cuda:N أو mps.</translation>
+    </message>
+    <message>
+        <source>The prompt syntax {0} is unknown; choose one of {1}.</source>
+        <translation>صياغة الوصف {0} غير معروفة؛ اختر واحدة من {1}.</translation>
+    </message>
+    <message>
+        <source>The device {0} is not present on this machine; choose auto or cpu.</source>
+        <translation>الجهاز {0} ليس في هذا الحاسوب؛ اختر auto أو cpu.</translation>
+    </message>
+    <message>
+        <source>The precision {0} is unknown; choose one of {1}.</source>
+        <translation>الدقة {0} غير معروفة؛ اختر واحدة من {1}.</translation>
+    </message>
+    <message>
+        <source>The scheduler {0} is unknown; choose one of {1}.</source>
+        <translation>المُجدول {0} غير معروف؛ اختر واحدًا من {1}.</translation>
+    </message>
+    <message>
+        <source>The embedded model {0} is missing; install Sfumato again, or name another model.</source>
+        <translation>النموذج المضمّن {0} مفقود؛ ثبّت Sfumato من جديد، أو اختر نموذجًا آخر.</translation>
+    </message>
+    <message>
+        <source>The model in {0} is of the kind {1}; choose one of a known kind: {2}.</source>
+        <translation>النموذج في {0} من النوع {1}؛ اختر واحدًا من نوع معروف: {2}.</translation>
+    </message>
+    <message>
+        <source>The {0} {1} is out of range; choose a value from {2} to {3}.</source>
+        <translation>القيمة {1} لـ{0} خارج المدى؛ اختر قيمة من {2} إلى {3}.</translation>
+    </message>
+    <message>
+        <source>The {0} {1} is no multiple of {2}, which the model {3} needs; choose {4} or {5}.</source>
+        <translation>القيمة {1} لـ{0} ليست من مضاعفات {2} التي يحتاج إليها النموذج {3}؛ اختر {4} أو {5}.</translation>
+    </message>
+    <message>
+        <source>The scheduler {0} has no sigma schedule {1}; choose {2}.</source>
+        <translation>ليس للمُجدول {0} جدول سيغما {1}؛ اختر {2}.</translation>
+    </message>
+    <message>
+        <source>The scheduler {0} needs a model that predicts {1}, and this one predicts {2}; choose another scheduler.</source>
+        <translation>يحتاج المُجدول {0} إلى نموذج يتنبأ بـ{1}، وهذا يتنبأ بـ{2}؛ اختر مُجدولًا آخر.</translation>
+    </message>
+    <message>
+        <source>The scheduler {0} is made for {1}; choose another one for pictures.</source>
+        <translation>المُجدول {0} مصنوع لـ{1}؛ اختر غيره للصور.</translation>
+    </message>
+    <message>
+        <source>The model {0} does not exist; choose another one.</source>
+        <translation>النموذج {0} غير موجود؛ اختر غيره.</translation>
+    </message>
+    <message>
+        <source>The record {0} has no name that a record can have; branch from a step again.</source>
+        <translation>اسم السجل {0} لا يصلح لسجل؛ تفرّع من خطوة من جديد.</translation>
+    </message>
+    <message>
+        <source>The steps cannot be stored in {0} ({1}); free some space, or switch them off.</source>
+        <translation>لا يمكن حفظ الخطوات في {0} ({1})؛ أخلِ مساحة، أو أوقف حفظها.</translation>
+    </message>
+    <message>
+        <source>There is not enough memory for this picture; choose a smaller size or a lower precision.</source>
+        <translation>لا تكفي الذاكرة لهذه الصورة؛ اختر حجمًا أصغر أو دقة أقل.</translation>
+    </message>
+    <message>
+        <source>The device stopped answering: the model is loaded again for one more try.</source>
+        <translation>توقف الجهاز عن الاستجابة: يُحمَّل النموذج من جديد لمحاولة أخرى.</translation>
+    </message>
+    <message>
+        <source>The VAE {0} does not exist; choose another one, or the model&apos;s own.</source>
+        <translation>المرمّز {0} غير موجود؛ اختر غيره، أو مرمّز النموذج نفسه.</translation>
+    </message>
+    <message>
+        <source>No steps are kept, so that there is none to branch from; switch the records on.</source>
+        <translation>لا تُحفظ خطوات، فلا خطوة للتفرّع منها؛ شغّل حفظها.</translation>
+    </message>
+    <message>
+        <source>The picture has no step {0} to branch from; choose an earlier one.</source>
+        <translation>ليست في الصورة خطوة {0} للتفرّع منها؛ اختر خطوة أسبق.</translation>
+    </message>
+    <message>
+        <source>The state of that step is gone; the steps are made again.</source>
+        <translation>حالة تلك الخطوة لم تعد محفوظة؛ تُصنع الخطوات من جديد.</translation>
+    </message>
+    <message>
+        <source>A mask needs the picture that it belongs to; choose a picture to start from.</source>
+        <translation>القناع يحتاج إلى صورته؛ اختر صورة تبدأ منها.</translation>
+    </message>
+    <message>
+        <source>The picture {0} does not exist; choose another one.</source>
+        <translation>الصورة {0} غير موجودة؛ اختر غيرها.</translation>
+    </message>
+    <message>
+        <source>The picture {0} does not exist; check the path.</source>
+        <translation>الصورة {0} غير موجودة؛ افحص المسار.</translation>
+    </message>
+    <message>
+        <source>The picture {0} cannot be read ({1}); choose another one.</source>
+        <translation>لا يمكن قراءة الصورة {0} ({1})؛ اختر غيرها.</translation>
+    </message>
+    <message>
+        <source>The picture {0} is damaged ({1}); choose another one.</source>
+        <translation>الصورة {0} تالفة ({1})؛ اختر غيرها.</translation>
+    </message>
+    <message>
+        <source>The recipe that {0} left in the picture cannot be read; the picture&apos;s metadata was changed.</source>
+        <translation>لا يمكن قراءة الوصفة التي تركها {0} في الصورة؛ غُيّرت بيانات الصورة.</translation>
+    </message>
+    <message>
+        <source>The recipe in the picture is not valid JSON; the picture&apos;s metadata was changed.</source>
+        <translation>الوصفة في الصورة ليست JSON صحيحًا؛ غُيّرت بيانات الصورة.</translation>
+    </message>
+    <message>
+        <source>The recipe in the picture is not a JSON object; the picture&apos;s metadata was changed.</source>
+        <translation>الوصفة في الصورة ليست كائن JSON؛ غُيّرت بيانات الصورة.</translation>
+    </message>
+    <message>
+        <source>The recipe in the picture has the wrong value {0} for {1}.</source>
+        <translation>في الوصفة التي في الصورة قيمة خاطئة {0} لـ{1}.</translation>
+    </message>
+    <message>
+        <source>The adapter {0} cannot be read ({1}); choose another one.</source>
+        <translation>لا يمكن قراءة المحوّل {0} ({1})؛ اختر غيره.</translation>
+    </message>
+    <message>
+        <source>The adapter {0} is not in {1}; {2}</source>
+        <translation>المحوّل {0} ليس في {1}؛ {2}</translation>
+    </message>
+    <message>
+        <source>The stored state of {0} is damaged; make the picture again.</source>
+        <translation>الحالة المحفوظة لـ{0} تالفة؛ اصنع الصورة من جديد.</translation>
+    </message>
+    <message>
+        <source>The file {0} of Sfumato itself is missing; install Sfumato again.</source>
+        <translation>الملف {0} من Sfumato نفسه مفقود؛ ثبّت Sfumato من جديد.</translation>
+    </message>
+    <message>
+        <source>The disk that holds {0} is full; free some space and go on with the download.</source>
+        <translation>القرص الذي فيه {0} ممتلئ؛ أخلِ مساحة وتابع التنزيل.</translation>
+    </message>
+    <message>
+        <source>{0} needs {1} GB, but {2} has {3} GB free; make room, or choose another folder for models.</source>
+        <translation>يحتاج {0} إلى {1} غيغابايت، وفي {2} مساحة {3} غيغابايت؛ أخلِ مساحة، أو اختر مجلدًا آخر للنماذج.</translation>
+    </message>
+    <message>
+        <source>The pictures folder {0} does not exist; create it, or choose another one in the settings.</source>
+        <translation>مجلد الصور {0} غير موجود؛ أنشئه، أو اختر غيره في الإعدادات.</translation>
+    </message>
+    <message>
+        <source>The pictures folder {0} cannot be written to; choose another one in the settings.</source>
+        <translation>لا يمكن الكتابة في مجلد الصور {0}؛ اختر غيره في الإعدادات.</translation>
+    </message>
+    <message>
+        <source>The model folder {0} does not exist; choose another model.</source>
+        <translation>مجلد النموذج {0} غير موجود؛ اختر نموذجًا آخر.</translation>
+    </message>
+    <message>
+        <source>queue</source>
+        <translation>قائمة الانتظار</translation>
+    </message>
+    <message>
+        <source>gallery</source>
+        <translation>المعرض</translation>
+    </message>
+    <message>
+        <source>model library</source>
+        <translation>مكتبة النماذج</translation>
+    </message>
+    <message>
+        <source>prompt</source>
+        <translation>الوصف</translation>
+    </message>
+    <message>
+        <source>negative prompt</source>
+        <translation>الوصف السلبي</translation>
+    </message>
+    <message>
+        <source>number of steps</source>
+        <translation>عدد الخطوات</translation>
+    </message>
+    <message>
+        <source>steps</source>
+        <translation>الخطوات</translation>
+    </message>
+    <message>
+        <source>guidance</source>
+        <translation>التوجيه</translation>
+    </message>
+    <message>
+        <source>guidance rescale</source>
+        <translation>إعادة ضبط التوجيه</translation>
+    </message>
+    <message>
+        <source>number of pictures</source>
+        <translation>عدد الصور</translation>
+    </message>
+    <message>
+        <source>length of the prompt</source>
+        <translation>طول الوصف</translation>
+    </message>
+    <message>
+        <source>strength</source>
+        <translation>القوة</translation>
+    </message>
+    <message>
+        <source>number of skipped text encoder layers</source>
+        <translation>عدد الطبقات المتخطاة من مرمّز النص</translation>
+    </message>
+    <message>
+        <source>scale of the second pass</source>
+        <translation>مقياس المرور الثاني</translation>
+    </message>
+    <message>
+        <source>number of steps of the second pass</source>
+        <translation>عدد خطوات المرور الثاني</translation>
+    </message>
+    <message>
+        <source>strength of the second pass</source>
+        <translation>قوة المرور الثاني</translation>
+    </message>
+    <message>
+        <source>seed</source>
+        <translation>البذرة</translation>
+    </message>
+    <message>
+        <source>width</source>
+        <translation>العرض</translation>
+    </message>
+    <message>
+        <source>height</source>
+        <translation>الارتفاع</translation>
+    </message>
+    <message>
+        <source>scheduler</source>
+        <translation>المُجدول</translation>
+    </message>
+    <message>
+        <source>model</source>
+        <translation>النموذج</translation>
+    </message>
+</context>
+<context>
     <name>library</name>
     <message>
         <source>Model</source>
