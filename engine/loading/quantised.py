@@ -13,7 +13,7 @@ from torch.nn import functional
 
 from engine.weights import Entry
 from engine.weights.quantised import dequantise
-from engine.weights.reading import load_tensor, map_file, view_of
+from engine.weights.reading import load_tensor, map_file, scale_of, view_of
 
 
 class QuantisedLinear(nn.Module):
@@ -84,7 +84,7 @@ def keep_packed(module: nn.Module, entries: Mapping[str, Entry]) -> dict[str, En
             storages[entry.path] = map_file(entry.path)
         shape = (entry.end - entry.start,) if entry.quantisation else entry.shape
         packed = view_of(storages[entry.path], Entry(entry.path, entry.key, entry.dtype, shape, entry.start, entry.end))
-        scale = None if entry.scale is None else load_tensor(entry.scale, torch.float32).reshape(())
+        scale = None if entry.scale is None else scale_of(entry, load_tensor(entry.scale, torch.float32))
         parent, _, last = name.rpartition(".")
         setattr(module.get_submodule(parent), last, QuantisedLinear(packed, entry, scale, layer.bias))
         del left[f"{name}.weight"]

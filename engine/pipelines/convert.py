@@ -36,6 +36,7 @@ _ARCHITECTURES: Mapping[str, str] = {
     "stable-diffusion-xl": "stable-diffusion-xl-v1-base",
     "stable-diffusion-xl-refiner": "stable-diffusion-xl-v1-refiner",
 }
+TITLE = "modelspec.title"
 _IMPLEMENTATION = "https://github.com/Stability-AI/generative-models"
 _NETWORKS = ("unet", "vae", "text_encoder", "text_encoder_2")
 # Parts without weights, which the header of a file brings along.
@@ -68,7 +69,8 @@ def convert_model(
     card = _card(source, metadata)
     pipeline = load_pipeline(source, dtype=loaded, keep_packed=False, **options)
     if target.suffix == ".safetensors":
-        save_single_file(pipeline, target, dtype, title=title or source.stem, metadata=metadata, card=card)
+        title = title or metadata.get(TITLE) or source.stem
+        save_single_file(pipeline, target, dtype, title=title, metadata=metadata, card=card)
     elif dtype.itemsize == 1:
         raise InvalidValue(f"A folder cannot be in {precision}; choose float16, or a target that ends in .safetensors.")
     else:
@@ -126,7 +128,9 @@ def save_single_file(
         tensors["ztsnr"] = torch.zeros(0)
     layout = {name: (_stored_as(name, tensor, dtype), tuple(tensor.shape)) for name, tensor in tensors.items()}
     texts = {**(metadata or {}), **_metadata(pipeline, family, title), KEY: _configurations(pipeline, card)}
-    texts.pop("format", None)
+    # The hash is that of other tensors.
+    for key in ("format", "modelspec.hash_sha256"):
+        texts.pop(key, None)
     write_safetensors(target, layout, lambda name: _cast(tensors[name], layout[name][0]), texts)
 
 
@@ -197,7 +201,7 @@ def _metadata(pipeline: DiffusionPipeline, family: str, title: str) -> dict[str,
         "modelspec.sai_model_spec": "1.0.0",
         "modelspec.architecture": architecture,
         "modelspec.implementation": _IMPLEMENTATION,
-        "modelspec.title": title or LABELS[family],
+        TITLE: title or LABELS[family],
         "modelspec.date": datetime.now(UTC).strftime("%Y-%m-%d"),
         "modelspec.prediction_type": prediction,
     }

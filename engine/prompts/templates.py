@@ -128,9 +128,10 @@ def _manager(folder: Path | None, template: str) -> WildcardManager:
         """The library's files, with an error for what it would leave in the prompt, and its syntax hidden in them."""
 
         def get_values(self, wildcard: str) -> WildcardValues:
+            wildcard = wildcard.translate(_FROM_HIDDEN)  # "/*" of a pattern was taken for a comment's beginning
             values = super().get_values(wildcard)
             if not values:
-                raise InvalidValue(_unknown(wildcard.translate(_FROM_HIDDEN), template, folder))
+                raise InvalidValue(_unknown(wildcard, template, folder))
             items: list[Any] = []
             for item in values.items:
                 if isinstance(item, WildcardItem):

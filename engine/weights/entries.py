@@ -44,7 +44,7 @@ class Entry:
     Attributes:
         quantisation: how GGUF packed it, such as "Q4_K", or "". The dtype is then that of the bytes.
         transposed: the file holds the matrix with rows for columns; `shape` is that of the result.
-        scale: a single number by which the stored values are multiplied (scaled 8-bit floats).
+        scale: one number, or one for each row, by which the stored values are multiplied (scaled 8-bit floats).
     """
 
     path: Path

@@ -41,6 +41,21 @@ def load_tensor(entry: Entry, dtype: torch.dtype | None) -> Tensor:
     return next(load_tensors({entry.key: entry}, dtype))[1]
 
 
+def scale_of(entry: Entry, scale: Tensor) -> Tensor:
+    """`scale` in a shape that multiplies the tensor of `entry`: one number, or one for each row.
+
+    Raises `BadFile` where it has another number of them.
+    """
+    if scale.numel() == 1:
+        return scale.reshape(())
+    if entry.shape and scale.numel() == entry.shape[0]:
+        return scale.reshape(-1, *[1] * (len(entry.shape) - 1))
+    raise BadFile(
+        f"{entry.path}: {entry.key} is scaled by {scale.numel()} numbers, which is known for one or for one a row "
+        f"({entry.shape[0] if entry.shape else 1}); use a float16 file."
+    )
+
+
 def _place(item: tuple[str, Entry]) -> tuple[str, int]:
     return str(item[1].path), item[1].start
 
@@ -107,7 +122,7 @@ class _Readers:
         tensor = torch.empty(shape, dtype=target)
         self._fill(entry, tensor.view(-1))
         if entry.scale is not None:
-            tensor *= self.read(entry.scale, torch.float32).reshape(())
+            tensor *= scale_of(entry, self.read(entry.scale, torch.float32))
         return tensor.t().contiguous() if entry.transposed else tensor
 
     def _fill(self, entry: Entry, flat: Tensor) -> None:

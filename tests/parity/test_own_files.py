@@ -93,6 +93,43 @@ def test_the_embedded_model_goes_there_and_back(embedded: Path, tmp_path: Path) 
     }
 
 
+@pytest.mark.parametrize("precision", ["float16", "bfloat16", "float8_e4m3fn", "float8_e5m2"])
+def test_what_a_header_says_survives_converting(tmp_path: Path, precision: str) -> None:
+    """From folder to file, to a file of another precision, and to a folder of the first one's weights."""
+    reference.stable_diffusion().save_pretrained(tmp_path / "folder")
+    first = convert_model(tmp_path / "folder", tmp_path / "first.safetensors", precision, title="A cat's model")
+    says = dict(read_header(first).metadata)
+    for key, value in (
+        ("modelspec.sai_model_spec", "1.0.0"),
+        ("modelspec.architecture", "stable-diffusion-v1"),
+        ("modelspec.title", "A cat's model"),
+        ("modelspec.prediction_type", "epsilon"),
+        ("modelspec.resolution", "64x64"),
+    ):
+        assert says[key] == value
+    more = says | {"modelspec.author": "A cat", "modelspec.hash_sha256": "0x00", "ss_note": "é"}
+    save_file(load_file(first), first, more)
+    for target in dict.fromkeys(("float16", precision)):
+        second = convert_model(first, tmp_path / f"{target}.safetensors", target)
+        again = dict(read_header(second).metadata)
+        assert (again["modelspec.author"], again["ss_note"]) == ("A cat", "é")
+        assert again["modelspec.title"] == "A cat's model"
+        assert "modelspec.hash_sha256" not in again
+        assert detect(second).precision.startswith((target, f"mixed: {target}", "mixed: float16, float8"))
+        # The same numbers: what eight bits have cost is not asked for twice.
+        one, two = load_pipeline(first), load_pipeline(second)
+        for part in ("unet", "vae", "text_encoder"):
+            expected, given = (pipeline.components[part].state_dict() for pipeline in (one, two))
+            # The smallest numbers of bfloat16 are beyond float16, which has all that eight bits can say.
+            least = 1e-7 if (precision, target) == ("bfloat16", "float16") else 0.0
+            for name, tensor in expected.items():
+                assert (tensor - given[name].float()).abs().max() <= least, f"{part}: {name}"
+    folder = convert_model(first, tmp_path / "back", "float32")
+    back: Any = engine.DiffusionPipeline.from_pretrained(folder)
+    for name, tensor in load_pipeline(first).components["unet"].state_dict().items():
+        assert torch.equal(back.unet.state_dict()[name], tensor)
+
+
 def test_tokens_and_steps_of_a_file_are_those_of_its_folder(embedded: Path) -> None:
     prompt = "red apple, 3d icon"
     assert queries.count_tokens(str(embedded), prompt) == queries.count_tokens(str(EMBEDDED), prompt)

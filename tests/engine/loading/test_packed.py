@@ -11,7 +11,7 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from engine.errors import WeightsMismatch
+from engine.errors import BadFile, WeightsMismatch
 from engine.formats.gguf_header import TYPES, read_gguf
 from engine.loading import convert_model, detect, load_model, load_pipeline
 from engine.loading.quantised import QuantisedLinear
@@ -144,6 +144,25 @@ def test_8_bit_floats(checkpoint: Path, tmp_path: Path, dtype: torch.dtype, name
     assert torch.allclose(one, two, atol=1e-5)
     half: Any = packed.unet.to(torch.float16)
     assert half.get_submodule(name).packed.dtype == dtype
+
+
+@pytest.mark.parametrize("column", [True, False])
+def test_8_bit_floats_with_a_scale_for_each_row(checkpoint: Path, tmp_path: Path, column: bool) -> None:
+    name = f"{UNET}input_blocks.1.1.transformer_blocks.0.attn2.to_k.weight"
+    tensors = load_file(checkpoint)
+    rows = tensors[name].abs().amax(dim=1, keepdim=True) / 240
+    small = (tensors[name] / rows).to(torch.float8_e4m3fn)
+    scale = f"{name}_scale"
+    path = tmp_path / "rows.safetensors"
+    save_file(tensors | {name: small, scale: rows if column else rows.flatten()}, path)
+    expected = small.float() * rows
+    layer = "down_blocks.0.attentions.0.transformer_blocks.0.attn2.to_k"
+    for keep in (True, False):
+        loaded: Any = load_pipeline(path, keep_packed=keep)
+        assert torch.equal(loaded.unet.get_submodule(layer).weight, expected)
+    save_file(tensors | {name: small, scale: torch.ones(3)}, path)
+    with pytest.raises(BadFile, match=r"to_k\.weight is scaled by 3 numbers"):
+        load_pipeline(path)
 
 
 def test_a_tensor_without_a_place_is_named(checkpoint: Path, tmp_path: Path) -> None:

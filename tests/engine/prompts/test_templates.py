@@ -90,6 +90,14 @@ def test_missing_folders_are_named(tmp_path: Path) -> None:
         expand("__color__", 1, tmp_path / "none")
 
 
+def test_patterns_of_wildcards(folder: Path) -> None:
+    """A star stands for any name, also behind a slash, where the library would see a comment begin."""
+    assert expand_all("__sub/*__", folder) == expand_all("__sub/deep__", folder)
+    assert expand("__sub/*__, a", 3, folder).removesuffix(", a") in expand_all("__sub/deep__", folder)
+    with pytest.raises(InvalidValue, match=r"wildcard __none/\*__ at line 1"):
+        expand("__none/*__", 0, folder)
+
+
 def test_names(folder: Path) -> None:
     assert wildcard_names(folder) == ["color", "loop", "lost", "open", "sub/deep"]
     assert wildcard_names(None) == []
