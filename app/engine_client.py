@@ -33,8 +33,8 @@ if TYPE_CHECKING:
     from engine.catalog import ModelInfo
     from engine.library import LibraryService
     from engine.library_messages import LibraryEvent
-    from engine.memory import MemoryEstimate
     from engine.queries import Schedule, TokenCount
+    from engine.run_memory import Outlook
 
 T = TypeVar("T")
 Failed = Callable[[Exception], None] | None
@@ -64,6 +64,7 @@ class EngineClient(QObject):
         job_started, job_loading, job_loaded, step_done, image_done, job_done, job_cancelled, job_failed, notice,
         model_released: the event of that name in `engine.messages`.
         engine_ready(): the engine's libraries are loaded.
+        configured(): the engine was told other settings.
         busy_changed(bool): whether the engine is at work; after a cancel it is until the engine has really stopped.
     """
 
@@ -78,6 +79,7 @@ class EngineClient(QObject):
     notice = Signal(object)
     model_released = Signal(object)
     engine_ready = Signal()
+    configured = Signal()
     busy_changed = Signal(bool)
 
     # Without arguments: Python objects that travel in a signal from another thread have crashed PySide 6.11.
@@ -87,6 +89,7 @@ class EngineClient(QObject):
     def __init__(self, engine: EnginePort, parent: QObject | None = None) -> None:
         super().__init__(parent)
         self._engine = engine
+        self._settings = EngineSettings()
         self._lock = threading.Lock()
         self._outbox: deque[Event] = deque()
         self._answers: deque[Callable[[], None]] = deque()
@@ -119,7 +122,9 @@ class EngineClient(QObject):
 
     def configure(self, settings: EngineSettings) -> None:
         """Tell the engine its folders and limits."""
+        self._settings = settings
         self._engine.configure(settings)
+        self.configured.emit()
 
     def submit(self, request: GenerateRequest) -> None:
         """Put a job behind those that the engine has."""
@@ -186,17 +191,16 @@ class EngineClient(QObject):
 
         self.when_ready("schedule", find, done, failed or _nothing)
 
-    def memory_estimate(
-        self, request: GenerateRequest, done: Callable[[MemoryEstimate], None], failed: Failed = None
-    ) -> None:
-        """Estimate the memory that `request` takes, in bytes."""
+    def memory_plan(self, request: GenerateRequest, done: Callable[[Outlook], None], failed: Failed = None) -> None:
+        """Find how `request` would be made with the memory there is, and how much it takes."""
+        mode = self._settings.memory_mode
 
-        def estimate() -> MemoryEstimate:
-            from engine.memory import estimate
+        def find() -> Outlook:
+            from engine.run_memory import outlook
 
-            return estimate(request)
+            return outlook(request, mode)
 
-        self.query("memory_estimate", estimate, done, failed or _nothing)
+        self.when_ready("memory_plan", find, done, failed or _nothing)
 
     def model_info(self, location: str, done: Callable[[ModelInfo], None], failed: Failed = None) -> None:
         """Read what the model at `location`, a folder or a file, says about itself."""

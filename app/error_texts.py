@@ -131,6 +131,22 @@ SENTENCES: tuple[Any, ...] = (
         "errors",
         "There is not enough memory for this picture; choose a smaller size or a lower precision.",
     ),
+    QT_TRANSLATE_NOOP("errors", "There was not enough memory: trying again without the text encoder."),
+    QT_TRANSLATE_NOOP("errors", "There was not enough memory: trying again with the picture decoded in tiles."),
+    QT_TRANSLATE_NOOP(
+        "errors",
+        "There was not enough memory: trying again with tiles, and one part of the model at a time.",
+    ),
+    QT_TRANSLATE_NOOP(
+        "errors",
+        "There was not enough memory: trying again with one part of the model at a time, in small pieces.",
+    ),
+    QT_TRANSLATE_NOOP(
+        "errors",
+        "Fine previews need a tiny autoencoder for this kind of model (such as TAESD, a folder with its config.json) "
+        "beside the model or in a folder of models; there is none, so the quick ones are shown.",
+    ),
+    QT_TRANSLATE_NOOP("errors", "The precision {0} is unknown; choose auto or one of {1}."),
     QT_TRANSLATE_NOOP("errors", "The device stopped answering: the model is loaded again for one more try."),
     QT_TRANSLATE_NOOP("errors", "The VAE {0} does not exist; choose another one, or the model's own."),
     QT_TRANSLATE_NOOP("errors", "No steps are kept, so that there is none to branch from; switch the records on."),

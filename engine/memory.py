@@ -50,7 +50,7 @@ class MemoryPlan:
 
     Attributes:
         name: for recipes and tests.
-        words: what is done, as the end of a sentence that begins "There was not enough memory: trying again ".
+        words: what the user is told when it is taken for a second try.
         text_released: the text encoders leave once the prompt is encoded.
         in_turn: of text encoders, denoiser and autoencoder only the one that works is in memory.
         tiled: pictures are decoded and encoded one by one, in tiles with soft seams.
@@ -66,15 +66,24 @@ class MemoryPlan:
 
 
 PLANS = (
-    MemoryPlan("resident", "with everything in memory."),
-    MemoryPlan("text", "with the text encoder out of memory while the picture forms.", text_released=True),
-    MemoryPlan("tiles", "with the picture decoded in tiles.", text_released=True, tiled=True),
+    MemoryPlan("resident", ""),
+    MemoryPlan("text", "There was not enough memory: trying again without the text encoder.", text_released=True),
     MemoryPlan(
-        "in turn", "with tiles, and only the part that works in memory.", text_released=True, in_turn=True, tiled=True
+        "tiles",
+        "There was not enough memory: trying again with the picture decoded in tiles.",
+        text_released=True,
+        tiled=True,
+    ),
+    MemoryPlan(
+        "in turn",
+        "There was not enough memory: trying again with tiles, and one part of the model at a time.",
+        text_released=True,
+        in_turn=True,
+        tiled=True,
     ),
     MemoryPlan(
         "in pieces",
-        "with tiles, one part in memory, and attention head by head.",
+        "There was not enough memory: trying again with one part of the model at a time, in small pieces.",
         text_released=True,
         in_turn=True,
         tiled=True,

@@ -189,7 +189,7 @@ class Runner:
             self.release()
             making, job = Making(image), (yield from self._begin(job.loaded.info, job.request, job.cancel))
         else:
-            yield Notice(job_id=job.request.job_id, message=f"There was not enough memory: trying again {again.words}")
+            yield Notice(job_id=job.request.job_id, message=again.words)
             job = replace(job, plan=again)
         return_memory()
         yield (yield from _written(job, making, target, began))

@@ -18,7 +18,7 @@ from engine.errors import KnownError
 from engine.messages import DTYPES
 
 ESTIMATE_DELAY = 250
-_ESTIMATED = {"model", "width", "height", "dtype", "vae", "hires_scale", "guidance_scale"}
+_ESTIMATED = {"model", "width", "height", "device", "dtype", "vae", "hires_scale", "guidance_scale", "init_image"}
 
 
 class ModelPanel(QWidget):
@@ -53,6 +53,7 @@ class ModelPanel(QWidget):
         layout.addStretch(1)
         generation.changed.connect(self._state_changed)
         generation.info_changed.connect(self._show_info)
+        client.configured.connect(self._estimate_timer.start)
         models_changed = getattr(library, "models_changed", None)
         if models_changed is not None:
             models_changed.connect(self._fill)
@@ -110,6 +111,7 @@ class ModelPanel(QWidget):
             self.tr("How exactly numbers are kept. float32 is exact; 16 bits need half the memory."),
             self,
         )
+        self.precision.addItem(self.tr("What suits the device"), "auto")
         for name in DTYPES:
             self.precision.addItem(name, name)
         self.precision.activated.connect(lambda index: self._generation.set("dtype", self.precision.itemData(index)))
@@ -217,11 +219,23 @@ class ModelPanel(QWidget):
             request = self._generation.request()
         except KnownError:
             return  # the panel with the wrong value says so
-        self._client.memory_estimate(request, while_alive(self, self._estimate_known))
+        self._client.memory_plan(request, while_alive(self, self._plan_known))
 
-    def _estimate_known(self, estimate: Any) -> None:
+    def _plan_known(self, outlook: Any) -> None:
         info = self._generation.info
         if info is None:
             return
-        amount = f"{estimate.total / 2**30:.1f}" if hasattr(estimate, "total") else f"{float(estimate) / 2**30:.1f}"
-        self._show_facts(info, self.tr("needs about {amount} GB of memory").format(amount=amount))
+        needed, free = (f"{size / 2**30:.1f}" for size in (outlook.needed, outlook.available))
+        parts = [self.tr("needs about {amount} GB of memory").format(amount=needed), self._words(outlook.plan.name)]
+        if not outlook.fits:
+            parts.append(self.tr("but only {amount} GB are free").format(amount=free))
+        self._show_facts(info, ", ".join(filter(None, parts)))
+
+    def _words(self, plan: str) -> str:
+        """What a memory plan means for the picture; nothing where it is the quickest."""
+        return {
+            "text": self.tr("the text encoder leaves while the picture forms"),
+            "tiles": self.tr("decoded in tiles"),
+            "in turn": self.tr("with one part loaded at a time"),
+            "in pieces": self.tr("with one part loaded at a time, in small pieces"),
+        }.get(plan, "")

@@ -1699,6 +1699,10 @@
         <translation>مدى دقة حفظ الأعداد. float32 دقيق، و16 بتًّا تحتاج إلى نصف الذاكرة.</translation>
     </message>
     <message>
+        <source>What suits the device</source>
+        <translation>ما يناسب الجهاز</translation>
+    </message>
+    <message>
         <source>The model&apos;s own</source>
         <translation>الخاص بالنموذج</translation>
     </message>
@@ -1737,6 +1741,26 @@
     <message>
         <source>needs about {amount} GB of memory</source>
         <translation>يحتاج إلى نحو {amount} غيغابايت من الذاكرة</translation>
+    </message>
+    <message>
+        <source>but only {amount} GB are free</source>
+        <translation>لكن المتاح {amount} غيغابايت فقط</translation>
+    </message>
+    <message>
+        <source>the text encoder leaves while the picture forms</source>
+        <translation>يُفرَّغ مرمِّز النص من الذاكرة أثناء تكوّن الصورة</translation>
+    </message>
+    <message>
+        <source>decoded in tiles</source>
+        <translation>يُفك ترميزها على هيئة مربعات</translation>
+    </message>
+    <message>
+        <source>with one part loaded at a time</source>
+        <translation>بتحميل جزء واحد في كل مرة</translation>
+    </message>
+    <message>
+        <source>with one part loaded at a time, in small pieces</source>
+        <translation>بتحميل جزء واحد في كل مرة، على قطع صغيرة</translation>
     </message>
 </context>
 <context>
@@ -3587,6 +3611,30 @@
     <message>
         <source>There is not enough memory for this picture; choose a smaller size or a lower precision.</source>
         <translation>لا تكفي الذاكرة لهذه الصورة؛ اختر حجمًا أصغر أو دقة أقل.</translation>
+    </message>
+    <message>
+        <source>There was not enough memory: trying again without the text encoder.</source>
+        <translation>لم تكفِ الذاكرة: تُعاد المحاولة من دون مرمِّز النص.</translation>
+    </message>
+    <message>
+        <source>There was not enough memory: trying again with the picture decoded in tiles.</source>
+        <translation>لم تكفِ الذاكرة: تُعاد المحاولة مع فك ترميز الصورة على هيئة مربعات.</translation>
+    </message>
+    <message>
+        <source>There was not enough memory: trying again with tiles, and one part of the model at a time.</source>
+        <translation>لم تكفِ الذاكرة: تُعاد المحاولة على هيئة مربعات، وبجزء واحد من النموذج في كل مرة.</translation>
+    </message>
+    <message>
+        <source>There was not enough memory: trying again with one part of the model at a time, in small pieces.</source>
+        <translation>لم تكفِ الذاكرة: تُعاد المحاولة بجزء واحد من النموذج في كل مرة، على قطع صغيرة.</translation>
+    </message>
+    <message>
+        <source>Fine previews need a tiny autoencoder for this kind of model (such as TAESD, a folder with its config.json) beside the model or in a folder of models; there is none, so the quick ones are shown.</source>
+        <translation>تحتاج المعاينات الدقيقة إلى مرمِّز تلقائي صغير لهذا النوع من النماذج (مثل TAESD، وهو مجلد فيه config.json) بجانب النموذج أو في مجلد نماذج؛ لا يوجد شيء منها، لذا تُعرض المعاينات السريعة.</translation>
+    </message>
+    <message>
+        <source>The precision {0} is unknown; choose auto or one of {1}.</source>
+        <translation>الدقة {0} غير معروفة؛ اختر auto أو واحدة من {1}.</translation>
     </message>
     <message>
         <source>The device stopped answering: the model is loaded again for one more try.</source>

@@ -14,6 +14,7 @@ from app.engine_client import EngineClient
 from engine.errors import InvalidValue
 from engine.messages import (
     EngineReady,
+    EngineSettings,
     GenerateRequest,
     JobCancelled,
     JobFailed,
@@ -181,7 +182,7 @@ def test_questions_about_the_embedded_model(qtbot: QtBot) -> None:
     prompt = "a red apple, " * 40
     client.count_tokens("sfumato-icons", prompt, lambda got: answers.update(tokens=got))
     client.schedule(request, lambda got: answers.update(schedule=got))
-    client.memory_estimate(request, lambda got: answers.update(memory=got))
+    client.memory_plan(request, lambda got: answers.update(memory=got))
     client.model_info("sfumato-icons", lambda got: answers.update(info=got))
     qtbot.waitUntil(lambda: len(answers) == 4, timeout=20_000)
     tokens, schedule = answers["tokens"], answers["schedule"]
@@ -191,7 +192,14 @@ def test_questions_about_the_embedded_model(qtbot: QtBot) -> None:
     assert len(schedule.sigmas) == 7
     assert list(schedule.sigmas) == sorted(schedule.sigmas, reverse=True)
     assert schedule.sigmas[-1] == 0
-    assert answers["memory"].total > answers["memory"].weights > 4_000_000
+    outlook = answers["memory"]
+    assert outlook.needed > sum(outlook.estimate.weights.values()) > 4_000_000
+    assert (outlook.plan.name, outlook.dtype, outlook.fits) == ("resident", "float32", True)
+    client.configure(EngineSettings(memory_mode="low"))
+    client.memory_plan(request, lambda got: answers.update(small=got))
+    qtbot.waitUntil(lambda: "small" in answers, timeout=20_000)
+    assert answers["small"].plan.name == "in pieces"
+    assert answers["small"].needed < outlook.needed
     assert answers["info"].name
     client.close()
 
