@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from engine.cli.models_show import entry_lines, gigabytes, print_cards, print_entries
+from engine.errors import InvalidValue, UnknownName
 from engine.library_messages import DAMAGED, KINDS, HashProgress, LibraryEvent, ScanDone, ScanProgress
 
 if TYPE_CHECKING:
@@ -122,13 +123,34 @@ def type_(
     given = {"kind": kind, "family": family, "variant": variant, "prediction": prediction}
     words = {key: "" if word == DETECTED else word for key, word in given.items() if word}
     library = open_library()
-    id = library.find(name).id
+    path = Path(name).expanduser()
+    try:
+        id = library.find(name).id
+    except UnknownName:
+        if not path.is_file():
+            raise
+        return _say_of_file(path, words, as_json=as_json)
     library.set_type(id, **words)
     entry = library.entry(id)
     said = [entry.kind, entry.family, entry.variant, entry.prediction]
     text = f"{entry.name}: {', '.join(filter(None, said))}"
     print(json.dumps({"event": "model", **entry.to_json()}) if as_json else text)
     return 0
+
+
+def _say_of_file(path: Path, words: dict[str, str], *, as_json: bool) -> int:
+    """Keep the user's word on a file that lies outside the library's folders, beside it."""
+    from engine.loading import detect
+    from engine.loading.user_type import read_user_type, write_user_type
+
+    if "kind" in words:
+        raise InvalidValue(
+            f"{path} is in no folder of the library, which keeps the kind; import it, or scan its folder."
+        )
+    word = read_user_type(path).changed(words.get("family"), words.get("variant"), words.get("prediction"))
+    word.check(detect(path).family)
+    write_user_type(path, word)
+    return info(str(path), as_json=as_json)
 
 
 def remove(name: Name, as_json: Json = False) -> int:

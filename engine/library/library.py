@@ -19,7 +19,7 @@ from engine.library.index import scan, search_words
 from engine.library.schema import SCHEMA
 from engine.library_messages import DAMAGED, KINDS, HashProgress, LibraryEvent, ModelEntry, ModelMarks
 from engine.loading.configurations import FAMILIES
-from engine.loading.user_type import BASE, UserType, read_user_type, write_user_type
+from engine.loading.user_type import read_user_type, write_user_type
 from engine.metadata.fingerprint import fingerprint
 
 _LISTED = (
@@ -139,6 +139,8 @@ class Library:
     def find(self, text: str) -> ModelEntry:
         """The one model that `text` means: a path, a name, or the beginning (8 digits or more) of a hash.
 
+        The path of a file that lies elsewhere means no model of the same name.
+
         Raises:
             UnknownName: there is none, or there are several.
         """
@@ -157,6 +159,8 @@ class Library:
                     raise UnknownName(f"The name {text!r} means {len(rows)} models; give the path of one: {places}.")
                 if rows:
                     return _entry(rows[0])
+                if path.name != text and path.exists():
+                    break
         raise UnknownName(
             f"The library has no model {text!r}; `sfumato models list` shows those it has, "
             "`sfumato models scan` looks again."
@@ -264,11 +268,7 @@ class Library:
         before = read_user_type(path)
         # Other kinds of files have families that no pipeline here has.
         loadable = family if not family or family in FAMILIES else None
-        word = UserType(
-            before.family if loadable is None else loadable or None,
-            before.variant if variant is None else ("" if variant == BASE else variant or None),
-            before.prediction if prediction is None else prediction or None,
-        )
+        word = before.changed(loadable, variant, prediction)
         if word == before:
             return
         word.check(entry.family)

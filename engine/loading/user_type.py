@@ -38,6 +38,17 @@ class UserType:
     def __bool__(self) -> bool:
         return any(getattr(self, name) is not None for name in _NAMES)
 
+    def changed(self, family: str | None, variant: str | None, prediction: str | None) -> UserType:
+        """This word with others in it: None keeps what is there, "" leaves it to detection; `variant` may be `BASE`."""
+
+        def word(before: str | None, after: str | None) -> str | None:
+            return before if after is None else after or None
+
+        variant = word(self.variant, variant)
+        return UserType(
+            word(self.family, family), "" if variant == BASE else variant, word(self.prediction, prediction)
+        )
+
     def check(self, detected: str) -> None:
         """Raise `UnknownName` for a word that means nothing; `detected` is the family if the user names none."""
         family = self.family or detected

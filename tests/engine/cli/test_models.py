@@ -138,6 +138,12 @@ def test_the_type_of_a_file(sfumato: Command, tmp_path: Path) -> None:
     assert looked["prediction"] == "v"
     (entry,) = sfumato.lines("type", "two", "--prediction", "detected")
     assert entry["prediction"] == ""
+    # Nor does the file have to be in the library.
+    (looked,) = sfumato.lines("type", str(tmp_path / "two.safetensors"), "--family", "stable-diffusion")
+    assert looked["reason"].endswith("The user's word for its type stands over that.")
+    assert (tmp_path / "two.sfumato.json").is_file()
+    refused = sfumato("type", str(tmp_path / "two.safetensors"), "--kind", "vae")
+    assert refused.returncode == 2 and "is in no folder of the library" in refused.stderr
     refused = sfumato("type", "two", "--prediction", "cake")
     assert refused.returncode == 2 and "choose one of epsilon, v" in refused.stderr
 

@@ -1,4 +1,4 @@
-"""The list of models to begin with: its sizes are those of the networks, and its files are named as the hub names them."""
+"""The list of models to begin with: its sizes are those of the networks, and its sources can be asked for."""
 
 from __future__ import annotations
 

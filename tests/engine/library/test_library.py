@@ -307,6 +307,16 @@ def test_the_user_knows_better(library: Library, models: Path) -> None:
         library.set_type(entry.id, "cake", "")
 
 
+def test_a_path_elsewhere_means_no_model_of_its_name(library: Library, models: Path, tmp_path: Path) -> None:
+    lora(models / "a.safetensors")
+    lora(tmp_path / "elsewhere" / "a.safetensors")
+    _scan(library)
+    assert library.find("a").path == library.find("a.safetensors").path == str(models / "a.safetensors")
+    assert library.find(str(models / "a.safetensors")).name == "a"
+    with pytest.raises(UnknownName, match="elsewhere"):
+        library.find(str(tmp_path / "elsewhere" / "a.safetensors"))
+
+
 def test_the_users_word_goes_with_the_file(library: Library, models: Path) -> None:
     """What decides how a file is loaded is kept beside it: found by whoever loads it, and moved with it."""
     unet = {
