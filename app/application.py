@@ -4,24 +4,23 @@ from __future__ import annotations
 
 import logging
 import sys
-import threading
-import traceback
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from types import TracebackType
 from typing import Any
 
-from PySide6.QtCore import QObject, QTimer, QtMsgType, QUrl, Signal, qInstallMessageHandler
+from PySide6.QtCore import QObject, QTimer, QUrl
 from PySide6.QtGui import QDesktopServices, QGuiApplication
 from PySide6.QtWidgets import QApplication, QWidget
 
 from app import remedies, theme
 from app.attention import Attention
 from app.collector import Collector
+from app.crashes import Crashes
 from app.engine_client import EngineClient, engine_thread
 from app.error_texts import said_here
 from app.i18n import Languages
 from app.icons import window_icon
+from app.intake import Intake
 from app.main_window import MainWindow
 from app.services.gallery_records import GalleryFilter
 from app.services.logfile import end_log, start_log
@@ -36,14 +35,13 @@ from app.state.queue import QueueState
 from app.state.run import RunState
 from app.state.settings import SettingsState
 from app.widgets.banner import Kind, Remedy
-from engine.errors import BugError, KnownError
+from engine.errors import KnownError
 from engine.library_messages import ModelMarks
-from engine.messages import EngineSettings, GenerateRequest, ImageDone, JobFailed, Recipe
+from engine.messages import EngineSettings, GenerateRequest, ImageDone, JobFailed
 
 log = logging.getLogger(__name__)
 
 FIRST_PROMPT = "a red apple, 3d icon"
-PICTURES = {".png", ".jpg", ".jpeg", ".webp"}
 
 
 class Application(QObject):
@@ -52,10 +50,9 @@ class Application(QObject):
     Attributes:
         qt, paths, settings, languages: the surroundings.
         client, generation, prompts, queue, run, gallery, library: what panels bind to.
+        intake, crashes: what comes in; errors of ours.
         window: the main window; another object after a change of language.
     """
-
-    _failed = Signal(str)
 
     def __init__(self, qt: QApplication, paths: Paths, engine: Any = None) -> None:
         super().__init__()
@@ -86,6 +83,8 @@ class Application(QObject):
             folders=lambda: self.settings.model_folders[1:],
             network_off=lambda: bool(self.settings["offline"]),
         )
+        self.intake = Intake(self)
+        self.crashes = Crashes(self)
         self._closing = False
         self._connect()
         self._apply_settings()
@@ -98,27 +97,6 @@ class Application(QObject):
         """Open the window; what takes longer begins after its first paint."""
         self.window.show()
         QTimer.singleShot(0, self._after_show)
-
-    def open_files(self, files: Sequence[str]) -> None:
-        """Show pictures, or take over the recipe of one."""
-        for file in files:
-            path = Path(file)
-            if path.suffix.lower() in PICTURES:
-                self.run.show(str(path))
-                self._read_recipe(path)
-            elif path.suffix.lower() == ".csv":
-                self._import_styles_from(path)
-            elif path.suffix.lower() in {".safetensors", ".ckpt", ".gguf", ".pt", ".pth"} or path.is_dir():
-                self.generation.choose_model(str(path))
-            elif path.suffix.lower() in {".txt", ".json"}:
-                self._read_text(path)
-            else:
-                self.say_banner(
-                    self.tr("{name} is no picture, model, recipe or styles.csv; choose one of these.").format(
-                        name=path.name
-                    ),
-                    "warning",
-                )
 
     def window_closed(self) -> None:
         """The user closed the window: keep everything and let the event loop end."""
@@ -140,7 +118,7 @@ class Application(QObject):
         self.prompts.flush()
         self.gallery.close()
         self._first.close()
-        self._put_hooks_back()
+        self.crashes.put_hooks_back()
         end_log(self.log)
 
     def _make_folder(self) -> None:
@@ -155,10 +133,9 @@ class Application(QObject):
     def _begin(self) -> None:
         self._rebuilding = False
         self._wildcards: list[str] = []
-        self._crash: Any = None
         self._first = FirstInstance(self.paths.data, self)
         self._first.called.connect(self._called)
-        self._take_hooks()
+        self.crashes.take_hooks()
         saved = self.settings["generation"]
         if saved:
             self.generation.restore(saved)
@@ -194,7 +171,7 @@ class Application(QObject):
 
     def _called(self, files: list[str]) -> None:
         self.window.come_forward()
-        self.open_files(files)
+        self.intake.open(files)
 
     def _welcome(self) -> None:
         self.settings.set("welcome_seen", True)
@@ -220,7 +197,6 @@ class Application(QObject):
         self.queue.picture_ready.connect(self._picture_ready)
         self.gallery.said.connect(self.say)
         self.gallery.opened.connect(self.run.show)
-        self._failed.connect(self._show_crash)
         hints = QGuiApplication.styleHints()
         hints.colorSchemeChanged.connect(lambda _scheme: self._follow_system())
 
@@ -389,109 +365,6 @@ class Application(QObject):
         else:
             self.say_banner(event.message, "error", remedies.for_failure(self, event))
 
-    # ------------------------------------------------------------------------------------------------ recipes
-
-    def ask_for_file(self) -> None:
-        """Let the user choose a picture or recipe to take over."""
-        from PySide6.QtWidgets import QFileDialog
-
-        dialog = QFileDialog(self.window, self.tr("Open a picture or recipe"))
-        dialog.setFileMode(QFileDialog.FileMode.ExistingFiles)
-        dialog.setNameFilter(
-            self.tr("Pictures, recipes and styles") + " (*.png *.jpg *.jpeg *.webp *.txt *.json *.csv)"
-        )
-        dialog.filesSelected.connect(self.open_files)
-        dialog.open()
-
-    def import_styles(self) -> None:
-        """Let the user choose a styles.csv of A1111."""
-        from PySide6.QtWidgets import QFileDialog
-
-        dialog = QFileDialog(self.window, self.tr("Import styles"))
-        dialog.setNameFilter(self.tr("Styles of A1111") + " (*.csv)")
-        dialog.fileSelected.connect(lambda path: self._import_styles_from(Path(path)))
-        dialog.open()
-
-    def paste(self) -> None:
-        """Take what is on the clipboard: a picture as a start, or a recipe."""
-        if not self.canvas_paste():
-            text = QGuiApplication.clipboard().text()
-            if text.strip():
-                self.take_recipe_text(text)
-
-    def canvas_paste(self) -> bool:
-        """Whether the clipboard held a picture, which is now the start of the next one."""
-        return self.window.canvas.paste()
-
-    def take_recipe_text(self, text: str) -> None:
-        """Fill the panels from what another program wrote beside a picture."""
-        from engine.metadata import read_text
-
-        self.client.query("recipe", lambda: read_text(text), self._take_recipe, self._recipe_failed)
-
-    def _read_recipe(self, path: Path) -> None:
-        from engine.metadata import read_recipe
-
-        def read() -> Recipe | None:
-            from app.canvas.images import read_image
-
-            try:
-                return read_recipe(path)
-            except KnownError as error:
-                try:
-                    read_image(str(path))
-                except KnownError:
-                    return None  # no picture at all: the canvas, which wanted to show it, says so
-                raise error from None
-
-        self.client.query("recipe", read, self._offer_recipe, self._recipe_failed)
-
-    def _read_text(self, path: Path) -> None:
-        self.client.query(
-            "recipe text",
-            lambda: path.read_text(encoding="utf-8", errors="replace")[:2_000_000],
-            self.take_recipe_text,
-            self._recipe_failed,
-        )
-
-    def _take_recipe(self, recipe: Recipe | None) -> None:
-        if recipe is None or not (recipe.prompt or recipe.steps or recipe.seed is not None):
-            self.say_banner(
-                self.tr("The text holds no recipe that is known here; paste it as a prompt instead."), "warning"
-            )
-            return
-        left = self.generation.apply(recipe)
-        if left:
-            words = self.tr("The recipe was taken over, except for this: {reasons}").format(reasons=" ".join(left))
-            self.say_banner(words, "warning")
-        else:
-            self.window.status.say(self.tr("The recipe was taken over."))
-
-    def _offer_recipe(self, recipe: Recipe | None) -> None:
-        if recipe is None or not recipe.prompt:
-            self.window.status.say(self.tr("The picture holds no recipe."))
-            return
-        self.say_banner(
-            self.tr("The picture holds its recipe."),
-            "info",
-            [
-                Remedy(self.tr("Use everything"), lambda: self._take_recipe(recipe)),
-                Remedy(self.tr("Use the prompt"), lambda: self.generation.apply(recipe, "prompt")),
-            ],
-        )
-
-    def _recipe_failed(self, error: Exception) -> None:
-        self.say_banner(str(error), "warning")
-
-    def _import_styles_from(self, path: Path) -> None:
-        from app.services.styles import import_a1111
-
-        def taken(styles: list[Any]) -> None:
-            self.prompts.add_styles(styles)
-            self.window.status.say(self.tr("%n style(s) added", "", len(styles)))
-
-        self.client.query("styles import", lambda: import_a1111(path), taken, self._recipe_failed)
-
     # ------------------------------------------------------------------------------------------------ saying things
 
     def say_banner(self, text: str, kind: Kind = "error", buttons: Sequence[Remedy] = ()) -> None:
@@ -517,7 +390,7 @@ class Application(QObject):
         def show(_none: None) -> None:
             QDesktopServices.openUrl(QUrl.fromLocalFile(str(folder)))
 
-        self.client.query("open folder", make, show, self._recipe_failed)
+        self.client.query("open folder", make, show, self.intake.failed)
 
     def open_log(self) -> None:
         """Open the log file."""
@@ -538,55 +411,6 @@ class Application(QObject):
 
         AboutDialog(self.window).open()
 
-    # ------------------------------------------------------------------------------------------------ our own errors
-
-    def _take_hooks(self) -> None:
-        self._hooks = (sys.excepthook, threading.excepthook)
-        sys.excepthook = self._excepthook
-        threading.excepthook = self._thread_hook
-        self._messages = qInstallMessageHandler(_log_of_qt)
-
-    def _put_hooks_back(self) -> None:
-        sys.excepthook, threading.excepthook = self._hooks
-        qInstallMessageHandler(self._messages)
-
-    def _excepthook(self, kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
-        if issubclass(kind, KeyboardInterrupt):
-            self.qt.quit()
-            return
-        report = "".join(traceback.format_exception(kind, error, trace))
-        log.error("unexpected error:\n%s", report)
-        self._failed.emit(str(error) if isinstance(error, KnownError) else report)
-
-    def _thread_hook(self, args: threading.ExceptHookArgs) -> None:
-        error = args.exc_value or BugError("a thread ended without saying why")
-        self._excepthook(args.exc_type, error, args.exc_traceback)
-
-    def _show_crash(self, report: str) -> None:
-        if "\n" not in report:
-            self.say_banner(report)
-            return
-        self.show_report(report)
-
-    def show_report(self, report: str) -> None:
-        """Show a report of an error of ours, with a button that copies it."""
-        from app.dialogs.crash import CrashDialog
-
-        if self._crash is not None:
-            self._crash.add(report)
-            return
-        self._crash = CrashDialog(report, str(self.paths.log), self.window)
-        self._crash.finished.connect(self._crash_closed)
-        self._crash.open()
-
-    def _crash_closed(self, _result: int) -> None:
-        self._crash = None
-
-
-def _log_of_qt(kind: QtMsgType, _context: Any, text: str) -> None:
-    levels = {QtMsgType.QtDebugMsg: logging.DEBUG, QtMsgType.QtInfoMsg: logging.INFO}
-    log.log(levels.get(kind, logging.WARNING), "Qt: %s", text)
-
 
 def build(argv: Sequence[str], *, data_folder: Path | None = None, engine: Any = None) -> Application:
     """Build the program for the arguments of the command line, ready for `show`; files named there are opened.
@@ -600,7 +424,7 @@ def build(argv: Sequence[str], *, data_folder: Path | None = None, engine: Any =
     program = Application(qt, Paths.of(data_folder), engine)
     files = [argument for argument in argv if not argument.startswith("-")]
     if files:
-        QTimer.singleShot(0, lambda: program.open_files(files))
+        QTimer.singleShot(0, lambda: program.intake.open(files))
     return program
 
 

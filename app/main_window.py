@@ -153,12 +153,18 @@ class MainWindow(QMainWindow):
             picture="list-plus",
         )
         add("cancel", self.tr("Cancel the running job"), program.run.cancel, "Esc", picture="x")
-        add("open", self.tr("Open a picture or recipe …"), program.ask_for_file, "Ctrl+O", picture="folder-open")
+        add("open", self.tr("Open a picture or recipe …"), program.intake.ask_for_file, "Ctrl+O", picture="folder-open")
         add("save", self.tr("Save the picture as …"), self.canvas.ask_where_to_save, "Ctrl+S", picture="save")
         add("folder", self.tr("Open the pictures folder"), program.open_folder, "Ctrl+Shift+O", picture="folder")
         add("settings", self.tr("Settings …"), program.open_settings, "Ctrl+,", picture="settings")
         add("quit", self.tr("Quit"), self.close, "Ctrl+Q", picture="power")
-        add("paste", self.tr("Paste a recipe or picture"), program.paste, "Ctrl+Shift+V", picture="clipboard-paste")
+        add(
+            "paste",
+            self.tr("Paste a recipe or picture"),
+            program.intake.paste,
+            "Ctrl+Shift+V",
+            picture="clipboard-paste",
+        )
         add("copy", self.tr("Copy the picture"), self.canvas.copy, "Ctrl+Shift+C", picture="copy")
         add("dice", self.tr("Draw a new seed"), program.generation.draw_seed, "Ctrl+D", picture="dices")
         add(
@@ -224,9 +230,9 @@ class MainWindow(QMainWindow):
         program = self._program
         self.prompt.generate_wanted.connect(program.generate)
         self.prompt.cancel_wanted.connect(program.run.cancel)
-        self.prompt.recipe_pasted.connect(program.take_recipe_text)
+        self.prompt.recipe_pasted.connect(program.intake.take_recipe_text)
         self.prompt.refused.connect(self._refused)
-        self.prompt.import_wanted.connect(program.import_styles)
+        self.prompt.import_wanted.connect(program.intake.import_styles)
         self.model.browse_wanted.connect(lambda: self.show_panel("library"))
         self.model.release_wanted.connect(program.client.release)
         self.canvas.said.connect(self.status.say)
@@ -323,4 +329,4 @@ class MainWindow(QMainWindow):
         files = [url.toLocalFile() for url in event.mimeData().urls() if url.isLocalFile()]
         if files:
             event.acceptProposedAction()
-            self._program.open_files(files)
+            self._program.intake.open(files)

@@ -95,6 +95,6 @@ def for_report(program: Application, event: JobFailed) -> list[Remedy]:
     """A job ended with an error of ours."""
     translate = QCoreApplication.translate
     return [
-        Remedy(translate("remedies", "Show the report"), lambda: program.show_report(event.report)),
+        Remedy(translate("remedies", "Show the report"), lambda: program.crashes.show(event.report)),
         Remedy(translate("remedies", "Try again"), lambda: program.queue.retry([event.job_id])),
     ]

@@ -46,7 +46,8 @@ class CellBrush:
             self._round(rect, self._chosen if look.chosen else self._hover if look.hovered else self._plain)
         inner = rect.adjusted(SPACE, SPACE, -SPACE, -SPACE) if look.chosen else rect
         if pixmap is not None:
-            size = pixmap.deviceIndependentSize().toSize()
+            # As large on a screen of a finer scale as on any: never in device pixels, which get smaller.
+            size = pixmap.size()
             if size.width() > inner.width() or size.height() > inner.height():
                 size.scale(inner.size(), Qt.AspectRatioMode.KeepAspectRatio)
             place = QRect(

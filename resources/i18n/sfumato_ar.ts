@@ -138,10 +138,6 @@
 <context>
     <name>Application</name>
     <message>
-        <source>{name} is no picture, model, recipe or styles.csv; choose one of these.</source>
-        <translation>الملف {name} ليس صورة ولا نموذجًا ولا وصفة ولا styles.csv؛ اختر واحدًا منها.</translation>
-    </message>
-    <message>
         <source>Welcome. Type what the picture shall show and press Generate: a model of icons is ready.</source>
         <translation>أهلًا بك. اكتب ما تريد أن تُظهره الصورة ثم اضغط «توليد»: نموذج للأيقونات جاهز.</translation>
     </message>
@@ -176,61 +172,6 @@
     <message>
         <source>The pictures folder {folder} cannot be written to; allow that, or choose another.</source>
         <translation>لا يمكن الكتابة في مجلد الصور {folder}؛ اسمح بذلك، أو اختر غيره.</translation>
-    </message>
-    <message>
-        <source>Open a picture or recipe</source>
-        <translation>فتح صورة أو وصفة</translation>
-    </message>
-    <message>
-        <source>Pictures, recipes and styles</source>
-        <translation>صور ووصفات وأنماط</translation>
-    </message>
-    <message>
-        <source>Import styles</source>
-        <translation>استيراد أنماط</translation>
-    </message>
-    <message>
-        <source>Styles of A1111</source>
-        <translation>أنماط A1111</translation>
-    </message>
-    <message>
-        <source>The text holds no recipe that is known here; paste it as a prompt instead.</source>
-        <translation>لا يحوي النص وصفة معروفة هنا؛ الصقه وصفًا للصورة بدلًا من ذلك.</translation>
-    </message>
-    <message>
-        <source>The recipe was taken over, except for this: {reasons}</source>
-        <translation>أُخذت الوصفة ما عدا هذا: {reasons}</translation>
-    </message>
-    <message>
-        <source>The recipe was taken over.</source>
-        <translation>أُخذت الوصفة.</translation>
-    </message>
-    <message>
-        <source>The picture holds no recipe.</source>
-        <translation>لا تحوي الصورة وصفة.</translation>
-    </message>
-    <message>
-        <source>The picture holds its recipe.</source>
-        <translation>تحوي الصورة وصفتها.</translation>
-    </message>
-    <message>
-        <source>Use everything</source>
-        <translation>استعمال كل شيء</translation>
-    </message>
-    <message>
-        <source>Use the prompt</source>
-        <translation>استعمال الوصف</translation>
-    </message>
-    <message numerus="yes">
-        <source>%n style(s) added</source>
-        <translation>
-            <numerusform>لم يُضَف أي نمط</numerusform>
-            <numerusform>أُضيف نمط واحد</numerusform>
-            <numerusform>أُضيف نمطان</numerusform>
-            <numerusform>أُضيفت %n أنماط</numerusform>
-            <numerusform>أُضيف %n نمطًا</numerusform>
-            <numerusform>أُضيف %n نمط</numerusform>
-        </translation>
     </message>
 </context>
 <context>
@@ -1182,6 +1123,68 @@
     </message>
 </context>
 <context>
+    <name>Intake</name>
+    <message>
+        <source>{name} is no picture, model, recipe or styles.csv; choose one of these.</source>
+        <translation>الملف {name} ليس صورة ولا نموذجًا ولا وصفة ولا styles.csv؛ اختر واحدًا منها.</translation>
+    </message>
+    <message>
+        <source>Open a picture or recipe</source>
+        <translation>فتح صورة أو وصفة</translation>
+    </message>
+    <message>
+        <source>Pictures, recipes and styles</source>
+        <translation>صور ووصفات وأنماط</translation>
+    </message>
+    <message>
+        <source>Import styles</source>
+        <translation>استيراد أنماط</translation>
+    </message>
+    <message>
+        <source>Styles of A1111</source>
+        <translation>أنماط A1111</translation>
+    </message>
+    <message>
+        <source>The text holds no recipe that is known here; paste it as a prompt instead.</source>
+        <translation>لا يحوي النص وصفة معروفة هنا؛ الصقه وصفًا للصورة بدلًا من ذلك.</translation>
+    </message>
+    <message>
+        <source>The recipe was taken over, except for this: {reasons}</source>
+        <translation>أُخذت الوصفة ما عدا هذا: {reasons}</translation>
+    </message>
+    <message>
+        <source>The recipe was taken over.</source>
+        <translation>أُخذت الوصفة.</translation>
+    </message>
+    <message>
+        <source>The picture holds no recipe.</source>
+        <translation>لا تحوي الصورة وصفة.</translation>
+    </message>
+    <message>
+        <source>The picture holds its recipe.</source>
+        <translation>تحوي الصورة وصفتها.</translation>
+    </message>
+    <message>
+        <source>Use everything</source>
+        <translation>استعمال كل شيء</translation>
+    </message>
+    <message>
+        <source>Use the prompt</source>
+        <translation>استعمال الوصف</translation>
+    </message>
+    <message numerus="yes">
+        <source>%n style(s) added</source>
+        <translation>
+            <numerusform>لم يُضَف أي نمط</numerusform>
+            <numerusform>أُضيف نمط واحد</numerusform>
+            <numerusform>أُضيف نمطان</numerusform>
+            <numerusform>أُضيفت %n أنماط</numerusform>
+            <numerusform>أُضيف %n نمطًا</numerusform>
+            <numerusform>أُضيف %n نمط</numerusform>
+        </translation>
+    </message>
+</context>
+<context>
     <name>LibraryDetails</name>
     <message>
         <source>Preview picture</source>
@@ -1748,11 +1751,11 @@
     </message>
     <message>
         <source>the text encoder leaves while the picture forms</source>
-        <translation>يُفرَّغ مرمِّز النص من الذاكرة أثناء تكوّن الصورة</translation>
+        <translation>يُفرَّغ مرمّز النص أثناء تكوّن الصورة</translation>
     </message>
     <message>
         <source>decoded in tiles</source>
-        <translation>يُفك ترميزها على هيئة مربعات</translation>
+        <translation>يُفك ترميزها قطعة قطعة</translation>
     </message>
     <message>
         <source>with one part loaded at a time</source>
@@ -1760,7 +1763,7 @@
     </message>
     <message>
         <source>with one part loaded at a time, in small pieces</source>
-        <translation>بتحميل جزء واحد في كل مرة، على قطع صغيرة</translation>
+        <translation>بتحميل جزء واحد في كل مرة، قطعًا صغيرة</translation>
     </message>
 </context>
 <context>
@@ -3613,30 +3616,6 @@
         <translation>لا تكفي الذاكرة لهذه الصورة؛ اختر حجمًا أصغر أو دقة أقل.</translation>
     </message>
     <message>
-        <source>There was not enough memory: trying again without the text encoder.</source>
-        <translation>لم تكفِ الذاكرة: تُعاد المحاولة من دون مرمِّز النص.</translation>
-    </message>
-    <message>
-        <source>There was not enough memory: trying again with the picture decoded in tiles.</source>
-        <translation>لم تكفِ الذاكرة: تُعاد المحاولة مع فك ترميز الصورة على هيئة مربعات.</translation>
-    </message>
-    <message>
-        <source>There was not enough memory: trying again with tiles, and one part of the model at a time.</source>
-        <translation>لم تكفِ الذاكرة: تُعاد المحاولة على هيئة مربعات، وبجزء واحد من النموذج في كل مرة.</translation>
-    </message>
-    <message>
-        <source>There was not enough memory: trying again with one part of the model at a time, in small pieces.</source>
-        <translation>لم تكفِ الذاكرة: تُعاد المحاولة بجزء واحد من النموذج في كل مرة، على قطع صغيرة.</translation>
-    </message>
-    <message>
-        <source>Fine previews need a tiny autoencoder for this kind of model (such as TAESD, a folder with its config.json) beside the model or in a folder of models; there is none, so the quick ones are shown.</source>
-        <translation>تحتاج المعاينات الدقيقة إلى مرمِّز تلقائي صغير لهذا النوع من النماذج (مثل TAESD، وهو مجلد فيه config.json) بجانب النموذج أو في مجلد نماذج؛ لا يوجد شيء منها، لذا تُعرض المعاينات السريعة.</translation>
-    </message>
-    <message>
-        <source>The precision {0} is unknown; choose auto or one of {1}.</source>
-        <translation>الدقة {0} غير معروفة؛ اختر auto أو واحدة من {1}.</translation>
-    </message>
-    <message>
         <source>The device stopped answering: the model is loaded again for one more try.</source>
         <translation>توقف الجهاز عن الاستجابة: يُحمَّل النموذج من جديد لمحاولة أخرى.</translation>
     </message>
@@ -3811,6 +3790,30 @@
     <message>
         <source>model</source>
         <translation>النموذج</translation>
+    </message>
+    <message>
+        <source>There was not enough memory: trying again without the text encoder.</source>
+        <translation>لم تكفِ الذاكرة: تُعاد المحاولة من دون مرمِّز النص.</translation>
+    </message>
+    <message>
+        <source>There was not enough memory: trying again with the picture decoded in tiles.</source>
+        <translation>لم تكفِ الذاكرة: تُعاد المحاولة مع فك ترميز الصورة على هيئة مربعات.</translation>
+    </message>
+    <message>
+        <source>There was not enough memory: trying again with tiles, and one part of the model at a time.</source>
+        <translation>لم تكفِ الذاكرة: تُعاد المحاولة على هيئة مربعات، وبجزء واحد من النموذج في كل مرة.</translation>
+    </message>
+    <message>
+        <source>There was not enough memory: trying again with one part of the model at a time, in small pieces.</source>
+        <translation>لم تكفِ الذاكرة: تُعاد المحاولة بجزء واحد من النموذج في كل مرة، على قطع صغيرة.</translation>
+    </message>
+    <message>
+        <source>Fine previews need a tiny autoencoder for this kind of model (such as TAESD, a folder with its config.json) beside the model or in a folder of models; there is none, so the quick ones are shown.</source>
+        <translation>تحتاج المعاينات الدقيقة إلى مرمِّز تلقائي صغير لهذا النوع من النماذج (مثل TAESD، وهو مجلد فيه config.json) بجانب النموذج أو في مجلد نماذج؛ لا يوجد شيء منها، لذا تُعرض المعاينات السريعة.</translation>
+    </message>
+    <message>
+        <source>The precision {0} is unknown; choose auto or one of {1}.</source>
+        <translation>الدقة {0} غير معروفة؛ اختر auto أو واحدة من {1}.</translation>
     </message>
 </context>
 <context>

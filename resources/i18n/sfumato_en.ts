@@ -2,16 +2,6 @@
 <!DOCTYPE TS>
 <TS version="2.1" language="en" sourcelanguage="en">
 <context>
-    <name>Application</name>
-    <message numerus="yes">
-        <source>%n style(s) added</source>
-        <translation>
-            <numerusform>%n style added</numerusform>
-            <numerusform>%n styles added</numerusform>
-        </translation>
-    </message>
-</context>
-<context>
     <name>Attention</name>
     <message numerus="yes">
         <source>%n picture(s) finished.</source>
@@ -127,6 +117,16 @@
         <translation>
             <numerusform>%n picture, and a sheet of them all.</numerusform>
             <numerusform>%n pictures, and a sheet of them all.</numerusform>
+        </translation>
+    </message>
+</context>
+<context>
+    <name>Intake</name>
+    <message numerus="yes">
+        <source>%n style(s) added</source>
+        <translation>
+            <numerusform>%n style added</numerusform>
+            <numerusform>%n styles added</numerusform>
         </translation>
     </message>
 </context>

@@ -73,7 +73,7 @@ def make_program(
     unexpected = [
         record.getMessage()
         for record in caplog.records
-        if record.name == "app.application"
+        if record.name in {"app.application", "app.crashes"}
         and record.levelno >= logging.WARNING
         and not any(words in record.getMessage() for words in (*HARMLESS, "on purpose"))
     ]

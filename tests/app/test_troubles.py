@@ -244,7 +244,7 @@ def test_a_corrupt_picture_is_said_once_and_the_canvas_keeps_what_it_shows(
     good, broken = write_picture(tmp_path / "good.png", "a cat"), tmp_path / "broken.png"
     broken.write_bytes(good.read_bytes()[:70])
     program = started(make_program(fake), qtbot)
-    program.open_files([str(good)])
+    program.intake.open([str(good)])
     wait(qtbot, lambda: program.window.canvas.view.picture is not None)
     wait(qtbot, lambda: "holds its recipe" in program.window.banner.text)
     messages(program)

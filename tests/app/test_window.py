@@ -221,7 +221,7 @@ def test_history_is_searched_and_taken(ready: Application, qtbot: Any) -> None:
 def test_styles_of_a1111_join_the_prompts(ready: Application, tmp_path: Path, qtbot: Any) -> None:
     file = tmp_path / "styles.csv"
     file.write_text('name,prompt,negative_prompt\nink,"{prompt}, ink","photo, blur"\nempty,,\n', encoding="utf-8")
-    ready.open_files([str(file)])
+    ready.intake.open([str(file)])
     qtbot.waitUntil(lambda: len(ready.prompts.styles) == 1)
     ready.generation.styles = ("ink",)
     request = ready.generation.request()
@@ -339,7 +339,7 @@ def test_damaged_settings_are_kept_and_said(tmp_path: Path, make_program: Callab
 def test_a_file_of_no_known_kind_is_said(ready: Application, tmp_path: Path) -> None:
     data = QMimeData()
     data.setText(str(tmp_path))
-    ready.open_files([str(tmp_path / "notes.xyz")])
+    ready.intake.open([str(tmp_path / "notes.xyz")])
     assert ready.window.banner.text.startswith("notes.xyz is no picture")
 
 
