@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import uuid
-from collections import deque
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
-from PySide6.QtCore import QObject, Qt, Signal, Slot
+from PySide6.QtCore import QObject, Signal
 
-from app.services.queue_store import UNFINISHED, Job, JobStatus, QueueStore, SavedQueue
-from app.services.queue_writer import QueueWriter
+from app.services.queue_store import UNFINISHED, Job, JobStatus, SavedQueue
 from app.state.jobs import Progress, Removed, after, next_round, small
 from app.state.ports import Engine, Gallery
+from app.state.queue_keeper import QueueKeeper
 from engine.messages import (
     GenerateRequest,
     ImageDone,
@@ -58,8 +56,6 @@ class QueueState(QObject):
     problem = Signal(str)
     restored = Signal()
     drained = Signal(int)
-    # Without arguments: Python objects that travel in a signal from another thread have crashed PySide 6.11.
-    _answered = Signal()
 
     def __init__(
         self, client: Engine, file: Path | None, gallery: Gallery | None = None, parent: QObject | None = None
@@ -79,15 +75,12 @@ class QueueState(QObject):
         self._loaded = file is None
         self._held: set[str] = set()
         self._undo: list[Removed] = []
-        self._unsaved: set[str] = set()
-        self._told = ""
         self._pictures = 0
-        self._answers: deque[Callable[[], None]] = deque()
-        self._answered.connect(self._take, Qt.ConnectionType.QueuedConnection)
-        self._writer = None if file is None else QueueWriter(file)
+        self._keeper = QueueKeeper(file, self)
+        self._keeper.stored.connect(self.job_stored)
+        self._keeper.problem.connect(self.problem)
         self._connect()
-        if self._writer is not None:
-            self._store(QueueStore.load, self._restore, self._begin_without_file)
+        self._keeper.load(self._restore, self._begin_without_file)
 
     # ------------------------------------------------------------------------------------------------ what is there
 
@@ -295,9 +288,7 @@ class QueueState(QObject):
         Called before the engine is closed: what its end does to the running job is no wish of the user.
         """
         self._closed = True
-        if self._writer is not None:
-            self._writer.close()
-            self._writer = None
+        self._keeper.close()
 
     # ------------------------------------------------------------------------------------------------ running jobs
 
@@ -398,9 +389,8 @@ class QueueState(QObject):
         self.restored.emit()
         self._advance()
 
-    def _begin_without_file(self, message: str) -> None:
+    def _begin_without_file(self) -> None:
         self._loaded = True
-        self._tell(message)
         self.restored.emit()
         self._advance()
 
@@ -410,32 +400,13 @@ class QueueState(QObject):
         self.job_changed.emit(job.id)
 
     def _save(self, *jobs: Job, order: bool = False) -> None:
-        """Write these jobs, and those that could not be written before."""
-        late = [self._jobs[id] for id in self._unsaved if id in self._jobs]
-        # By id, so that the newest values win.
-        everything = {job.id: job for job in (*late, *jobs)}
-        places = tuple(self._jobs) if order or late else None
-        if not everything and places is None:
-            return
-        self._unsaved.clear()
-
-        def stored(_result: None) -> None:
-            self._told = ""
-            for id in everything:
-                self.job_stored.emit(id)
-
-        def failed(message: str) -> None:
-            self._unsaved.update(everything)
-            self._tell(message)
-
-        self._store(lambda store: store.put(everything.values(), places), stored, failed)
+        self._keeper.put(jobs, self._jobs, order=order)
 
     def _forget(self, ids: list[str]) -> None:
         for id in ids:
             self._jobs.pop(id, None)
             self._held.discard(id)
-            self._unsaved.discard(id)
-        self._store(lambda store: store.remove(ids), lambda _result: None, self._tell)
+        self._keeper.forget(ids)
         self.jobs_changed.emit()
 
     def _trim(self) -> None:
@@ -452,31 +423,5 @@ class QueueState(QObject):
         if paused == self._paused:
             return
         self._paused = paused
-        self._store(lambda store: store.set_paused(paused), lambda _result: None, self._tell)
+        self._keeper.set_paused(paused)
         self.paused_changed.emit(paused)
-
-    def _store(
-        self, work: Callable[[QueueStore], Any], done: Callable[[Any], None], failed: Callable[[str], None]
-    ) -> None:
-        if self._writer is None:
-            if not self._closed:
-                done(None)
-            return
-
-        def answer(call: Callable[[], None]) -> None:
-            self._answers.append(call)
-            self._answered.emit()
-
-        self._writer.do(
-            work, lambda result: answer(lambda: done(result)), lambda message: answer(lambda: failed(message))
-        )
-
-    @Slot()
-    def _take(self) -> None:
-        self._answers.popleft()()
-
-    def _tell(self, message: str) -> None:
-        """Say a thing once, not at every write until it is mended."""
-        if message != self._told:
-            self._told = message
-            self.problem.emit(message)
