@@ -76,29 +76,28 @@ def count_tokens(model: str, text: str, syntax: str = "a1111") -> TokenCount:
 
 @functools.lru_cache(maxsize=4)
 def _tokenizer(location: Path) -> CLIPTokenizer:
-    if location.is_dir():
-        return _tokenizer_in(location)
-    from engine.formats.read import read_header
-    from engine.loading.clip_vocabulary import clip_merges, clip_vocabulary
-    from engine.loading.detection import detect, own_texts
-    from engine.loading.own_configuration import unpacked
     from engine.prompts.tokenizer import CLIPTokenizer
+
+    if location.is_dir():
+        return CLIPTokenizer.from_pretrained(location, _tokenizer_part(location))
+    from engine.formats.read import read_header
+    from engine.loading.clip_vocabulary import clip_words
+    from engine.loading.detection import detect, own_texts
+    from engine.loading.own_configuration import has_clip, unpacked
 
     own = own_texts(read_header(location), detect(location))
-    if own is not None:
-        with unpacked(own) as folder:
-            return _tokenizer_in(folder)
-    # A checkpoint of one file has none of its own: all of them take CLIP's.
-    merges = clip_merges()
-    return CLIPTokenizer(clip_vocabulary(merges), merges)
+    if own is None:
+        # A checkpoint of one file has none of its own: all of them take CLIP's.
+        return CLIPTokenizer(*clip_words())
+    with unpacked(own) as folder:
+        part = _tokenizer_part(folder)
+        return CLIPTokenizer.from_pretrained(folder, part, clip_words() if has_clip(own, part) else None)
 
 
-def _tokenizer_in(folder: Path) -> CLIPTokenizer:
-    from engine.prompts.tokenizer import CLIPTokenizer
-
-    for subfolder in ("tokenizer", "tokenizer_2"):
-        if (folder / subfolder).is_dir():
-            return CLIPTokenizer.from_pretrained(folder, subfolder)
+def _tokenizer_part(folder: Path) -> str:
+    for part in ("tokenizer", "tokenizer_2"):
+        if (folder / part).is_dir():
+            return part
     raise InvalidValue(f"The model in {folder} has no tokenizer of CLIP's kind; its prompts cannot be counted.")
 
 

@@ -21,6 +21,12 @@ def clip_vocabulary(merges: list[tuple[str, str]]) -> dict[str, int]:
     return {token: index for index, token in enumerate(tokens)}
 
 
+def clip_words() -> tuple[dict[str, int], list[tuple[str, str]]]:
+    """The vocabulary and the merges."""
+    merges = clip_merges()
+    return clip_vocabulary(merges), merges
+
+
 def _letters() -> list[str]:
     """A printable letter for each byte: its own where it has one, else one from 256 on (Radford et al. 2019)."""
     own = [*range(ord("!"), ord("~") + 1), *range(ord("\xa1"), ord("\xac") + 1), *range(ord("\xae"), ord("\xff") + 1)]

@@ -66,6 +66,12 @@ def _name(folder: Path, path: Path) -> str:
     return path.relative_to(folder).as_posix()
 
 
+def has_clip(texts: Texts, part: str) -> bool:
+    """Whether the tokenizer `part` has CLIP's own vocabulary, which the header does not repeat."""
+    files = (*_CLIP_FILES, "tokenizer.json")
+    return f"{part}/tokenizer_config.json" in texts and not any(f"{part}/{file}" in texts for file in files)
+
+
 @contextmanager
 def unpacked(texts: Texts) -> Generator[Path]:
     """A folder with the small files, which is gone when the block ends."""
@@ -74,15 +80,4 @@ def unpacked(texts: Texts) -> Generator[Path]:
         for name, text in texts.items():
             (folder / name).parent.mkdir(exist_ok=True)
             (folder / name).write_text(text, encoding="utf-8")
-            if name.endswith("/tokenizer_config.json"):
-                _add_clip((folder / name).parent, texts)
         yield folder
-
-
-def _add_clip(folder: Path, texts: Texts) -> None:
-    if any(f"{folder.name}/{file}" in texts for file in (*_CLIP_FILES, "tokenizer.json")):
-        return
-    merges = clip_merges()
-    lines = ["#version: 0.2", *(" ".join(pair) for pair in merges), ""]
-    (folder / "merges.txt").write_text("\n".join(lines), encoding="utf-8")
-    (folder / "vocab.json").write_text(json.dumps(clip_vocabulary(merges)), encoding="utf-8")

@@ -16,8 +16,9 @@ import torch
 from engine._exports import SCHEDULERS
 from engine.errors import ConfigError, InvalidValue, MissingFile
 from engine.files import read_json
-from engine.loading.clip_vocabulary import clip_merges, clip_vocabulary
+from engine.loading.clip_vocabulary import clip_words
 from engine.loading.configurations import PREDICTION_TYPES
+from engine.loading.own_configuration import has_clip
 from engine.loading.single_file import FileOptions, ModelFile
 from engine.models.autoencoder_kl import AutoencoderKL
 from engine.models.unet_2d_condition import UNet2DConditionModel
@@ -105,6 +106,8 @@ def _assemble(
             )
         elif name in index and not isinstance(index[name], list):
             values[name] = index[name]
+        elif file.own is not None and folder is not None and has_clip(file.own, name):
+            values[name] = CLIPTokenizer.from_pretrained(folder, name, clip_words())
         elif name in index and folder is not None:
             values[name] = _with_prediction(load_part(folder, name, index[name], LoadOptions()), name, file)
         elif folder is None and (made := _small_part(file, name)) is not None:
@@ -173,8 +176,7 @@ def _small_part(file: ModelFile, name: str) -> Any:
         keys = scheduler.config_keys()
         return scheduler.from_config(content, **{key: value for key, value in changes.items() if key in keys})
     if name.startswith("tokenizer"):
-        merges = clip_merges()
-        return CLIPTokenizer(clip_vocabulary(merges), merges, pad_token=content["pad_token"])
+        return CLIPTokenizer(*clip_words(), pad_token=content["pad_token"])
     return None
 
 

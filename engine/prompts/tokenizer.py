@@ -87,10 +87,18 @@ class CLIPTokenizer:
     # ------------------------------------------------------------------------------------------------ reading, writing
 
     @classmethod
-    def from_pretrained(cls, folder: str | Path, subfolder: str | None = None) -> Self:
-        """Read the tokenizer in `folder`; `MissingFile` or `BadFile` says which file is wrong."""
+    def from_pretrained(
+        cls,
+        folder: str | Path,
+        subfolder: str | None = None,
+        words: tuple[dict[str, int], Sequence[tuple[str, str]]] | None = None,
+    ) -> Self:
+        """Read the tokenizer in `folder`; `MissingFile` or `BadFile` says which file is wrong.
+
+        `words` are vocabulary and merges, where the folder holds only the settings.
+        """
         path = Path(folder) / (subfolder or "")
-        model, file_tokens = _read_model(path)
+        model, file_tokens = _read_model(path) if words is None else (BPE(vocab=words[0], merges=list(words[1])), {})
         settings = _read_optional(path / "tokenizer_config.json")
         if "added_tokens_decoder" in settings:
             added = _added_by_id(path, settings["added_tokens_decoder"])
