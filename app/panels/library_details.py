@@ -229,7 +229,7 @@ class LibraryDetails(QScrollArea):
         self._fill_form(entry)
         self.picture.setPixmap(icon("image").pixmap(32, 32))
         if entry.preview:
-            self._library.preview(entry, lambda image: self._show_picture(entry.id, image))
+            self._library.preview(entry, self, lambda image: self._show_picture(entry.id, image))
 
     def _show_picture(self, id: int, image: QImage) -> None:
         if isValid(self) and id == self._shown and not image.isNull():

@@ -78,7 +78,7 @@ class LibraryModel(QAbstractListModel):
             return None
         if entry.preview not in self._pixmaps:
             self._pixmaps[entry.preview] = None
-            self._library.preview(entry, lambda image: self._arrived(entry, image))
+            self._library.preview(entry, self, lambda image: self._arrived(entry, image))
         return self._pixmaps[entry.preview]
 
     def _arrived(self, entry: ModelEntry, image: QImage) -> None:

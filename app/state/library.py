@@ -98,6 +98,7 @@ class LibraryState(QObject):
         self.embeddings: list[ModelEntry] = []
         self.families: list[str] = []
         self.total = 0
+        self._notes: dict[int, str] = {}
         self.chosen: ModelEntry | None = None
         self.downloads: list[DownloadItem] = []
         self.cards: tuple[Card, ...] = ()
@@ -134,9 +135,9 @@ class LibraryState(QObject):
         else:
             self._ask("library-details", lambda: self._service.details(id), self._set_chosen)
 
-    def preview(self, entry: ModelEntry, done: Callable[[QImage], None]) -> None:
-        """Read the picture beside a model, made small."""
-        self._ask(f"library-preview:{entry.id}", lambda: _small(entry.preview), done, lambda _error: None)
+    def preview(self, entry: ModelEntry, asker: object, done: Callable[[QImage], None]) -> None:
+        """Read the picture beside a model, made small; each `asker` gets its answer."""
+        self._ask(f"library-preview:{id(asker)}:{entry.id}", lambda: _small(entry.preview), done, lambda _error: None)
 
     def show_pictures(self) -> None:
         """Ask for the pictures that the chosen model made."""
@@ -148,6 +149,7 @@ class LibraryState(QObject):
 
     def set_notes(self, id: int, notes: str) -> None:
         """Keep the user's words on a model."""
+        self._notes[id] = notes
         self._ask(f"library-notes:{id}", lambda: self._service.set_notes(id, notes), lambda _none: None)
 
     def set_type(self, id: int, **words: str) -> None:
@@ -285,7 +287,8 @@ class LibraryState(QObject):
         self.entries_changed.emit()
 
     def _set_chosen(self, entry: ModelEntry) -> None:
-        self.chosen = entry
+        # What was read may be older than what the user wrote a moment ago.
+        self.chosen = replace(entry, notes=self._notes.get(entry.id, entry.notes))
         self.chosen_changed.emit()
 
     def _set_cards(self, cards: tuple[Card, ...]) -> None:
