@@ -28,8 +28,9 @@ from app.panels.gallery_filters import FilterForm, search_icon_button
 from app.panels.gallery_model import GalleryModel
 from app.panels.gallery_view import GridView
 from app.panels.recipe import RecipePanel, pictures_in
+from app.services.gallery_bulk import Deleted
 from app.services.gallery_records import ANY_BOARD, NO_BOARD, GalleryFilter, Picture
-from app.state.gallery import UNDO_SECONDS, Deleted, GalleryState
+from app.state.gallery import UNDO_SECONDS, GalleryState
 from app.state.generation import GenerationState
 from app.state.queue import QueueState
 from app.theme import GAP, ICON_LARGE, MARGIN, SECTION, SPACE, icon, set_role

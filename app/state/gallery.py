@@ -6,22 +6,21 @@ import threading
 from array import array
 from bisect import bisect_left
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from time import monotonic
 from typing import Any, TypeVar
 
-from PySide6.QtCore import QFileSystemWatcher, QObject, Qt, QTimer, Signal
+from PySide6.QtCore import QObject, Qt, QTimer, Signal
 
+from app.services.gallery_bulk import Deleted, bring_back, delete, to_trash_now
 from app.services.gallery_export import Export, export
 from app.services.gallery_records import ANY_BOARD, Board, GalleryFilter, Picture
-from app.services.gallery_scan import ScanResult, read_picture, scan_steps
-from app.services.gallery_store import MISSING, THERE, TRASHED, GalleryStore
-from app.services.gallery_trash import Trashed, can_restore, restore, to_trash
+from app.services.gallery_scan import ScanResult, read_picture
+from app.services.gallery_store import MISSING, GalleryStore
 from app.services.gallery_worker import Worker, explained
 from app.services.thumbnails import SIDE, Thumbnails
-from engine.errors import KnownError
+from app.state.gallery_scan import GalleryScanner
 from engine.messages import Bitmap, ImageDone, Recipe
 from engine.metadata import read_recipe
 
@@ -31,26 +30,6 @@ FIRST_PAGE, PAGE = 300, 4000
 UNDO_KEPT = 50
 # Where the trash cannot give files back, they go there only after so long, or when the program is left.
 UNDO_SECONDS = 30
-RESCAN_MILLISECONDS, QUIET_MILLISECONDS = 800, 20_000
-OWN_SECONDS, SHOWN_SECONDS = 3.0, 1.5
-
-
-@dataclass(frozen=True, slots=True)
-class Deleted:
-    """Pictures that were deleted.
-
-    Those in the trash, those on their way there, sentences for those that stayed, and those that were gone already.
-    """
-
-    trashed: tuple[tuple[int, Trashed], ...]
-    waiting: tuple[tuple[int, str], ...] = ()
-    failed: tuple[str, ...] = ()
-    missing: tuple[int, ...] = ()
-
-    @property
-    def count(self) -> int:
-        """How many are gone from the gallery."""
-        return len(self.trashed) + len(self.waiting)
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +81,6 @@ class GalleryState(QObject):
     ) -> None:
         """The gallery kept in `file`, of the pictures in `folder`; small ones are kept in `thumbnails`."""
         super().__init__(parent)
-        self.folder = folder
         self.ids: array[int] = array("q")
         self.boards: list[Board] = []
         self.models: list[str] = []
@@ -119,8 +97,6 @@ class GalleryState(QObject):
         self._unsaved: dict[str, ImageDone] = {}
         self._ignored: set[str] = set()
         self._leaving: frozenset[int] = frozenset()
-        self._scanning = self._scan_again = False
-        self._shown_at = self._added_at = 0.0
         self._opened = threading.Event()
         # Called in the workers' threads, handled in this object's: the signal only says that there is something, since
         # Python objects that travel in a signal between threads have crashed PySide 6.11.
@@ -131,11 +107,10 @@ class GalleryState(QObject):
         self._reader = Worker("gallery-reader", self._open_second, answer)
         self._small = Worker("gallery-thumbnails", lambda: Thumbnails(thumbnails), answer)
         self._files = Worker("gallery-files", lambda: None, answer)
-        self._watcher = QFileSystemWatcher(self)
-        self._watcher.directoryChanged.connect(self._folder_changed)
-        self._rescan = QTimer(self, singleShot=True)
-        self._rescan.timeout.connect(self.scan)
-        self._watching = watch
+        self._scanner = GalleryScanner(folder, self._write, lambda: self._leaving, self, watch=watch)
+        self._scanner.found.connect(self.refresh)
+        self._scanner.ended.connect(self._found)
+        self._scanner.failed.connect(self._tell)
         self._write(lambda _store: None, lambda _none: None)
         self.refresh()
         if watch:
@@ -309,7 +284,7 @@ class GalleryState(QObject):
         if picture.job_id in self._ignored:
             self.added.emit(picture)
             return
-        self._added_at = monotonic()
+        self._scanner.note_own()
         self._unsaved[picture.path] = picture
         for waiting in list(self._unsaved.values()):
             self._add(waiting)
@@ -336,52 +311,18 @@ class GalleryState(QObject):
 
         self._write(work, done)
 
+    @property
+    def folder(self) -> Path:
+        """Where pictures are looked for."""
+        return self._scanner.folder
+
     def scan(self) -> None:
-        """Look for files that are new, moved, or gone; in short steps, so that nothing waits for the whole of it."""
-        if self._scanning:
-            self._scan_again = True
-            return
-        self._scanning, self._shown_at = True, monotonic()
-        folder, leaving = self.folder, self._leaving
-        self._write(lambda store: scan_steps(store, folder, leaving), self._scan_on, self._scan_failed)
-        if self._watching and folder.is_dir() and str(folder) not in self._watcher.directories():
-            self._watcher.addPath(str(folder))
-
-    def _scan_on(self, steps: Iterator[ScanResult], last: ScanResult | None = None) -> None:
-        def done(result: ScanResult | None) -> None:
-            if result is None:
-                self._scan_ended(last or ScanResult())
-                return
-            if result.changed and monotonic() - self._shown_at > SHOWN_SECONDS:
-                self._shown_at = monotonic()
-                self.refresh()
-            self._scan_on(steps, result)
-
-        self._write(lambda _store: next(steps, None), done, self._scan_failed)
-
-    def _scan_ended(self, result: ScanResult) -> None:
-        self._scanning = False
-        self._found(result)
-        if self._scan_again:
-            self._scan_again = False
-            self.scan()
-
-    def _scan_failed(self, message: str) -> None:
-        self._scanning = self._scan_again = False
-        self._tell(message)
-
-    def _folder_changed(self, _path: str) -> None:
-        """Look again soon; after a picture of our own only when it has become quiet, since its row is there already."""
-        own = monotonic() - self._added_at < OWN_SECONDS
-        self._rescan.start(QUIET_MILLISECONDS if own else RESCAN_MILLISECONDS)
+        """Look for files that are new, moved, or gone."""
+        self._scanner.scan()
 
     def set_folder(self, folder: Path) -> None:
         """Look for pictures in another folder from now on; those of the former one stay in the gallery."""
-        if folder != self.folder:
-            if self._watcher.directories():
-                self._watcher.removePaths(self._watcher.directories())
-            self.folder = folder
-            self.scan()
+        self._scanner.set_folder(folder)
 
     def _found(self, result: ScanResult) -> None:
         if result.changed:
@@ -426,22 +367,13 @@ class GalleryState(QObject):
 
     def delete(self, ids: Sequence[int]) -> None:
         """Move pictures to the system's trash; can be undone."""
-        chosen, now = list(ids), can_restore()
-
-        def work(store: GalleryStore) -> Deleted:
-            pictures = store.pictures(chosen)
-            if not now:
-                store.set_state(chosen, TRASHED)
-                return Deleted((), tuple((picture.id, picture.path) for picture in pictures))
-            return _delete(store, pictures)
-
+        chosen = list(ids)
         if chosen:
-            self._write(work, self._deleted)
+            self._write(lambda store: delete(store, chosen), self._deleted)
 
     def _deleted(self, gone: Deleted) -> None:
-        ids = [*(id for id, _ in (*gone.trashed, *gone.waiting)), *gone.missing]
-        self._take_out(ids)
-        if self.current is not None and self.current.id in ids:
+        self._take_out(gone.ids)
+        if self.current is not None and self.current.id in gone.ids:
             self.choose(None)
         if gone.count:
             self._remember(gone)
@@ -465,14 +397,7 @@ class GalleryState(QObject):
         self._undo.remove(gone)
         self._leaving -= {id for id, _ in gone.waiting}
         self.undo_changed.emit(self.can_undo)
-        paths = [path for _, path in gone.waiting]
-
-        def work(_store: GalleryStore) -> None:
-            for path in paths:
-                if Path(path).exists():
-                    to_trash(Path(path))
-
-        self._write(work, lambda _none: None)
+        self._write(lambda _store: to_trash_now(gone), lambda _none: None)
 
     @property
     def can_undo(self) -> bool:
@@ -501,7 +426,7 @@ class GalleryState(QObject):
             for message in failed[:1]:
                 self.problem.emit(message)
 
-        self._write(lambda store: _bring_back(store, last), done)
+        self._write(lambda store: bring_back(store, last), done)
 
     def _remember(self, entry: Deleted | _Rated) -> None:
         self._undo.append(entry)
@@ -575,36 +500,3 @@ class GalleryState(QObject):
         if message != self.trouble:
             self.trouble = message
             self.problem.emit(message)
-
-
-def _delete(store: GalleryStore, pictures: Sequence[Picture]) -> Deleted:
-    trashed: list[tuple[int, Trashed]] = []
-    failed: list[str] = []
-    missing: list[int] = []
-    for picture in pictures:
-        try:
-            trashed.append((picture.id, to_trash(Path(picture.path))))
-        except FileNotFoundError:
-            missing.append(picture.id)
-        except KnownError as error:
-            failed.append(str(error))
-    store.set_state([id for id, _ in trashed], TRASHED)
-    store.set_state(missing, MISSING)
-    return Deleted(tuple(trashed), (), tuple(failed), tuple(missing))
-
-
-def _bring_back(store: GalleryStore, gone: Deleted) -> tuple[int, list[str]]:
-    """Take a deletion back; how many pictures came back, and a sentence for each that did not."""
-    failed: list[str] = []
-    back = [id for id, _ in gone.waiting]
-    for id, trashed in gone.trashed:
-        try:
-            path = restore(trashed)
-        except KnownError as error:
-            failed.append(str(error))
-            continue
-        back.append(id)
-        if str(path) != trashed.path:
-            store.move(id, str(path), path.stat().st_mtime_ns)
-    store.set_state(back, THERE)
-    return len(back), failed
