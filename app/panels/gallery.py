@@ -10,7 +10,6 @@ from PySide6.QtGui import QAction, QDesktopServices, QDragEnterEvent, QDropEvent
 from PySide6.QtWidgets import (
     QFrame,
     QHBoxLayout,
-    QInputDialog,
     QLabel,
     QLineEdit,
     QMenu,
@@ -23,6 +22,7 @@ from PySide6.QtWidgets import (
 )
 
 from app.error_texts import said_here
+from app.panels.gallery_boards import BoardMenus
 from app.panels.gallery_export import ExportDialog
 from app.panels.gallery_filters import FilterForm, search_icon_button
 from app.panels.gallery_model import GalleryModel
@@ -51,6 +51,7 @@ class GalleryPanel(QWidget):
         super().__init__(parent)
         self._gallery = gallery
         self._generation = generation
+        self._menus = BoardMenus(gallery, self.chosen, self)
         self.setAcceptDrops(True)
         self.search = self._make_search()
         self.funnel = search_icon_button(
@@ -101,7 +102,7 @@ class GalleryPanel(QWidget):
         button.setAutoRaise(True)
         button.setToolTip(self.tr("Boards are collections of pictures; choose which one is shown."))
         button.setMenu(QMenu(button))
-        button.menu().aboutToShow.connect(self._fill_boards)
+        button.menu().aboutToShow.connect(lambda: self._menus.fill_boards(button.menu()))
         return button
 
     def _make_undo_bar(self) -> tuple[QFrame, QLabel, QPushButton]:
@@ -124,9 +125,9 @@ class GalleryPanel(QWidget):
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(0)
         layout.addWidget(self.status, 1)
-        self.rate_button = self._bulk_button("star", self.tr("Rate the chosen pictures"), self._fill_stars)
+        self.rate_button = self._bulk_button("star", self.tr("Rate the chosen pictures"), self._menus.fill_stars)
         self.move_button = self._bulk_button(
-            "folder-plus", self.tr("Put the chosen pictures on a board"), self._fill_moves
+            "folder-plus", self.tr("Put the chosen pictures on a board"), self._menus.fill_moves
         )
         self.export_button = self._bulk_button("download", self.tr("Copy the chosen pictures to a folder"), None)
         self.export_button.clicked.connect(self.export_chosen)
@@ -371,59 +372,6 @@ class GalleryPanel(QWidget):
 
     # ------------------------------------------------------------------------------------------------ menus
 
-    def _fill_boards(self) -> None:
-        menu = self.board.menu()
-        menu.clear()
-        shown = self._gallery.filter.board
-        entries = [(ANY_BOARD, self.tr("All pictures")), (NO_BOARD, self.tr("On no board"))]
-        entries += [(board.id, f"{board.name}  ({board.count:,})") for board in self._gallery.boards]
-        for id, text in entries:
-            action = menu.addAction(
-                text.replace("&", "&&"), lambda _checked=False, id=id: self._gallery.refine(board=id)
-            )
-            action.setCheckable(True)
-            action.setChecked(id == shown)
-            if id == NO_BOARD:
-                menu.addSeparator()
-        menu.addSeparator()
-        menu.addAction(icon("plus"), self.tr("New board…"), lambda: self._new_board([]))
-        if shown > 0:
-            menu.addAction(icon("pencil"), self.tr("Rename this board…"), self._rename_board)
-            menu.addAction(
-                icon("x"), self.tr("Remove this board, keep its pictures"), lambda: self._gallery.drop_board(shown)
-            )
-
-    def _fill_stars(self, menu: QMenu) -> None:
-        menu.clear()
-        for stars in range(5, -1, -1):
-            text = "★" * stars if stars else self.tr("No stars")
-            menu.addAction(f"{text}\t{stars}", lambda _checked=False, stars=stars: self.rate_chosen(stars))
-
-    def _fill_moves(self, menu: QMenu) -> None:
-        menu.clear()
-        chosen = self.chosen()
-        for board in self._gallery.boards:
-            text = board.name.replace("&", "&&")
-            menu.addAction(text, lambda _checked=False, id=board.id: self._gallery.move(chosen, id))
-        menu.addAction(icon("plus"), self.tr("New board…"), lambda: self._new_board(chosen))
-        menu.addSeparator()
-        menu.addAction(self.tr("Take off the board"), lambda: self._gallery.move(chosen, NO_BOARD))
-
-    def _new_board(self, ids: list[int]) -> None:
-        name, accepted = QInputDialog.getText(self, self.tr("New board"), self.tr("Name of the board"))
-        if accepted:
-            self._gallery.make_board(name, ids)
-
-    def _rename_board(self) -> None:
-        board = next((board for board in self._gallery.boards if board.id == self._gallery.filter.board), None)
-        if board is None:
-            return
-        name, accepted = QInputDialog.getText(
-            self, self.tr("Rename board"), self.tr("Name of the board"), QLineEdit.EchoMode.Normal, board.name
-        )
-        if accepted:
-            self._gallery.rename_board(board.id, name)
-
     def _show_menu(self, point: QPoint) -> None:
         self.picture_menu().popup(self.view.viewport().mapToGlobal(point))
 
@@ -439,8 +387,8 @@ class GalleryPanel(QWidget):
             menu.addAction(icon("maximize"), self.tr("Show large"), lambda: self._gallery.open(picture))
             menu.addAction(icon("image-plus"), self.tr("Start from this picture"), lambda: self._start_from(picture))
             menu.addSeparator()
-        self._fill_stars(menu.addMenu(icon("star"), self.tr("Rate")))
-        self._fill_moves(menu.addMenu(icon("folder-plus"), self.tr("Put on a board")))
+        self._menus.fill_stars(menu.addMenu(icon("star"), self.tr("Rate")))
+        self._menus.fill_moves(menu.addMenu(icon("folder-plus"), self.tr("Put on a board")))
         menu.addAction(icon("download"), self.tr("Copy to a folder…"), self.export_chosen)
         menu.addAction(icon("folder-open"), self.tr("Open the folder"), self.open_folder)
         menu.addSeparator()

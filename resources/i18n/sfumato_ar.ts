@@ -275,6 +275,49 @@
     </message>
 </context>
 <context>
+    <name>BoardMenus</name>
+    <message>
+        <source>All pictures</source>
+        <translation>كل الصور</translation>
+    </message>
+    <message>
+        <source>On no board</source>
+        <translation>ليست على لوحة</translation>
+    </message>
+    <message>
+        <source>New board…</source>
+        <translation>لوحة جديدة…</translation>
+    </message>
+    <message>
+        <source>Rename this board…</source>
+        <translation>تغيير اسم هذه اللوحة…</translation>
+    </message>
+    <message>
+        <source>Remove this board, keep its pictures</source>
+        <translation>إزالة هذه اللوحة مع إبقاء صورها</translation>
+    </message>
+    <message>
+        <source>No stars</source>
+        <translation>بلا نجوم</translation>
+    </message>
+    <message>
+        <source>Take off the board</source>
+        <translation>إزالة من اللوحة</translation>
+    </message>
+    <message>
+        <source>New board</source>
+        <translation>لوحة جديدة</translation>
+    </message>
+    <message>
+        <source>Name of the board</source>
+        <translation>اسم اللوحة</translation>
+    </message>
+    <message>
+        <source>Rename board</source>
+        <translation>تغيير اسم اللوحة</translation>
+    </message>
+</context>
+<context>
     <name>BranchBar</name>
     <message>
         <source>Prompt of the branch</source>
@@ -929,38 +972,6 @@
             <numerusform>نُقلت %n صورة إلى سلة المهملات.</numerusform>
             <numerusform>نُقلت %n صورة إلى سلة المهملات.</numerusform>
         </translation>
-    </message>
-    <message>
-        <source>New board…</source>
-        <translation>لوحة جديدة…</translation>
-    </message>
-    <message>
-        <source>Rename this board…</source>
-        <translation>تغيير اسم هذه اللوحة…</translation>
-    </message>
-    <message>
-        <source>Remove this board, keep its pictures</source>
-        <translation>إزالة هذه اللوحة مع إبقاء صورها</translation>
-    </message>
-    <message>
-        <source>No stars</source>
-        <translation>بلا نجوم</translation>
-    </message>
-    <message>
-        <source>Take off the board</source>
-        <translation>إزالة من اللوحة</translation>
-    </message>
-    <message>
-        <source>New board</source>
-        <translation>لوحة جديدة</translation>
-    </message>
-    <message>
-        <source>Name of the board</source>
-        <translation>اسم اللوحة</translation>
-    </message>
-    <message>
-        <source>Rename board</source>
-        <translation>تغيير اسم اللوحة</translation>
     </message>
     <message>
         <source>Open the folder</source>
