@@ -137,6 +137,53 @@ print(json.dumps([*figures, status("VmRSS")]))
 """
 
 
+@linux
+@pytest.mark.campaign
+def test_where_the_system_gives_no_more_memory_tiles_help_and_the_next_job_runs(request_: GenerateRequest) -> None:
+    """A process whose address space is bounded: room for tiles, but not for the whole decoder; then not for them."""
+    large = replace(request_, width=1024, height=768, steps=1, guidance_scale=1.0)
+    child = subprocess.run(
+        [
+            sys.executable,
+            "-c",
+            BOUNDED,
+            json.dumps([asdict(job) for job in (request_, large, replace(large, width=2048))]),
+        ],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=CHILD.parents[2],
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+    )
+    assert child.returncode == 0, child.stderr
+    helped, failed, after = json.loads(child.stdout)
+    assert helped == ["There was not enough memory: trying again with the picture decoded in tiles.", "JobDone"]
+    assert failed[-1].startswith("There is not enough memory for this picture")
+    assert after == ["JobDone"]
+
+
+BOUNDED = """
+import json, resource, sys
+from engine.messages import EngineSettings, GenerateRequest, JobFailed, Notice
+from engine.runner import Runner
+from tests.engine.memory_child import status
+
+runner = Runner(EngineSettings(memory_mode="fast"))
+small, large, huge = (GenerateRequest(**values) for values in json.loads(sys.argv[1]))
+
+def told(request, megabytes=None):
+    if megabytes is not None:
+        hard = resource.getrlimit(resource.RLIMIT_AS)[1]
+        resource.setrlimit(resource.RLIMIT_AS, (status("VmSize") + megabytes * 2**20, hard))
+    events = list(runner.run(request))
+    words = [event.message for event in events if isinstance(event, (Notice, JobFailed))]
+    return words if isinstance(events[-1], JobFailed) else [*words, type(events[-1]).__name__]
+
+assert told(small) == ["JobDone"]
+print(json.dumps([told(large, 250), told(huge, 10), told(small)]))
+"""
+
+
 # ---------------------------------------------------------------------------------------------------- plans
 
 
