@@ -154,7 +154,7 @@ class MainWindow(QMainWindow):
         )
         add("cancel", self.tr("Cancel the running job"), program.run.cancel, "Esc", picture="x")
         add("open", self.tr("Open a picture or recipe …"), program.intake.ask_for_file, "Ctrl+O", picture="folder-open")
-        add("save", self.tr("Save the picture as …"), self.canvas.ask_where_to_save, "Ctrl+S", picture="save")
+        add("save", self.tr("Save the picture as …"), self.canvas.out.ask_where_to_save, "Ctrl+S", picture="save")
         add("folder", self.tr("Open the pictures folder"), program.open_folder, "Ctrl+Shift+O", picture="folder")
         add("settings", self.tr("Settings …"), program.open_settings, "Ctrl+,", picture="settings")
         add("quit", self.tr("Quit"), self.close, "Ctrl+Q", picture="power")
@@ -165,7 +165,7 @@ class MainWindow(QMainWindow):
             "Ctrl+Shift+V",
             picture="clipboard-paste",
         )
-        add("copy", self.tr("Copy the picture"), self.canvas.copy, "Ctrl+Shift+C", picture="copy")
+        add("copy", self.tr("Copy the picture"), self.canvas.out.copy, "Ctrl+Shift+C", picture="copy")
         add("dice", self.tr("Draw a new seed"), program.generation.draw_seed, "Ctrl+D", picture="dices")
         add(
             "last-seed",

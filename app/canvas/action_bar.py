@@ -50,7 +50,7 @@ class ActionBar(QWidget):
         self._make_view_actions()
         self._make_picture_actions()
         self._make_out_actions()
-        self.name = ElidedLabel(self, where=Qt.TextElideMode.ElideMiddle)
+        self.name = ElidedLabel.of_file(self)
         self.size_label = label(self, role="number")
         self.scale_label = label(self, role="number")
         self.scale_label.setAlignment(Qt.AlignmentFlag.AlignCenter)

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from PySide6.QtCore import QMimeData, QPoint, QSize, Qt, QTimer, QUrl, Signal
-from PySide6.QtGui import QDrag, QGuiApplication, QImage, QKeySequence, QPixmap
+from PySide6.QtCore import QPoint, Qt, QTimer, Signal
+from PySide6.QtGui import QGuiApplication, QImage, QKeySequence
 from PySide6.QtWidgets import QFileDialog, QHBoxLayout, QStackedLayout, QVBoxLayout, QWidget
 
 from app.canvas.action_bar import ActionBar
@@ -17,10 +16,11 @@ from app.canvas.empty import EmptyCanvas
 from app.canvas.images import Pyramid, read_pyramid, smooth_preview
 from app.canvas.popout import PopOut
 from app.canvas.progress_row import ProgressRow
-from app.canvas.saving import save_as, save_image
+from app.canvas.saving import save_image
 from app.canvas.scrubber import StepScrubber
 from app.canvas.start import Start
 from app.canvas.start_bar import StartBar
+from app.canvas.taking_out import Shown, TakingOut
 from app.canvas.view import CanvasView
 from app.theme import GAP, MARGIN, SPACE
 from app.widgets.alive import while_alive
@@ -34,7 +34,6 @@ if TYPE_CHECKING:
 
 # Previews reach the screen at most this often; a newer one replaces one that was not shown yet.
 PREVIEW_MS = 33
-DRAG_SIDE = 96
 
 
 class Canvas(QWidget):
@@ -70,6 +69,7 @@ class Canvas(QWidget):
         self.step_label = label(self, role="number")
         self.branch_bar = BranchBar(self)
         self.progress = ProgressRow(run, self)
+        self.out = TakingOut(run, self._shown, self)
         self._arrange()
         self._connect()
         self._show_everything()
@@ -94,40 +94,6 @@ class Canvas(QWidget):
         """Take a picture from the clipboard as a start; false where there is none."""
         return self.view.take(QGuiApplication.clipboard().mimeData())
 
-    def copy(self) -> None:
-        """Put the shown picture onto the clipboard, as pixels and as a file."""
-        image = self._visible_image()
-        if image is None:
-            return
-        QGuiApplication.clipboard().setMimeData(self._mime_data(image))
-        self.said.emit(self.tr("The picture is on the clipboard."))
-
-    def save(self, target: str, *, with_recipe: bool = True) -> None:
-        """Save the shown picture as `target`, in the format of its ending, without holding the window up."""
-        if self._picture is None:
-            return
-        source = self._picture.path
-        saved = while_alive(self, self._saved)
-        self._run.in_background(f"save {target}", lambda: save_as(source, target, with_recipe=with_recipe), saved)
-
-    def ask_where_to_save(self, *, with_recipe: bool = True) -> None:
-        """Let the user choose a place and a format, then save."""
-        if self._picture is None:
-            return
-        title = self.tr("Save the picture") if with_recipe else self.tr("Save the picture without its recipe")
-        dialog = QFileDialog(self, title, self._picture.path)
-        dialog.setAcceptMode(QFileDialog.AcceptMode.AcceptSave)
-        dialog.setNameFilters([self.tr("PNG (*.png)"), self.tr("JPEG (*.jpg *.jpeg)"), self.tr("WebP (*.webp)")])
-        dialog.setDefaultSuffix("png")
-        suffixes = {0: "png", 1: "jpg", 2: "webp"}
-        dialog.filterSelected.connect(
-            lambda chosen: dialog.setDefaultSuffix(suffixes.get(dialog.nameFilters().index(chosen), "png"))
-        )
-        dialog.selectFile(Path(self._picture.path).stem)
-        dialog.fileSelected.connect(lambda path: self.save(path, with_recipe=with_recipe))
-        dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
-        dialog.open()
-
     def ask_for_start(self) -> None:
         """Let the user choose a picture file to begin with."""
         dialog = QFileDialog(self, self.tr("Begin with a picture"))
@@ -136,19 +102,6 @@ class Canvas(QWidget):
         dialog.fileSelected.connect(self.use_as_start)
         dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
         dialog.open()
-
-    def drag_out(self) -> None:
-        """Begin to drag the picture to another program, as a file."""
-        image = self._visible_image()
-        if image is None or self._picture is None:
-            return
-        drag = QDrag(self.view)
-        drag.setMimeData(self._mime_data(image))
-        small = image.scaled(
-            QSize(DRAG_SIDE, DRAG_SIDE), Qt.AspectRatioMode.KeepAspectRatio, Qt.TransformationMode.SmoothTransformation
-        )
-        drag.setPixmap(QPixmap.fromImage(small))
-        drag.exec(Qt.DropAction.CopyAction)
 
     def pop_out(self, shown: bool = True) -> None:
         """Show the picture in a window of its own too, on the second screen where there is one; or close that."""
@@ -221,7 +174,7 @@ class Canvas(QWidget):
         run.progress_changed.connect(self._show_steps)
         run.following_changed.connect(self._followed)
         view.scale_changed.connect(bar.show_scale)
-        view.drag_wanted.connect(self.drag_out)
+        view.drag_wanted.connect(lambda: self.out.drag(view))
         view.menu_wanted.connect(self._menu)
         view.file_dropped.connect(self.use_as_start)
         view.image_dropped.connect(self._keep_pasted)
@@ -232,6 +185,7 @@ class Canvas(QWidget):
         self.scrubber.scrubbed.connect(self._scrub)
         self.branch_action.toggled.connect(self._show_steps)
         self.branch_bar.branch_wanted.connect(self.branch)
+        self.out.said.connect(self.said)
         self.start.bind()
 
     def _connect_bar(self) -> None:
@@ -244,11 +198,11 @@ class Canvas(QWidget):
         bar.start.triggered.connect(lambda: self.use_as_start(self._picture.path if self._picture else ""))
         bar.vary.triggered.connect(lambda _checked=False: self._go_on(run.vary))
         bar.enlarge.triggered.connect(lambda _checked=False: self._go_on(run.enlarge))
-        bar.copy.triggered.connect(self.copy)
-        bar.save.triggered.connect(lambda _checked=False: self.ask_where_to_save())
-        bar.save_bare.triggered.connect(lambda: self.ask_where_to_save(with_recipe=False))
+        bar.copy.triggered.connect(self.out.copy)
+        bar.save.triggered.connect(lambda _checked=False: self.out.ask_where_to_save())
+        bar.save_bare.triggered.connect(lambda: self.out.ask_where_to_save(with_recipe=False))
         bar.pop_out.toggled.connect(self.pop_out)
-        bar.drag.connect(self.drag_out)
+        bar.drag.connect(lambda: self.out.drag(view))
         # Their keys work wherever on the canvas the focus is.
         self.addActions([bar.copy, bar.save, self.start_bar.brush, self.start_bar.eraser])
 
@@ -317,9 +271,6 @@ class Canvas(QWidget):
         self._run.in_background(
             "paste", lambda: save_image(image, folder, "pasted"), while_alive(self, self.use_as_start)
         )
-
-    def _saved(self, path: str) -> None:
-        self.said.emit(self.tr("Saved as {path}").format(path=path))
 
     # ------------------------------------------------------------------------------------------------ steps
 
@@ -410,18 +361,11 @@ class Canvas(QWidget):
         other.set_before(self._before())
         other.set_comparing(self.view.comparing)
 
-    def _visible_image(self) -> QImage | None:
+    def _shown(self) -> Shown:
         """The finished picture, or the step that the scrubber shows."""
-        if self.view.preview is not None:
-            return self.view.preview
-        return self._full.image if self._full else None
-
-    def _mime_data(self, image: QImage) -> QMimeData:
-        data = QMimeData()
-        data.setImageData(image)
-        if self._picture is not None and not self._scrubbed:
-            data.setUrls([QUrl.fromLocalFile(self._picture.path)])
-        return data
+        preview, full = self.view.preview, self._full
+        image = preview if preview is not None else full.image if full else None
+        return Shown(self._picture, image, not self._scrubbed)
 
     def _menu(self, at: QPoint) -> None:
         menu = self.actions_bar.menu(self)

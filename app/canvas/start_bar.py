@@ -44,7 +44,7 @@ class StartBar(QWidget):
     def __init__(self, generation: GenerationState, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._generation = generation
-        self._name = ElidedLabel(self, role="section", where=Qt.TextElideMode.ElideMiddle)
+        self._name = ElidedLabel.of_file(self, "section")
         self._make_actions()
         self._make_strength()
         self._make_brush()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import tempfile
-from collections import OrderedDict, deque
+from collections import deque
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar
 from PySide6.QtCore import QObject, Signal
 
 from app.services.step_store import KeptSteps, StepStore
-from app.state.picture import FormedStep, Picture, request_of
+from app.state.formed import Forming, PictureMemory, steps_to_keep, with_steps
+from app.state.picture import Picture, request_of
 from engine.errors import KnownError
 from engine.messages import (
     Bitmap,
@@ -42,10 +43,6 @@ T = TypeVar("T")
 Phase = Literal["idle", "starting", "loading", "encoding", "denoising", "decoding", "done", "cancelled", "failed"]
 WORKING: tuple[Phase, ...] = ("starting", "loading", "encoding", "denoising", "decoding")
 
-# A picture of a thousand steps would keep 50 MB of previews; so many are as many as a scrubber's pixels can tell apart.
-PREVIEWS_KEPT = 240
-# Of all finished pictures together.
-HISTORY_BYTES = 96 * 2**20
 SPEED_STEPS = 8
 
 
@@ -89,16 +86,13 @@ class RunState(QObject):
         self._total = 0
         self._speeds: deque[float] = deque(maxlen=SPEED_STEPS)
         self._after_steps = 0.0
-        self._step_seconds = 0.0
         self._preview: Bitmap | None = None
         self._message = ""
-        self._forming: list[FormedStep] = []
-        self._every = 1
-        self._records: dict[int, str] = {}
+        self._forming = Forming()
         self._steps = None if folder is None else StepStore(folder / "steps")
         self._finished: dict[str, Picture] = {}
         self._formed: deque[str] = deque(maxlen=16)
-        self._history: OrderedDict[str, Picture] = OrderedDict()
+        self._memory = PictureMemory()
         self._picture: Picture | None = None
         self._newest: Picture | None = None
         self._following = True
@@ -198,7 +192,7 @@ class RunState(QObject):
         """
         if self._picture is None or path != self._picture.path:
             self._set_following(not self.working)
-        known = self._history.get(path)
+        known = self._memory.get(path)
         self._set_picture(known or Picture(path, recipe or Recipe()))
         store = self._steps
         if known is None and store is not None:
@@ -323,7 +317,7 @@ class RunState(QObject):
         self._request = job.to_run() if job else None
         self._image, self._step, self._total = 0, 0, steps
         self._speeds.clear()
-        self._begin_picture()
+        self._forming = Forming()
         self._set_message("")
         self._set_preview(None)
         self._set_phase("starting")
@@ -340,37 +334,29 @@ class RunState(QObject):
             return
         self._image, self._step, self._total = event.image, event.index + 1, event.total
         self._speeds.append(event.seconds)
-        self._step_seconds += event.seconds
+        self._forming.add(event)
         if event.preview is not None:
-            self._keep(FormedStep(event.index, event.preview), last=event.index + 1 == event.total)
             self._set_preview(event.preview)
-        if event.record:
-            self._records[event.index] = event.record
         self._set_phase("decoding" if self._step == self._total else "denoising")
         self.progress_changed.emit()
-
-    def _begin_picture(self) -> None:
-        self._forming, self._records, self._every, self._step_seconds = [], {}, 1, 0.0
-
-    def _keep(self, step: FormedStep, *, last: bool) -> None:
-        """Keep the preview of every n-th step, and of the last; of long runs fewer, but evenly spaced."""
-        if step.index % self._every == 0 or last:
-            self._forming.append(step)
-        if len(self._forming) > PREVIEWS_KEPT:
-            self._every *= 2
-            self._forming = [kept for kept in self._forming if kept.index % self._every == 0 or (last and kept is step)]
 
     def _image_done(self, event: ImageDone) -> None:
         if event.job_id != self._job_id or event.path in self._formed:
             return
-        self._after_steps = max(event.seconds - self._step_seconds, 0.0)
+        self._after_steps = max(event.seconds - self._forming.seconds, 0.0)
         request = self._request
         own = None if request is None else replace(request, seed=request.seed + event.image, count=1)
         self._formed.append(event.path)
         self._finished[event.path] = Picture(
-            event.path, event.recipe, own, tuple(self._forming), self._records, self._total, event.thumbnail
+            event.path,
+            event.recipe,
+            own,
+            tuple(self._forming.steps),
+            self._forming.records,
+            self._total,
+            event.thumbnail,
         )
-        self._begin_picture()
+        self._forming = Forming()
         if event.image + 1 < self.count:
             self._image, self._step = event.image + 1, 0
             self._set_phase("encoding")
@@ -380,7 +366,7 @@ class RunState(QObject):
         # The queue hears of the picture first, and announces it at once where there is no row to wait for.
         self._image_done(event)
         picture = self._finished.pop(event.path, None) or Picture(event.path, event.recipe, thumbnail=event.thumbnail)
-        self._remember(picture)
+        self._memory.put(picture)
         self._keep_steps(picture)
         self._newest = picture
         if self._following:
@@ -389,7 +375,7 @@ class RunState(QObject):
     def _ended(self, event: JobDone | JobCancelled | JobFailed) -> None:
         if event.job_id != self._job_id:
             return
-        self._begin_picture()
+        self._forming = Forming()
         self._set_preview(None)
         if isinstance(event, JobFailed):
             self._set_message(event.message)
@@ -399,34 +385,19 @@ class RunState(QObject):
         self.progress_changed.emit()
 
     def _keep_steps(self, picture: Picture) -> None:
-        """Put the steps on the disk, so that the picture can be scrubbed and branched from another day too."""
-        store, request = self._steps, picture.request
-        if store is None or request is None or not picture.steps:
-            return
-        previews = [(step.index, step.preview) for step in picture.steps]
-        kept = KeptSteps(request, previews, picture.records, picture.total)
-        self.in_background(f"keep steps of {picture.path}", lambda: store.put(picture.path, kept), lambda _none: None)
+        store, kept = self._steps, steps_to_keep(picture)
+        if store is not None and kept is not None:
+            put: Callable[[], None] = lambda: store.put(picture.path, kept)  # noqa: E731
+            self.in_background(f"keep steps of {picture.path}", put, lambda _none: None)
 
     def _remembered(self, path: str, kept: KeptSteps | None) -> None:
-        """The steps of the shown picture came from the disk; they are another picture's if the seed is another one."""
+        """The steps of the shown picture came from the disk."""
         shown = self._picture
         if kept is None or shown is None or shown.path != path:
             return
-        if shown.recipe.seed not in {None, kept.request.seed}:
-            return
-        steps = tuple(FormedStep(index, preview) for index, preview in kept.previews)
-        picture = replace(shown, request=kept.request, steps=steps, records=kept.records, total=kept.total)
-        self._remember(picture)
-        self._set_picture(picture)
-
-    def _remember(self, picture: Picture) -> None:
-        self._history[picture.path] = picture
-        self._trim()
-
-    def _trim(self) -> None:
-        used = sum(picture.size_in_memory for picture in self._history.values())
-        while used > HISTORY_BYTES and len(self._history) > 1:
-            used -= self._history.popitem(last=False)[1].size_in_memory
+        if (picture := with_steps(shown, kept)) is not None:
+            self._memory.put(picture)
+            self._set_picture(picture)
 
     def _set_phase(self, phase: Phase) -> None:
         if phase != self._phase:

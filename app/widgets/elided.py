@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from PySide6.QtCore import QSize, Qt
 from PySide6.QtGui import QPainter, QPaintEvent
-from PySide6.QtWidgets import QLabel, QSizePolicy, QWidget
+from PySide6.QtWidgets import QLabel, QSizePolicy, QStyle, QWidget
 
 from app.theme import set_role
 
@@ -22,6 +22,15 @@ class ElidedLabel(QLabel):
         self.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
         set_role(self, role)
 
+    @classmethod
+    def of_file(cls, parent: QWidget, role: str = "hint") -> ElidedLabel:
+        """A label for names of files, which read from left to right everywhere, on the side where lines begin."""
+        made = cls(parent, role, Qt.TextElideMode.ElideMiddle)
+        side = Qt.AlignmentFlag.AlignRight if parent.isRightToLeft() else Qt.AlignmentFlag.AlignLeft
+        made.setLayoutDirection(Qt.LayoutDirection.LeftToRight)
+        made.setAlignment(side | Qt.AlignmentFlag.AlignAbsolute | Qt.AlignmentFlag.AlignVCenter)
+        return made
+
     def minimumSizeHint(self) -> QSize:  # noqa: N802
         return QSize(0, super().minimumSizeHint().height())
 
@@ -31,10 +40,11 @@ class ElidedLabel(QLabel):
 
     def paintEvent(self, event: QPaintEvent) -> None:  # noqa: N802, ARG002
         painter = QPainter(self)
+        painter.setLayoutDirection(self.layoutDirection())
         self.style().drawItemText(
             painter,
             self.contentsRect(),
-            int(QWidget.style(self).visualAlignment(self.layoutDirection(), self.alignment())),
+            int(QStyle.visualAlignment(self.layoutDirection(), self.alignment())),
             self.palette(),
             self.isEnabled(),
             self.shown(),

@@ -379,30 +379,6 @@
 <context>
     <name>Canvas</name>
     <message>
-        <source>The picture is on the clipboard.</source>
-        <translation>الصورة في الحافظة.</translation>
-    </message>
-    <message>
-        <source>Save the picture</source>
-        <translation>حفظ الصورة</translation>
-    </message>
-    <message>
-        <source>Save the picture without its recipe</source>
-        <translation>حفظ الصورة بلا وصفتها</translation>
-    </message>
-    <message>
-        <source>PNG (*.png)</source>
-        <translation>PNG ‏(*.png)</translation>
-    </message>
-    <message>
-        <source>JPEG (*.jpg *.jpeg)</source>
-        <translation>JPEG ‏(*.jpg *.jpeg)</translation>
-    </message>
-    <message>
-        <source>WebP (*.webp)</source>
-        <translation>WebP ‏(*.webp)</translation>
-    </message>
-    <message>
         <source>Begin with a picture</source>
         <translation>البدء بصورة</translation>
     </message>
@@ -417,10 +393,6 @@
     <message>
         <source>Start again from the step shown, with another prompt, scheduler, guidance or seed.</source>
         <translation>البدء من جديد من الخطوة الظاهرة بوصف أو مُجدوِل أو توجيه أو بذرة أخرى.</translation>
-    </message>
-    <message>
-        <source>Saved as {path}</source>
-        <translation>حُفظت باسم {path}</translation>
     </message>
     <message>
         <source>Branch from step {step}</source>
@@ -3029,6 +3001,37 @@
     <message>
         <source>Drag back through how the picture formed. The arrow keys go step by step.</source>
         <translation>اسحب عائدًا عبر تكوّن الصورة. أسهم لوحة المفاتيح تنتقل خطوة خطوة.</translation>
+    </message>
+</context>
+<context>
+    <name>TakingOut</name>
+    <message>
+        <source>The picture is on the clipboard.</source>
+        <translation>الصورة في الحافظة.</translation>
+    </message>
+    <message>
+        <source>Save the picture</source>
+        <translation>حفظ الصورة</translation>
+    </message>
+    <message>
+        <source>Save the picture without its recipe</source>
+        <translation>حفظ الصورة بلا وصفتها</translation>
+    </message>
+    <message>
+        <source>PNG (*.png)</source>
+        <translation>PNG ‏(*.png)</translation>
+    </message>
+    <message>
+        <source>JPEG (*.jpg *.jpeg)</source>
+        <translation>JPEG ‏(*.jpg *.jpeg)</translation>
+    </message>
+    <message>
+        <source>WebP (*.webp)</source>
+        <translation>WebP ‏(*.webp)</translation>
+    </message>
+    <message>
+        <source>Saved as {path}</source>
+        <translation>حُفظت باسم {path}</translation>
     </message>
 </context>
 <context>

@@ -14,9 +14,10 @@ from PySide6.QtWidgets import QApplication
 
 from app.canvas.canvas import Canvas
 from app.canvas.images import read_image
+from app.state.formed import PREVIEWS_KEPT
 from app.state.generation import GenerationState
 from app.state.queue import QueueState
-from app.state.run import PREVIEWS_KEPT, RunState
+from app.state.run import RunState
 from engine.messages import BranchPoint
 from tests.app.scripted import HandDrivenClient, make_request
 
@@ -253,7 +254,7 @@ def test_variations_and_a_second_pass_are_jobs_of_the_shown_picture(bench: Bench
 
 def test_copy_puts_pixels_and_the_file_onto_the_clipboard(bench: Bench) -> None:
     path = bench.make()
-    bench.canvas.copy()
+    bench.canvas.out.copy()
     data = QGuiApplication.clipboard().mimeData()
     assert data.hasImage()
     assert [url.toLocalFile() for url in data.urls()] == [str(path)]
@@ -262,9 +263,9 @@ def test_copy_puts_pixels_and_the_file_onto_the_clipboard(bench: Bench) -> None:
 def test_saving_says_what_happened(bench: Bench, tmp_path: Path) -> None:
     bench.make()
     with bench.qtbot.waitSignal(bench.canvas.said, timeout=5000) as said:
-        bench.canvas.save(str(tmp_path / "copy.webp"), with_recipe=False)
+        bench.canvas.out.save(str(tmp_path / "copy.webp"), with_recipe=False)
     assert str(tmp_path / "copy.webp") in said.args[0]
-    bench.canvas.save(str(tmp_path / "copy.tiff"))
+    bench.canvas.out.save(str(tmp_path / "copy.tiff"))
     bench.qtbot.waitUntil(lambda: bool(bench.problems), timeout=5000)
     assert ".tiff" in bench.problems[0]
 
