@@ -188,6 +188,15 @@ def clipped(root: QWidget) -> list[str]:
     return found
 
 
+def still_clipped(root: QWidget, qtbot: Any) -> list[str]:
+    """What stays clipped: an answer from the pool may have come this moment, and its words be laid out in the next."""
+    for _ in range(5):
+        if not (found := clipped(root)):
+            break
+        qtbot.wait(30)
+    return found
+
+
 @pytest.mark.parametrize("size", [(1366, 768), (1920, 1080)])
 @pytest.mark.parametrize("language", ["en", "ar", PSEUDO])
 def test_no_panel_clips_its_words(
@@ -204,7 +213,7 @@ def test_no_panel_clips_its_words(
     for panel in ("gallery", "queue", "grid", "library"):
         window.show_panel(panel)
         qtbot.wait(30)
-        assert clipped(window) == []
+        assert still_clipped(window, qtbot) == []
     dialogs = [
         SettingsDialog(program.settings, program.client, window.commands, window),
         AboutDialog(window),
@@ -217,7 +226,7 @@ def test_no_panel_clips_its_words(
             if isinstance(dialog, SettingsDialog):
                 dialog.show_page(page)
             qtbot.wait(10)
-            assert clipped(dialog) == []
+            assert still_clipped(dialog, qtbot) == []
         dialog.close()
     for panel in (window.prompt, window.model, window.scheduler):
         assert panel.width() <= panel.parentWidget().width()
