@@ -42,6 +42,7 @@ from engine.messages import EngineSettings, GenerateRequest, ImageDone, JobFaile
 log = logging.getLogger(__name__)
 
 FIRST_PROMPT = "a red apple, 3d icon"
+_NOTED = {"generation", "window", "welcome_seen", "shortcuts", "theme", "language"}
 
 
 class Application(QObject):
@@ -267,7 +268,9 @@ class Application(QObject):
         )
 
     def _setting_changed(self, name: str) -> None:
-        self._apply_settings()
+        # Not for what the program notes by itself: the panels may have chosen otherwise since.
+        if name not in _NOTED:
+            self._apply_settings()
         if name == "model_folders":
             self.library.scan()
         elif name == "pictures_folder":
@@ -323,6 +326,7 @@ class Application(QObject):
                 return
             self.window.banner.clear()
             self.prompts.remember(self.generation.prompt, self.generation.negative_prompt)
+            self.settings.set("generation", self.generation.to_json())  # a crash loses nothing of it
             take(request)
 
         self.window.canvas.start.when_sent(pressed)

@@ -123,6 +123,15 @@ def _at_once(_kind: str, work: Callable[[], Any], done: Callable[[Any], None], f
         done(result)
 
 
+def test_a_press_keeps_the_panels_values_for_after_a_crash(program: Application, fake: FakeEngine, qtbot: Any) -> None:
+    qtbot.waitUntil(lambda: program.generation.info is not None)
+    program.generation.prompt, program.generation.dtype = "a blue house", "bfloat16"
+    program.generate()
+    qtbot.waitUntil(lambda: len(fake.submitted) == 1)
+    qtbot.waitUntil(lambda: saved(program.paths.settings).get("generation", {}).get("prompt") == "a blue house")
+    assert program.generation.dtype == "bfloat16"
+
+
 def test_a_damaged_history_is_said_and_not_written_over(
     tmp_path: Path, make_program: Callable[..., Application], qtbot: Any
 ) -> None:
