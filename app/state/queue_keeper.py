@@ -7,10 +7,12 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from PySide6.QtCore import QObject, Qt, Signal, Slot
+from PySide6.QtCore import QObject, Qt, QTimer, Signal, Slot
 
 from app.services.queue_store import Job, QueueStore, SavedQueue
 from app.services.queue_writer import QueueWriter
+
+RETRY_MS = 5000
 
 
 class QueueKeeper(QObject):
@@ -32,7 +34,11 @@ class QueueKeeper(QObject):
         super().__init__(parent)
         self._closed = False
         self._unsaved: set[str] = set()
+        self._queue: Mapping[str, Job] = {}
         self._told = ""
+        # A disk may have room again without anything new to write.
+        self._retry = QTimer(self, singleShot=True, interval=RETRY_MS)
+        self._retry.timeout.connect(lambda: self.put((), self._queue))
         self._answers: deque[Callable[[], None]] = deque()
         self._answered.connect(self._take, Qt.ConnectionType.QueuedConnection)
         self._writer = None if file is None else QueueWriter(file)
@@ -49,6 +55,7 @@ class QueueKeeper(QObject):
 
     def put(self, jobs: Sequence[Job], queue: Mapping[str, Job], *, order: bool = False) -> None:
         """Write `jobs` of `queue`, and those that could not be written before; with `order` also their places."""
+        self._queue = queue
         late = [queue[id] for id in self._unsaved if id in queue]
         # By id, so that the newest values win.
         everything = {job.id: job for job in (*late, *jobs)}
@@ -64,6 +71,7 @@ class QueueKeeper(QObject):
 
         def failed(message: str) -> None:
             self._unsaved.update(everything)
+            self._retry.start()
             self._tell(message)
 
         self._store(lambda store: store.put(everything.values(), places), stored, failed)
@@ -80,6 +88,7 @@ class QueueKeeper(QObject):
     def close(self) -> None:
         """Write what is still to be written and let go of the file."""
         self._closed = True
+        self._retry.stop()
         if self._writer is not None:
             self._writer.close()
             self._writer = None

@@ -344,7 +344,7 @@ def test_a_vanished_folder_loses_nothing(rig: Rig) -> None:
     rig.scan()
     [problem] = rig.problems
     assert problem.startswith(f"The pictures folder {rig.folder} is not there")
-    assert len(rig.gallery.ids) == 6
+    rig.qtbot.waitUntil(lambda: len(rig.gallery.ids) == 6)
     (rig.root / "elsewhere").rename(rig.folder)
     rig.gallery.trouble = ""
     rig.scan()

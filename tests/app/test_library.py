@@ -54,7 +54,11 @@ class Desk:
 
     def until(self, condition: Callable[[], object]) -> None:
         """Let the program go on until `condition` holds."""
-        self.qtbot.waitUntil(lambda: bool(condition()), timeout=LONG)
+
+        def holds() -> None:
+            assert condition(), f"shown: {self.names()}, searched: {self.library.text!r}, said: {self.said}"
+
+        self.qtbot.waitUntil(holds, timeout=LONG)
 
     def names(self) -> list[str]:
         """The models that are shown."""
