@@ -8,7 +8,7 @@ element of the result is summed in the same order as in one go.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterable
+from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import contextmanager
 from threading import Event
 from typing import Any, cast
@@ -39,7 +39,7 @@ def cancellable(modules: Iterable[nn.Module], cancel: Event) -> Generator[None]:
 
     parts = {part for module in modules for part in module.modules()}
     handles = [leaf.register_forward_pre_hook(leave_if_cancelled) for leaf in parts if _works(leaf)]
-    changed = [name_and_part for part in parts if (name_and_part := _do_in_pieces(part, look)) is not None]
+    changed = [(name, part) for part in parts for name in _do_in_pieces(part, look)]
     try:
         yield
     finally:
@@ -54,29 +54,34 @@ def _works(module: nn.Module) -> bool:
     return next(module.children(), None) is None and next(module.parameters(recurse=False), None) is not None
 
 
-def _do_in_pieces(part: nn.Module, look: Callable[[], None]) -> tuple[str, nn.Module] | None:
-    """Replace a method of `part` that can last long by one that does the same in pieces; returns its name."""
-    if type(part) is nn.Conv2d and part.kernel_size[0] > 0 and "forward" not in vars(part):
+def _do_in_pieces(part: nn.Module, look: Callable[[], None]) -> Iterator[str]:
+    """Replace the methods of `part` that can last long by ones that do the same in pieces; gives their names."""
+    replacements: dict[str, Callable[..., Any]] = {}
+    # `engine.models.convolution` has pieces of its own, and `direct` for what it leaves to PyTorch.
+    whole = "direct" if hasattr(part, "direct") else "forward"
+    if isinstance(part, nn.Conv2d) and (whole == "direct" or type(part) is nn.Conv2d) and part.kernel_size[0] > 0:
+        if hasattr(part, "between_pieces"):
+            replacements["between_pieces"] = look
         if part.stride == (1, 1) and part.dilation == (1, 1) and part.groups == 1 and part.padding_mode == "zeros":
             if isinstance(part.padding, tuple):
-                vars(part)["forward"] = lambda x, conv=part: _convolve(conv, x, look)
-                return "forward", part
-        return None
-    attend = getattr(part, "_attend", None)
-    if attend is not None and "_attend" not in vars(part):
-        whole = cast("Callable[..., Tensor]", attend)
-        vars(part)["_attend"] = lambda q, k, v, mask: _attend(whole, q, k, v, mask, look)
-        return "_attend", part
-    return None
+                convolve = cast("Callable[[Tensor], Tensor]", getattr(part, whole))
+                replacements[whole] = lambda x: _convolve(part, convolve, x, look)
+    elif (attend := getattr(part, "_attend", None)) is not None:
+        attend = cast("Callable[..., Tensor]", attend)
+        replacements["_attend"] = lambda q, k, v, mask: _attend(attend, q, k, v, mask, look)
+    for name, replacement in replacements.items():
+        if name not in vars(part):
+            vars(part)[name] = replacement
+            yield name
 
 
-def _convolve(conv: nn.Conv2d, x: Tensor, look: Callable[[], None]) -> Tensor:
-    """Return conv(x), row by row where it is long: each piece sees as many rows more as its kernel reaches."""
+def _convolve(conv: nn.Conv2d, whole: Callable[[Tensor], Tensor], x: Tensor, look: Callable[[], None]) -> Tensor:
+    """Return `whole(x)`, row by row where it is long: each piece sees as many rows more as its kernel reaches."""
     kernel, reach = conv.kernel_size[0], cast("tuple[int, int]", conv.padding)[0]
     rows = x.shape[-2] + 2 * reach - kernel + 1
     operations = 2.0 * conv.weight.numel() * x.shape[-1] * rows * (x.shape[0] if x.dim() == 4 else 1)
     if operations <= 1.5 * PIECE_OPERATIONS or x.device.type != "cpu" or x.dim() != 4:
-        return nn.Conv2d.forward(conv, x)
+        return whole(x)
     step = max(int(rows * PIECE_OPERATIONS / operations), 1)
     width = cast("tuple[int, int]", conv.padding)[1]
     pieces: list[Tensor] = []

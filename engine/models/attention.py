@@ -14,6 +14,12 @@ from torch import Tensor, nn
 
 from engine.errors import ConfigError, InvalidValue
 from engine.models.activations import GEGLU, GELU
+from engine.models.exact import Win, is_on
+from engine.models.normalization import GroupNorm
+from engine.models.prompt_keys import KeysAndValues, PromptKeys
+
+# Numbers in the middle of a feed-forward layer that are made at a time: 16 MB in float32.
+PIECE_NUMBERS = 2**22
 
 
 class Attention(nn.Module):
@@ -22,6 +28,8 @@ class Attention(nn.Module):
     Queries come from `hidden_states`, keys and values from `encoder_hidden_states` or, without it, from
     `hidden_states` too. An image goes through the group norm first and comes back as an image. With
     `residual_connection` the input is added to the result, which is then divided by `rescale_output_factor`.
+
+    `prompt_keys` keeps the keys and values of `encoder_hidden_states` from call to call.
 
     `attention_mask` is added to the scores and has the shape (batch, keys) or (batch, 1 or queries, keys).
     `upcast_attention` needs no code: all kernels of `scaled_dot_product_attention` sum scores in float32.
@@ -53,7 +61,7 @@ class Attention(nn.Module):
         self.residual_connection = residual_connection
         self.slice_size: int | None = None
 
-        self.group_norm = None if norm_num_groups is None else nn.GroupNorm(norm_num_groups, query_dim, eps=eps)
+        self.group_norm = None if norm_num_groups is None else GroupNorm(norm_num_groups, query_dim, eps=eps)
         self.to_q = nn.Linear(query_dim, inner_dim, bias=bias)
         self.to_k = nn.Linear(key_dim, inner_dim, bias=bias)
         self.to_v = nn.Linear(key_dim, inner_dim, bias=bias)
@@ -64,12 +72,16 @@ class Attention(nn.Module):
         hidden_states: Tensor,
         encoder_hidden_states: Tensor | None = None,
         attention_mask: Tensor | None = None,
+        prompt_keys: PromptKeys | None = None,
     ) -> Tensor:
         tokens = self._to_tokens(hidden_states) if hidden_states.ndim == 4 else hidden_states
-        context = tokens if encoder_hidden_states is None else encoder_hidden_states
         query = self._split_heads(self.to_q(tokens))
-        key = self._split_heads(self.to_k(context))
-        value = self._split_heads(self.to_v(context))
+        if encoder_hidden_states is None:
+            key, value = self._keys_and_values(tokens)
+        elif prompt_keys is None:
+            key, value = self._keys_and_values(encoder_hidden_states)
+        else:
+            key, value = prompt_keys.get(self._key_layers(), encoder_hidden_states, self._keys_and_values)
         mask = None if attention_mask is None else _broadcast_mask(attention_mask, key.shape[-2])
 
         attended = self._attend(query, key, value, mask).transpose(1, 2).flatten(2)
@@ -92,6 +104,12 @@ class Attention(nn.Module):
         if self.group_norm is not None:
             image = self.group_norm(image)
         return image.flatten(2).transpose(1, 2)
+
+    def _key_layers(self) -> tuple[nn.Module, ...]:
+        return self.to_k, self.to_v
+
+    def _keys_and_values(self, context: Tensor) -> KeysAndValues:
+        return self._split_heads(self.to_k(context)), self._split_heads(self.to_v(context))
 
     def _split_heads(self, tokens: Tensor) -> Tensor:
         return tokens.unflatten(-1, (self.heads, -1)).transpose(1, 2)
@@ -152,9 +170,24 @@ class FeedForward(nn.Module):
             activation = GELU(dim, inner_dim, approximate="none" if activation_fn == "gelu" else "tanh", bias=bias)
         else:
             raise ConfigError(f"activation_fn is {activation_fn!r}; use 'geglu', 'gelu' or 'gelu-approximate'.")
+        self.widest = 2 * inner_dim
         self.net = nn.ModuleList([activation, nn.Dropout(dropout), nn.Linear(inner_dim, dim_out or dim, bias=bias)])
 
     def forward(self, hidden_states: Tensor) -> Tensor:
+        # Nothing is kept for gradients: then some tokens at a time, so that what is in the middle stays in the cache.
+        rows = max(PIECE_NUMBERS // self.widest, 1)
+        tokens = hidden_states.numel() // hidden_states.shape[-1]
+        if (
+            tokens <= rows
+            or torch.is_grad_enabled()
+            or hidden_states.device.type != "cpu"
+            or not is_on(Win.FEED_FORWARD)
+        ):
+            return self._layers(hidden_states)
+        pieces = hidden_states.reshape(tokens, -1).split(rows)
+        return torch.cat([self._layers(piece) for piece in pieces]).view(*hidden_states.shape[:-1], -1)
+
+    def _layers(self, hidden_states: Tensor) -> Tensor:
         for layer in self.net:
             hidden_states = layer(hidden_states)
         return hidden_states
@@ -198,11 +231,12 @@ class BasicTransformerBlock(nn.Module):
         encoder_hidden_states: Tensor | None = None,
         attention_mask: Tensor | None = None,
         encoder_attention_mask: Tensor | None = None,
+        prompt_keys: PromptKeys | None = None,
     ) -> Tensor:
         # The new tensor goes first in each sum: the result takes its contiguous layout, not that of a flattened image.
         context = encoder_hidden_states if self.only_cross_attention else None
-        hidden_states = self.attn1(self.norm1(hidden_states), context, attention_mask) + hidden_states
+        hidden_states = self.attn1(self.norm1(hidden_states), context, attention_mask, prompt_keys) + hidden_states
         if self.norm2 is not None and self.attn2 is not None:
-            attended = self.attn2(self.norm2(hidden_states), encoder_hidden_states, encoder_attention_mask)
+            attended = self.attn2(self.norm2(hidden_states), encoder_hidden_states, encoder_attention_mask, prompt_keys)
             hidden_states = attended + hidden_states
         return self.ff(self.norm3(hidden_states)) + hidden_states

@@ -12,7 +12,9 @@ from torch import Tensor, nn
 
 from engine.errors import ConfigError, InvalidValue
 from engine.models.activations import get_activation
+from engine.models.convolution import Conv2d
 from engine.models.fir import fir_downsample, fir_upsample
+from engine.models.normalization import GroupNorm
 
 TimeEmbeddingNorm = Literal["default", "scale_shift"]
 ResampleKernel = Literal["fir", "sde_vp"]
@@ -33,7 +35,7 @@ class Downsample2D(nn.Module):
         if not use_conv and out_channels != channels:
             raise ConfigError(f"Averaging cannot turn {channels} channels into {out_channels}; use a convolution.")
         self.pad_end_only = use_conv and padding == 0
-        self.conv = nn.Conv2d(channels, out_channels, 3, stride=2, padding=padding) if use_conv else nn.AvgPool2d(2)
+        self.conv = Conv2d(channels, out_channels, 3, stride=2, padding=padding) if use_conv else nn.AvgPool2d(2)
 
     def forward(self, hidden_states: Tensor) -> Tensor:
         if self.pad_end_only:
@@ -50,13 +52,13 @@ class Upsample2D(nn.Module):
     def __init__(self, channels: int, use_conv: bool = False, out_channels: int | None = None) -> None:
         super().__init__()
         out_channels = channels if out_channels is None else out_channels
-        self.conv = nn.Conv2d(channels, out_channels, 3, padding=1) if use_conv else None
+        self.conv = Conv2d(channels, out_channels, 3, padding=1) if use_conv else None
 
     def forward(self, hidden_states: Tensor, output_size: tuple[int, int] | None = None) -> Tensor:
-        if output_size is None:
-            hidden_states = F.interpolate(hidden_states, scale_factor=2.0, mode="nearest")
-        else:
-            hidden_states = F.interpolate(hidden_states, size=output_size, mode="nearest")
+        height, width = hidden_states.shape[-2:]
+        if self.conv is not None and output_size in (None, (2 * height, 2 * width)):
+            return self.conv.doubled(hidden_states)
+        hidden_states = F.interpolate(hidden_states, size=output_size or (2 * height, 2 * width), mode="nearest")
         return hidden_states if self.conv is None else self.conv(hidden_states)
 
 
@@ -115,21 +117,19 @@ class ResnetBlock2D(nn.Module):
         self.skip_time_act = skip_time_act
         self.output_scale_factor = output_scale_factor
 
-        self.norm1 = nn.GroupNorm(groups, in_channels, eps=eps)
-        self.conv1 = nn.Conv2d(in_channels, out_channels, 3, padding=1)
+        self.norm1 = GroupNorm(groups, in_channels, eps=eps)
+        self.conv1 = Conv2d(in_channels, out_channels, 3, padding=1)
         self.time_emb_proj = (
             None if temb_channels is None else nn.Linear(temb_channels, (1 + self.scale_shift) * out_channels)
         )
-        self.norm2 = nn.GroupNorm(groups_out or groups, out_channels, eps=eps)
+        self.norm2 = GroupNorm(groups_out or groups, out_channels, eps=eps)
         self.dropout = nn.Dropout(dropout)
-        self.conv2 = nn.Conv2d(out_channels, out_channels, 3, padding=1)
+        self.conv2 = Conv2d(out_channels, out_channels, 3, padding=1)
         self.nonlinearity = get_activation(non_linearity)
         self.resample = _resampler(in_channels, up, down, kernel)
         if use_in_shortcut is None:
             use_in_shortcut = in_channels != out_channels
-        self.conv_shortcut = (
-            nn.Conv2d(in_channels, out_channels, 1, bias=conv_shortcut_bias) if use_in_shortcut else None
-        )
+        self.conv_shortcut = Conv2d(in_channels, out_channels, 1, bias=conv_shortcut_bias) if use_in_shortcut else None
 
     def forward(self, input_tensor: Tensor, temb: Tensor | None = None) -> Tensor:
         hidden_states = self.nonlinearity(self.norm1(input_tensor))

@@ -12,6 +12,8 @@ from engine.errors import ConfigError
 from engine.models.activations import get_activation
 from engine.models.attention import Attention
 from engine.models.checkpointing import GradientCheckpointing
+from engine.models.convolution import Conv2d
+from engine.models.normalization import GroupNorm
 from engine.models.resnet import Upsample2D
 from engine.models.vae_blocks import NORM_EPS
 
@@ -25,9 +27,9 @@ class SpatialNorm(nn.Module):
         super().__init__()
         if channels % NORM_GROUPS:
             raise ConfigError(f"norm_type 'spatial' has {NORM_GROUPS} groups, which do not divide {channels} channels.")
-        self.norm_layer = nn.GroupNorm(NORM_GROUPS, channels, eps=NORM_EPS)
-        self.conv_y = nn.Conv2d(latent_channels, channels, 1)
-        self.conv_b = nn.Conv2d(latent_channels, channels, 1)
+        self.norm_layer = GroupNorm(NORM_GROUPS, channels, eps=NORM_EPS)
+        self.conv_y = Conv2d(latent_channels, channels, 1)
+        self.conv_b = Conv2d(latent_channels, channels, 1)
 
     def forward(self, features: Tensor, latents: Tensor) -> Tensor:
         latents = F.interpolate(latents, size=features.shape[-2:], mode="nearest")
@@ -40,11 +42,11 @@ class SpatialResnetBlock2D(nn.Module):
     def __init__(self, in_channels: int, out_channels: int, latent_channels: int, act_fn: str) -> None:
         super().__init__()
         self.norm1 = SpatialNorm(in_channels, latent_channels)
-        self.conv1 = nn.Conv2d(in_channels, out_channels, 3, padding=1)
+        self.conv1 = Conv2d(in_channels, out_channels, 3, padding=1)
         self.norm2 = SpatialNorm(out_channels, latent_channels)
-        self.conv2 = nn.Conv2d(out_channels, out_channels, 3, padding=1)
+        self.conv2 = Conv2d(out_channels, out_channels, 3, padding=1)
         self.nonlinearity = get_activation(act_fn)
-        self.conv_shortcut = None if in_channels == out_channels else nn.Conv2d(in_channels, out_channels, 1)
+        self.conv_shortcut = None if in_channels == out_channels else Conv2d(in_channels, out_channels, 1)
 
     def forward(self, features: Tensor, latents: Tensor) -> Tensor:
         hidden_states = self.conv1(self.nonlinearity(self.norm1(features, latents)))
@@ -132,7 +134,7 @@ class SpatialDecoder(GradientCheckpointing, nn.Module):
     ) -> None:
         super().__init__()
         first, last = block_out_channels[-1], block_out_channels[0]
-        self.conv_in = nn.Conv2d(in_channels, first, kernel_size=3, padding=1)
+        self.conv_in = Conv2d(in_channels, first, kernel_size=3, padding=1)
         self.mid_block = SpatialMidBlock(first, in_channels, act_fn, mid_block_add_attention)
         self.up_blocks = nn.ModuleList(
             SpatialStage(
@@ -148,7 +150,7 @@ class SpatialDecoder(GradientCheckpointing, nn.Module):
         )
         self.conv_norm_out = SpatialNorm(last, in_channels)
         self.conv_act = nn.SiLU()
-        self.conv_out = nn.Conv2d(last, out_channels, kernel_size=3, padding=1)
+        self.conv_out = Conv2d(last, out_channels, kernel_size=3, padding=1)
 
     def forward(self, sample: Tensor, latents: Tensor) -> Tensor:
         """Return the image of `sample`; the norms look at `latents`, which it was made of, of the same shape."""

@@ -8,6 +8,9 @@ import torch
 from torch import Tensor, nn
 
 from engine.models.attention import BasicTransformerBlock
+from engine.models.convolution import Conv2d
+from engine.models.normalization import GroupNorm
+from engine.models.prompt_keys import PromptKeys
 
 
 class Context(NamedTuple):
@@ -17,11 +20,13 @@ class Context(NamedTuple):
         tokens: (batch, tokens, channels).
         self_mask: added to the scores of self-attention, (batch, 1, pixels).
         token_mask: added to the scores of cross-attention, (batch, 1, tokens).
+        prompt_keys: what cross-attention made of `tokens` in the steps before.
     """
 
     tokens: Tensor | None = None
     self_mask: Tensor | None = None
     token_mask: Tensor | None = None
+    prompt_keys: PromptKeys | None = None
 
 
 class SpatialTransformer(nn.Module):
@@ -46,7 +51,7 @@ class SpatialTransformer(nn.Module):
         super().__init__()
         inner_dim = num_attention_heads * attention_head_dim
         self.use_linear_projection = use_linear_projection
-        self.norm = nn.GroupNorm(norm_num_groups, in_channels, eps=1e-6)
+        self.norm = GroupNorm(norm_num_groups, in_channels, eps=1e-6)
         self.proj_in = _projection(in_channels, inner_dim, use_linear_projection)
         self.transformer_blocks = nn.ModuleList(
             BasicTransformerBlock(
@@ -66,14 +71,14 @@ class SpatialTransformer(nn.Module):
         tokens = self.norm(hidden_states)
         tokens = self.proj_in(_to_tokens(tokens)) if self.use_linear_projection else _to_tokens(self.proj_in(tokens))
         for block in self.transformer_blocks:
-            tokens = block(tokens, context.tokens, context.self_mask, context.token_mask)
+            tokens = block(tokens, *context)
         if self.use_linear_projection:
             return hidden_states + _to_image(self.proj_out(tokens), size)
         return hidden_states + self.proj_out(_to_image(tokens, size))
 
 
 def _projection(channels: int, out_channels: int, linear: bool) -> nn.Module:
-    return nn.Linear(channels, out_channels) if linear else nn.Conv2d(channels, out_channels, 1)
+    return nn.Linear(channels, out_channels) if linear else Conv2d(channels, out_channels, 1)
 
 
 def _to_tokens(image: Tensor) -> Tensor:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any, Literal, cast
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from engine.config import register_to_config
 from engine.errors import ConfigError, InvalidValue
@@ -18,7 +18,11 @@ from engine.models.activations import ActivationName, get_activation
 from engine.models.attention import set_attention_slice
 from engine.models.base import ModelMixin
 from engine.models.checkpointing import GradientCheckpointing
+from engine.models.convolution import Conv2d
 from engine.models.embeddings import TimestepEmbedding, expand_timesteps
+from engine.models.layout import outer_layout, working_layout
+from engine.models.normalization import GroupNorm
+from engine.models.prompt_keys import PromptKeys
 from engine.models.resnet import TimeEmbeddingNorm
 from engine.models.spatial_transformer import Context
 from engine.models.unet_2d_blocks import (
@@ -133,7 +137,7 @@ class UNet2DConditionModel(GradientCheckpointing, ModelMixin):
         self.cross_attention_dims = per_stage(config, "cross_attention_dim")
         self.has_cross_attention = any("CrossAttn" in str(kind) for kind in (*down_block_types, mid_block_type))
 
-        self.conv_in = nn.Conv2d(in_channels, width, conv_in_kernel, padding=(conv_in_kernel - 1) // 2)
+        self.conv_in = Conv2d(in_channels, width, conv_in_kernel, padding=(conv_in_kernel - 1) // 2)
         self.time_proj, projected_dim, time_dim = time_projection(config)
         self.time_embedding = TimestepEmbedding(
             projected_dim, time_dim, act_fn, post_act_fn=timestep_post_act, cond_proj_dim=time_cond_proj_dim
@@ -147,9 +151,9 @@ class UNet2DConditionModel(GradientCheckpointing, ModelMixin):
         self.mid_block = mid_stage(config, temb_channels)
         self.up_blocks = up_stages(config, temb_channels)
 
-        self.conv_norm_out = None if norm_num_groups is None else nn.GroupNorm(norm_num_groups, width, eps=norm_eps)
+        self.conv_norm_out = None if norm_num_groups is None else GroupNorm(norm_num_groups, width, eps=norm_eps)
         self.conv_act = get_activation(act_fn)
-        self.conv_out = nn.Conv2d(width, out_channels, conv_out_kernel, padding=(conv_out_kernel - 1) // 2)
+        self.conv_out = Conv2d(width, out_channels, conv_out_kernel, padding=(conv_out_kernel - 1) // 2)
 
     def set_attention_slice(self, slice_size: Literal["auto", "max"] | int | Sequence[int] | None = "auto") -> None:
         """Compute attention a few heads at a time, with less memory and equal results; None undoes it."""
@@ -170,6 +174,7 @@ class UNet2DConditionModel(GradientCheckpointing, ModelMixin):
         down_intrablock_additional_residuals: Sequence[Tensor] | None = None,
         encoder_attention_mask: Tensor | None = None,
         return_dict: bool = True,
+        prompt_keys: PromptKeys | None = None,
     ) -> UNet2DConditionOutput | tuple[Tensor]:
         """Predict from `sample` (batch, in_channels, height, width), any height and width.
 
@@ -187,6 +192,7 @@ class UNet2DConditionModel(GradientCheckpointing, ModelMixin):
             down_intrablock_additional_residuals: a T2I-Adapter's features, one for each stage on the way down.
             encoder_attention_mask: for cross-attention, (batch, tokens), 1 = keep, 0 = leave out.
             return_dict: False returns a tuple.
+            prompt_keys: keeps what cross-attention makes of the prompt from one step of a run to the next.
 
         Raises `InvalidValue` for shapes that do not fit.
         """
@@ -203,10 +209,12 @@ class UNet2DConditionModel(GradientCheckpointing, ModelMixin):
             encoder_hidden_states,
             mask_bias(attention_mask, sample.dtype),
             mask_bias(encoder_attention_mask, sample.dtype),
+            prompt_keys,
         )
 
         adapter = list(down_intrablock_additional_residuals or ())
-        sample, skips = self._go_down(self.conv_in(sample), temb, context, adapter)
+        given = sample
+        sample, skips = self._go_down(self.conv_in(working_layout(sample)), temb, context, adapter)
         if self.mid_block is not None:
             attends = isinstance(self.mid_block, UNetMidBlock2DCrossAttn)
             sample = self.run_stage(self.mid_block, sample, temb, *([context] if attends else []))
@@ -221,7 +229,7 @@ class UNet2DConditionModel(GradientCheckpointing, ModelMixin):
 
         if self.conv_norm_out is not None:
             sample = self.conv_act(self.conv_norm_out(sample))
-        sample = self.conv_out(sample)
+        sample = outer_layout(self.conv_out(sample), given)
         return UNet2DConditionOutput(sample) if return_dict else (sample,)
 
     def _check_inputs(

@@ -15,6 +15,9 @@ from torch import Tensor, nn
 from engine.errors import ConfigError, InvalidValue
 from engine.models.activations import get_activation
 from engine.models.attention import Attention
+from engine.models.convolution import Conv2d
+from engine.models.normalization import group_norm
+from engine.models.prompt_keys import KeysAndValues
 from engine.models.spatial_transformer import Context
 
 KDownBlockType = Literal["KDownBlock2D", "KCrossAttnDownBlock2D"]
@@ -37,7 +40,7 @@ class AdaGroupNorm(nn.Module):
 
     def forward(self, hidden_states: Tensor, temb: Tensor) -> Tensor:
         scale, shift = self.linear(temb)[:, :, None, None].chunk(2, dim=1)
-        return F.group_norm(hidden_states, self.num_groups, eps=self.eps) * (1 + scale) + shift
+        return group_norm(hidden_states, self.num_groups, eps=self.eps) * (1 + scale) + shift
 
 
 class KResnetBlock2D(nn.Module):
@@ -55,13 +58,13 @@ class KResnetBlock2D(nn.Module):
     ) -> None:
         super().__init__()
         self.norm1 = AdaGroupNorm(temb_channels, in_channels, in_channels // GROUP_SIZE, eps)
-        self.conv1 = nn.Conv2d(in_channels, channels, 3, padding=1)
+        self.conv1 = Conv2d(in_channels, channels, 3, padding=1)
         self.norm2 = AdaGroupNorm(temb_channels, channels, channels // GROUP_SIZE, eps)
         self.dropout = nn.Dropout(dropout)
-        self.conv2 = nn.Conv2d(channels, out_channels, 3, padding=1)
+        self.conv2 = Conv2d(channels, out_channels, 3, padding=1)
         self.nonlinearity = get_activation(non_linearity)
         same = in_channels == out_channels
-        self.conv_shortcut = None if same else nn.Conv2d(in_channels, out_channels, 1, bias=False)
+        self.conv_shortcut = None if same else Conv2d(in_channels, out_channels, 1, bias=False)
 
     def forward(self, input_tensor: Tensor, temb: Tensor) -> Tensor:
         hidden_states = self.conv1(self.nonlinearity(self.norm1(input_tensor, temb)))
@@ -76,14 +79,11 @@ class NormedCrossAttention(Attention):
         super().__init__(query_dim, cross_attention_dim, heads, dim_head, bias=True)
         self.norm_cross = nn.LayerNorm(cross_attention_dim)
 
-    def forward(
-        self,
-        hidden_states: Tensor,
-        encoder_hidden_states: Tensor | None = None,
-        attention_mask: Tensor | None = None,
-    ) -> Tensor:
-        context = None if encoder_hidden_states is None else self.norm_cross(encoder_hidden_states)
-        return super().forward(hidden_states, context, attention_mask)
+    def _key_layers(self) -> tuple[nn.Module, ...]:
+        return *super()._key_layers(), self.norm_cross
+
+    def _keys_and_values(self, context: Tensor) -> KeysAndValues:
+        return super()._keys_and_values(self.norm_cross(context))
 
 
 class KAttentionBlock(nn.Module):
@@ -103,7 +103,7 @@ class KAttentionBlock(nn.Module):
         if self.norm1 is not None and self.attn1 is not None:
             hidden_states = hidden_states + self.attn1(self.norm1(hidden_states, temb), None, context.self_mask)
         normed = self.norm2(hidden_states, temb)
-        return hidden_states + self.attn2(normed, context.tokens, context.token_mask)
+        return hidden_states + self.attn2(normed, context.tokens, context.token_mask, context.prompt_keys)
 
 
 class KDownStage(nn.Module):

@@ -14,7 +14,9 @@ from torch import Tensor, nn
 
 from engine.errors import ConfigError
 from engine.models.checkpointing import GradientCheckpointing
+from engine.models.convolution import Conv2d
 from engine.models.mid_block import UNetMidBlock2D
+from engine.models.normalization import GroupNorm
 from engine.models.vae_blocks import NORM_EPS, DownEncoderBlock2D, UpDecoderBlock2D
 from engine.output import Output
 
@@ -55,7 +57,7 @@ class Encoder(GradientCheckpointing, nn.Module):
     ) -> None:
         super().__init__()
         first, last = block_out_channels[0], block_out_channels[-1]
-        self.conv_in = nn.Conv2d(in_channels, first, kernel_size=3, padding=1)
+        self.conv_in = Conv2d(in_channels, first, kernel_size=3, padding=1)
         self.down_blocks = nn.ModuleList(
             DownEncoderBlock2D(
                 in_channels=before,
@@ -69,9 +71,9 @@ class Encoder(GradientCheckpointing, nn.Module):
             for stage, (before, after) in enumerate(pairwise([first, *block_out_channels]))
         )
         self.mid_block = _mid_block(last, norm_num_groups, act_fn, mid_block_add_attention)
-        self.conv_norm_out = nn.GroupNorm(norm_num_groups, last, eps=NORM_EPS)
+        self.conv_norm_out = GroupNorm(norm_num_groups, last, eps=NORM_EPS)
         self.conv_act = nn.SiLU()
-        self.conv_out = nn.Conv2d(last, 2 * out_channels if double_z else out_channels, kernel_size=3, padding=1)
+        self.conv_out = Conv2d(last, 2 * out_channels if double_z else out_channels, kernel_size=3, padding=1)
 
     def forward(self, sample: Tensor) -> Tensor:
         """Return the features of an image."""
@@ -101,7 +103,7 @@ class Decoder(GradientCheckpointing, nn.Module):
     ) -> None:
         super().__init__()
         first, last = block_out_channels[-1], block_out_channels[0]
-        self.conv_in = nn.Conv2d(in_channels, first, kernel_size=3, padding=1)
+        self.conv_in = Conv2d(in_channels, first, kernel_size=3, padding=1)
         self.mid_block = _mid_block(first, norm_num_groups, act_fn, mid_block_add_attention)
         self.up_blocks = nn.ModuleList(
             UpDecoderBlock2D(
@@ -116,9 +118,9 @@ class Decoder(GradientCheckpointing, nn.Module):
             )
             for stage, (before, after) in enumerate(pairwise([first, *reversed(block_out_channels)]))
         )
-        self.conv_norm_out = nn.GroupNorm(norm_num_groups, last, eps=NORM_EPS)
+        self.conv_norm_out = GroupNorm(norm_num_groups, last, eps=NORM_EPS)
         self.conv_act = nn.SiLU()
-        self.conv_out = nn.Conv2d(last, out_channels, kernel_size=3, padding=1)
+        self.conv_out = Conv2d(last, out_channels, kernel_size=3, padding=1)
 
     def forward(self, sample: Tensor) -> Tensor:
         """Return the image that the latents describe."""

@@ -16,6 +16,7 @@ from torch import Tensor
 
 from engine.errors import InvalidValue
 from engine.guidance import Conditions, combine, guide, rescale_noise_cfg
+from engine.models.prompt_keys import PromptKeys
 
 ConditionPlan = Callable[[int, int], Conditions]
 
@@ -30,6 +31,7 @@ class StepConditions:
         tensors: what the UNet is given, by the names that callbacks know; they may replace them.
         weights: the weight of each positive part.
         image_guided: whether the negative prompts come last, and twice, as models take them that edit an image.
+        prompt_keys: what the UNet's cross-attention makes of `tensors`, kept from step to step.
     """
 
     plan: ConditionPlan
@@ -40,6 +42,7 @@ class StepConditions:
     tensors: dict[str, Any] = field(default_factory=dict[str, Any])
     weights: tuple[float, ...] = (1.0,)
     image_guided: bool = False
+    prompt_keys: PromptKeys = field(default_factory=PromptKeys)
     _stacked: Conditions | None = None
 
     def at(self, index: int, total: int, guided: bool) -> dict[str, Any]:

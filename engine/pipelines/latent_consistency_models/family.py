@@ -49,6 +49,7 @@ class LatentConsistencyFamily(StableDiffusionFamily[ConsistencyT]):
             copies(latents, parts),
             timestep,
             encoder_hidden_states=given["prompt_embeds"],
+            prompt_keys=conditions.prompt_keys,
             timestep_cond=copies(given["w_embedding"], parts),
             cross_attention_kwargs=settings.cross_attention_kwargs,
             return_dict=False,

@@ -115,6 +115,7 @@ class StableDiffusionImg2ImgPipeline(StableDiffusionFamily[ImageToImage]):
                 scheduler.scale_model_input(copies(latents, parts), timestep),
                 timestep,
                 encoder_hidden_states=given["prompt_embeds"],
+                prompt_keys=conditions.prompt_keys,
                 timestep_cond=None if distilled is None else copies(distilled, parts),
                 cross_attention_kwargs=settings.cross_attention_kwargs,
                 return_dict=False,

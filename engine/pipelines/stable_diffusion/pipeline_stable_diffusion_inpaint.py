@@ -153,6 +153,7 @@ class StableDiffusionInpaintPipeline(StableDiffusionFamily[Inpaint]):
                 seen,
                 timestep,
                 encoder_hidden_states=given["prompt_embeds"],
+                prompt_keys=conditions.prompt_keys,
                 timestep_cond=None if distilled is None else copies(distilled, parts),
                 cross_attention_kwargs=settings.cross_attention_kwargs,
                 return_dict=False,

@@ -128,6 +128,7 @@ class StableDiffusionInstructPix2PixPipeline(StableDiffusionFamily[Edit]):
                 torch.cat([noisy, given["image_latents"]], dim=1),
                 timestep,
                 encoder_hidden_states=given["prompt_embeds"],
+                prompt_keys=conditions.prompt_keys,
                 cross_attention_kwargs=settings.cross_attention_kwargs,
                 return_dict=False,
             )[0]

@@ -147,6 +147,7 @@ class StableDiffusionLatentUpscalePipeline(StableDiffusionFamily[LatentUpscale])
                 torch.cat([scheduler.scale_model_input(noisy, timestep), copies(small, parts)], dim=1),
                 torch.log(sigma) * 0.25,
                 encoder_hidden_states=given["prompt_embeds"],
+                prompt_keys=conditions.prompt_keys,
                 timestep_cond=torch.cat([level, pooled], dim=1),
             ).sample
             # The last channel is the model's own guess of its error; the others predict as Karras et al., equation 7.

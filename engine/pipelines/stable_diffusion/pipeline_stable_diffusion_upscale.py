@@ -173,6 +173,7 @@ class StableDiffusionUpscalePipeline(StableDiffusionFamily[Upscale]):
                 torch.cat([noisy, copies(small, parts)], dim=1),
                 timestep,
                 encoder_hidden_states=given["prompt_embeds"],
+                prompt_keys=conditions.prompt_keys,
                 class_labels=copies(level, parts),
                 cross_attention_kwargs=settings.cross_attention_kwargs,
                 return_dict=False,

@@ -150,6 +150,7 @@ class StableDiffusionXLImg2ImgPipeline(RefinerFamily[RefinerSettings]):
                 scheduler.scale_model_input(copies(latents, parts), timestep),
                 timestep,
                 encoder_hidden_states=given["prompt_embeds"],
+                prompt_keys=conditions.prompt_keys,
                 timestep_cond=None if distilled is None else copies(distilled, parts),
                 cross_attention_kwargs=settings.cross_attention_kwargs,
                 added_cond_kwargs={"text_embeds": given["add_text_embeds"], "time_ids": given["add_time_ids"]},

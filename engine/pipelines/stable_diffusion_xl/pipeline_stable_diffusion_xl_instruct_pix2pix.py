@@ -187,6 +187,7 @@ class StableDiffusionXLInstructPix2PixPipeline(StableDiffusionXLFamily[EditXL]):
                 torch.cat([noisy, given["image_latents"]], dim=1),
                 timestep,
                 encoder_hidden_states=given["prompt_embeds"],
+                prompt_keys=conditions.prompt_keys,
                 cross_attention_kwargs=settings.cross_attention_kwargs,
                 added_cond_kwargs={"text_embeds": given["add_text_embeds"], "time_ids": given["add_time_ids"]},
                 return_dict=False,

@@ -1,0 +1,87 @@
+"""`Conv2d`: the convolution of PyTorch, which computes 3x3 kernels on a CPU in the way that is fastest for the size.
+
+Weights stay as the file has them: no copy in another layout is kept, so that a mapped checkpoint stays mapped and an
+adapter finds what it looks for.
+"""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from engine.models import winograd
+from engine.models.exact import Win, is_on
+from engine.models.layout import has_channels_last, in_working_layout, working_layout
+
+# Below, terms cost more than the multiplications that they save; measured on two cores with AVX2.
+WINOGRAD_TILES = 100
+WINOGRAD_CHANNELS = 192
+# With more, waiting for each other after each of the many short operations has cost more than was saved so far.
+WINOGRAD_THREADS = 1
+DOUBLED_TILES = 60
+DOUBLED_CHANNELS = 96
+# Up to here, oneDNN takes longer to rearrange the weights than a matrix product needs.
+SMALL_PIXELS = 600
+SMALL_CHANNELS = 256
+
+
+class Conv2d(nn.Conv2d):
+    """`nn.Conv2d`, with the same arguments, weights and results (rounding aside)."""
+
+    def between_pieces(self) -> None:
+        """Called between the pieces of a long convolution; `engine.cancel` puts its look at the cancel flag here."""
+
+    def forward(self, input: Tensor) -> Tensor:  # noqa: A002 - the name in torch.nn
+        if not self._is_plain_3x3(input):
+            return self.direct(input)
+        batch, _, height, width = input.shape
+        channels = min(self.in_channels, self.out_channels)
+        tiles = batch * -(-height // 2) * -(-width // 2)
+        large = tiles >= WINOGRAD_TILES and channels >= WINOGRAD_CHANNELS
+        if large and torch.get_num_threads() <= WINOGRAD_THREADS and is_on(Win.WINOGRAD):
+            return winograd.convolve(input, self.weight, self.bias, self.between_pieces)
+        if batch * height * width <= SMALL_PIXELS and channels >= SMALL_CHANNELS and is_on(Win.SMALL_IMAGES):
+            return self._as_product(input)
+        return self.direct(input)
+
+    def doubled(self, input: Tensor) -> Tensor:  # noqa: A002
+        """Return the convolution of `input` with every pixel repeated along both sides, twice as high and wide."""
+        tiles = input.shape[0] * input.shape[-2] * input.shape[-1]
+        wide = min(self.in_channels, self.out_channels) >= DOUBLED_CHANNELS
+        if tiles >= DOUBLED_TILES and wide and self._is_plain_3x3(input) and is_on(Win.DOUBLING):
+            return winograd.convolve_doubled(input, self.weight, self.bias, self.between_pieces)
+        return self(F.interpolate(input, scale_factor=2.0, mode="nearest"))
+
+    def direct(self, input: Tensor) -> Tensor:  # noqa: A002
+        """Return the convolution as PyTorch computes it."""
+        if in_working_layout(input) and input.numel() < self.weight.numel() and not has_channels_last(self.weight):
+            # PyTorch would bring the weights into the layout of the image, which is smaller.
+            return working_layout(super().forward(input.contiguous()))
+        return super().forward(input)
+
+    def _is_plain_3x3(self, x: Tensor) -> bool:
+        """Whether the faster ways can compute this; oneDNN is as fast in lower precisions, and a GPU chooses itself."""
+        return (
+            self.kernel_size == (3, 3)
+            and self.stride == self.padding == self.dilation == (1, 1)
+            and self.groups == 1
+            and self.padding_mode == "zeros"
+            and x.device.type == "cpu"
+            and x.ndim == 4
+            and x.dtype == self.weight.dtype == torch.float32
+            and not torch.is_grad_enabled()
+            and not torch.is_autocast_enabled("cpu")
+        )
+
+    def _as_product(self, x: Tensor) -> Tensor:
+        """Return the convolution as one matrix product: the pixels' neighbourhoods times the weights."""
+        batch, channels, height, width = x.shape
+        padded = F.pad(x.permute(0, 2, 3, 1), (0, 0, 1, 1, 1, 1))
+        of_image, of_row, of_pixel, of_channel = padded.stride()
+        neighbourhoods = padded.as_strided(
+            (batch, height, width, channels, 3, 3), (of_image, of_row, of_pixel, of_channel, of_row, of_pixel)
+        )
+        weight = self.weight.reshape(self.out_channels, -1)
+        pixels = F.linear(neighbourhoods.reshape(batch * height * width, -1), weight, self.bias)
+        return pixels.view(batch, height, width, -1).permute(0, 3, 1, 2)

@@ -1,0 +1,51 @@
+"""The ways of computing faster that change no picture, and the one place that can turn each of them off.
+
+They are always on. Only measurements turn one off, to see what it gives and how far its numbers are from the plain
+path's: `tests/benchmarks/NOTES.md` has both.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from enum import Enum
+
+import torch
+
+
+class Win(Enum):
+    """One way of computing faster."""
+
+    CHANNELS_LAST = "channels-last images"
+    """The channels of a pixel lie side by side, so that an image and its tokens are the same memory (`layout`)."""
+    WINOGRAD = "Winograd convolutions"
+    """3x3 convolutions of large images by four ninths of the multiplications (`winograd`)."""
+    SMALL_IMAGES = "convolutions as matrix products"
+    """3x3 convolutions of small images, whose time goes into rearranging the weights, leave the weights as they are."""
+    DOUBLING = "doubling inside the convolution"
+    """An image is doubled and convolved by a quarter of the multiplications, and the doubled one is never made."""
+    FEED_FORWARD = "feed-forward in pieces"
+    """The wide middle of a feed-forward layer is made for some tokens at a time, so that it stays in the cache."""
+    PROMPT_KEYS = "keys and values of the prompt once per run"
+    """Cross-attention keeps what it makes of the prompt from step to step (`prompt_keys`)."""
+
+
+_OFF: ContextVar[frozenset[Win]] = ContextVar("exact wins that are off", default=frozenset())
+
+
+def is_on(win: Win) -> bool:
+    """Whether `win` is used here: not where a compiler or an exporter reads the network, which choose themselves."""
+    if torch.compiler.is_compiling() or torch.jit.is_tracing():  # pyright: ignore[reportPrivateImportUsage]
+        return False
+    return win not in _OFF.get()
+
+
+@contextmanager
+def without(*wins: Win) -> Generator[None]:
+    """Compute without `wins` while the block runs, in this thread; without any given, the plain path."""
+    token = _OFF.set(_OFF.get() | frozenset(wins or Win))
+    try:
+        yield
+    finally:
+        _OFF.reset(token)
