@@ -1,0 +1,100 @@
+"""Measuring side by side: subjects take turns, and what is compared are the ratios of one round."""
+
+from __future__ import annotations
+
+import os
+import platform
+import statistics
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import torch
+
+Subject = Callable[[], object]
+ROUNDS = 7
+
+
+@dataclass(frozen=True)
+class Ratio:
+    """The ratios of the rounds; `str` gives the median and, in brackets, the least and the largest."""
+
+    values: tuple[float, ...]
+
+    @property
+    def median(self) -> float:
+        """The one in the middle."""
+        return statistics.median(self.values)
+
+    def __str__(self) -> str:
+        return f"{self.median:.3f} ({min(self.values):.3f} to {max(self.values):.3f})"
+
+
+@dataclass(frozen=True)
+class Times:
+    """Seconds of every subject in every round."""
+
+    seconds: Mapping[str, tuple[float, ...]]
+
+    def ratio(self, name: str, to: str) -> Ratio:
+        """Return the ratios of the subject `name` to the subject `to`, round by round."""
+        return Ratio(tuple(a / b for a, b in zip(self.seconds[name], self.seconds[to], strict=True)))
+
+    def median(self, name: str) -> float:
+        """Return the median of a subject's seconds."""
+        return statistics.median(self.seconds[name])
+
+
+def take_turns(
+    subjects: Mapping[str, Subject],
+    rounds: int = ROUNDS,
+    device: str = "cpu",
+    clock: str = "wall",
+    told: Callable[[str], None] = lambda _line: None,
+) -> Times:
+    """Run all `subjects` once unmeasured, then `rounds` times in turn, every other round backwards.
+
+    `clock` "wall" is what a user waits for; "cpu" counts the processor's seconds of this process, which other programs
+    of a busy machine disturb less. On a GPU time is taken by its own events.
+    """
+    names = list(subjects)
+    for name in names:
+        seconds_of(subjects[name], device, clock)
+    seconds: dict[str, list[float]] = {name: [] for name in names}
+    for turn in range(rounds):
+        for name in names if turn % 2 == 0 else reversed(names):
+            seconds[name].append(seconds_of(subjects[name], device, clock))
+        told(f"round {turn + 1}: " + ", ".join(f"{name} {seconds[name][-1]:.3f}" for name in names))
+    return Times({name: tuple(values) for name, values in seconds.items()})
+
+
+def seconds_of(subject: Subject, device: str = "cpu", clock: str = "wall") -> float:
+    """Return the seconds that one call of `subject` takes."""
+    if device != "cpu":
+        began, ended = (torch.cuda.Event(enable_timing=True) for _ in range(2))
+        torch.cuda.synchronize()
+        began.record()
+        subject()
+        ended.record()
+        torch.cuda.synchronize()
+        return began.elapsed_time(ended) / 1000
+    now = time.perf_counter if clock == "wall" else time.process_time
+    start = now()
+    subject()
+    return now() - start
+
+
+def machine(device: str = "cpu") -> str:
+    """Return one line on the machine: processor, threads, torch, and how busy it was."""
+    kernels = torch.backends.cpu.get_cpu_capability()
+    name = torch.cuda.get_device_name() if device != "cpu" else f"{_processor()}, {kernels}"
+    load = f", load {os.getloadavg()[0]:.1f}" if hasattr(os, "getloadavg") else ""
+    return f"{name}, {torch.get_num_threads()} threads, torch {torch.__version__}{load}"
+
+
+def _processor() -> str:
+    try:
+        with open("/proc/cpuinfo") as file:  # noqa: PTH123 - a file of the kernel
+            return next(line.split(":", 1)[1].strip() for line in file if line.startswith("model name"))
+    except (OSError, StopIteration):
+        return platform.processor() or platform.machine()
