@@ -15,7 +15,6 @@ from torch import Tensor, nn
 from engine.errors import ConfigError, InvalidValue
 from engine.models.activations import GEGLU, GELU
 from engine.models.exact import Win, is_on
-from engine.models.normalization import GroupNorm
 from engine.models.prompt_keys import KeysAndValues, PromptKeys
 
 # Numbers in the middle of a feed-forward layer that are made at a time: 16 MB in float32.
@@ -61,7 +60,7 @@ class Attention(nn.Module):
         self.residual_connection = residual_connection
         self.slice_size: int | None = None
 
-        self.group_norm = None if norm_num_groups is None else GroupNorm(norm_num_groups, query_dim, eps=eps)
+        self.group_norm = None if norm_num_groups is None else nn.GroupNorm(norm_num_groups, query_dim, eps=eps)
         self.to_q = nn.Linear(query_dim, inner_dim, bias=bias)
         self.to_k = nn.Linear(key_dim, inner_dim, bias=bias)
         self.to_v = nn.Linear(key_dim, inner_dim, bias=bias)

@@ -17,7 +17,6 @@ from engine.models.activations import ActivationName
 from engine.models.base import ModelMixin
 from engine.models.checkpointing import GradientCheckpointing
 from engine.models.distributions import DiagonalGaussianDistribution
-from engine.models.layout import outer_layout, working_layout
 from engine.models.tiling import SlicingTilingMixin, seam_blended
 from engine.models.vae import Decoder, DecoderOutput, DownBlockType, Encoder, UpBlockType, check_stages
 from engine.output import Output
@@ -155,9 +154,8 @@ class AutoencoderKL(GradientCheckpointing, SlicingTilingMixin, ModelMixin):
         return seam_blended(self._decode_tile, z, latent_tile, stride, blend, keep=tile - blend, least=1)
 
     def _encode_tile(self, x: Tensor) -> Tensor:
-        moments = outer_layout(self.encoder(working_layout(x)), x)
+        moments = self.encoder(x)
         return moments if self.quant_conv is None else self.quant_conv(moments)
 
     def _decode_tile(self, z: Tensor) -> Tensor:
-        features = z if self.post_quant_conv is None else self.post_quant_conv(z)
-        return outer_layout(self.decoder(working_layout(features)), z)
+        return self.decoder(z if self.post_quant_conv is None else self.post_quant_conv(z))

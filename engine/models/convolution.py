@@ -12,7 +12,6 @@ from torch import Tensor, nn
 
 from engine.models import winograd
 from engine.models.exact import Win, is_on
-from engine.models.layout import has_channels_last, in_working_layout, working_layout
 
 # Below, terms cost more than the multiplications that they save; measured on two cores with AVX2.
 WINOGRAD_TILES = 100
@@ -54,10 +53,7 @@ class Conv2d(nn.Conv2d):
         return self(F.interpolate(input, scale_factor=2.0, mode="nearest"))
 
     def direct(self, input: Tensor) -> Tensor:  # noqa: A002
-        """Return the convolution as PyTorch computes it."""
-        if in_working_layout(input) and input.numel() < self.weight.numel() and not has_channels_last(self.weight):
-            # PyTorch would bring the weights into the layout of the image, which is smaller.
-            return working_layout(super().forward(input.contiguous()))
+        """Return the convolution as PyTorch computes it; `engine.cancel` computes it in pieces here."""
         return super().forward(input)
 
     def _is_plain_3x3(self, x: Tensor) -> bool:
@@ -84,4 +80,4 @@ class Conv2d(nn.Conv2d):
         )
         weight = self.weight.reshape(self.out_channels, -1)
         pixels = F.linear(neighbourhoods.reshape(batch * height * width, -1), weight, self.bias)
-        return pixels.view(batch, height, width, -1).permute(0, 3, 1, 2)
+        return pixels.view(batch, height, width, -1).permute(0, 3, 1, 2).contiguous()

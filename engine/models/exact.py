@@ -17,8 +17,6 @@ import torch
 class Win(Enum):
     """One way of computing faster."""
 
-    CHANNELS_LAST = "channels-last images"
-    """The channels of a pixel lie side by side, so that an image and its tokens are the same memory (`layout`)."""
     WINOGRAD = "Winograd convolutions"
     """3x3 convolutions of large images by four ninths of the multiplications (`winograd`)."""
     SMALL_IMAGES = "convolutions as matrix products"

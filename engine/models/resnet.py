@@ -14,7 +14,6 @@ from engine.errors import ConfigError, InvalidValue
 from engine.models.activations import get_activation
 from engine.models.convolution import Conv2d
 from engine.models.fir import fir_downsample, fir_upsample
-from engine.models.normalization import GroupNorm
 
 TimeEmbeddingNorm = Literal["default", "scale_shift"]
 ResampleKernel = Literal["fir", "sde_vp"]
@@ -117,12 +116,12 @@ class ResnetBlock2D(nn.Module):
         self.skip_time_act = skip_time_act
         self.output_scale_factor = output_scale_factor
 
-        self.norm1 = GroupNorm(groups, in_channels, eps=eps)
+        self.norm1 = nn.GroupNorm(groups, in_channels, eps=eps)
         self.conv1 = Conv2d(in_channels, out_channels, 3, padding=1)
         self.time_emb_proj = (
             None if temb_channels is None else nn.Linear(temb_channels, (1 + self.scale_shift) * out_channels)
         )
-        self.norm2 = GroupNorm(groups_out or groups, out_channels, eps=eps)
+        self.norm2 = nn.GroupNorm(groups_out or groups, out_channels, eps=eps)
         self.dropout = nn.Dropout(dropout)
         self.conv2 = Conv2d(out_channels, out_channels, 3, padding=1)
         self.nonlinearity = get_activation(non_linearity)

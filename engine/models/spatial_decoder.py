@@ -13,7 +13,6 @@ from engine.models.activations import get_activation
 from engine.models.attention import Attention
 from engine.models.checkpointing import GradientCheckpointing
 from engine.models.convolution import Conv2d
-from engine.models.normalization import GroupNorm
 from engine.models.resnet import Upsample2D
 from engine.models.vae_blocks import NORM_EPS
 
@@ -27,7 +26,7 @@ class SpatialNorm(nn.Module):
         super().__init__()
         if channels % NORM_GROUPS:
             raise ConfigError(f"norm_type 'spatial' has {NORM_GROUPS} groups, which do not divide {channels} channels.")
-        self.norm_layer = GroupNorm(NORM_GROUPS, channels, eps=NORM_EPS)
+        self.norm_layer = nn.GroupNorm(NORM_GROUPS, channels, eps=NORM_EPS)
         self.conv_y = Conv2d(latent_channels, channels, 1)
         self.conv_b = Conv2d(latent_channels, channels, 1)
 

@@ -9,7 +9,6 @@ from torch import Tensor, nn
 
 from engine.models.attention import BasicTransformerBlock
 from engine.models.convolution import Conv2d
-from engine.models.normalization import GroupNorm
 from engine.models.prompt_keys import PromptKeys
 
 
@@ -51,7 +50,7 @@ class SpatialTransformer(nn.Module):
         super().__init__()
         inner_dim = num_attention_heads * attention_head_dim
         self.use_linear_projection = use_linear_projection
-        self.norm = GroupNorm(norm_num_groups, in_channels, eps=1e-6)
+        self.norm = nn.GroupNorm(norm_num_groups, in_channels, eps=1e-6)
         self.proj_in = _projection(in_channels, inner_dim, use_linear_projection)
         self.transformer_blocks = nn.ModuleList(
             BasicTransformerBlock(

@@ -19,9 +19,7 @@ from engine.models.base import ModelMixin
 from engine.models.checkpointing import GradientCheckpointing
 from engine.models.convolution import Conv2d
 from engine.models.embeddings import GaussianFourierProjection, TimestepEmbedding, Timesteps, expand_timesteps
-from engine.models.layout import outer_layout, working_layout
 from engine.models.mid_block import UNetMidBlock2D
-from engine.models.normalization import GroupNorm
 from engine.models.resnet import TimeEmbeddingNorm
 from engine.models.unet_2d_blocks import DownStage, ResampleType, Residual, SelfAttention, UpStage, check_stage_lists
 from engine.models.unet_2d_skip_blocks import (
@@ -109,7 +107,7 @@ class UNet2DModel(GradientCheckpointing, ModelMixin):
         self.down_blocks = _down_stages(config, time_dim)
         self.mid_block = _mid_stage(config, time_dim)
         self.up_blocks = _up_stages(config, time_dim)
-        self.conv_norm_out = GroupNorm(norm_num_groups or min(width // 4, 32), width, eps=norm_eps)
+        self.conv_norm_out = nn.GroupNorm(norm_num_groups or min(width // 4, 32), width, eps=norm_eps)
         self.conv_act = nn.SiLU()
         self.conv_out = Conv2d(width, out_channels, 3, padding=1)
 
@@ -140,8 +138,7 @@ class UNet2DModel(GradientCheckpointing, ModelMixin):
         of_class = embed_class(self.class_embedding, self.time_proj, self.config.class_embed_type, class_labels, sample)
         temb = temb if of_class is None else temb + of_class
 
-        given = sample
-        features, skips = self._go_down(working_layout(sample), temb)
+        features, skips = self._go_down(sample, temb)
         if self.mid_block is not None:
             features = self.run_stage(self.mid_block, features, temb)
         features, image = self._go_up(features, skips, temb)
@@ -151,7 +148,6 @@ class UNet2DModel(GradientCheckpointing, ModelMixin):
             sample = sample + image
         if isinstance(self.time_proj, GaussianFourierProjection):
             sample = sample / timesteps.to(sample.dtype)[:, None, None, None]
-        sample = outer_layout(sample, given)
         return UNet2DOutput(sample) if return_dict else (sample,)
 
     def _check_sample(self, sample: Tensor) -> None:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any, Literal, cast
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from engine.config import register_to_config
 from engine.errors import ConfigError, InvalidValue
@@ -20,8 +20,6 @@ from engine.models.base import ModelMixin
 from engine.models.checkpointing import GradientCheckpointing
 from engine.models.convolution import Conv2d
 from engine.models.embeddings import TimestepEmbedding, expand_timesteps
-from engine.models.layout import outer_layout, working_layout
-from engine.models.normalization import GroupNorm
 from engine.models.prompt_keys import PromptKeys
 from engine.models.resnet import TimeEmbeddingNorm
 from engine.models.spatial_transformer import Context
@@ -151,7 +149,7 @@ class UNet2DConditionModel(GradientCheckpointing, ModelMixin):
         self.mid_block = mid_stage(config, temb_channels)
         self.up_blocks = up_stages(config, temb_channels)
 
-        self.conv_norm_out = None if norm_num_groups is None else GroupNorm(norm_num_groups, width, eps=norm_eps)
+        self.conv_norm_out = None if norm_num_groups is None else nn.GroupNorm(norm_num_groups, width, eps=norm_eps)
         self.conv_act = get_activation(act_fn)
         self.conv_out = Conv2d(width, out_channels, conv_out_kernel, padding=(conv_out_kernel - 1) // 2)
 
@@ -213,8 +211,7 @@ class UNet2DConditionModel(GradientCheckpointing, ModelMixin):
         )
 
         adapter = list(down_intrablock_additional_residuals or ())
-        given = sample
-        sample, skips = self._go_down(self.conv_in(working_layout(sample)), temb, context, adapter)
+        sample, skips = self._go_down(self.conv_in(sample), temb, context, adapter)
         if self.mid_block is not None:
             attends = isinstance(self.mid_block, UNetMidBlock2DCrossAttn)
             sample = self.run_stage(self.mid_block, sample, temb, *([context] if attends else []))
@@ -229,7 +226,7 @@ class UNet2DConditionModel(GradientCheckpointing, ModelMixin):
 
         if self.conv_norm_out is not None:
             sample = self.conv_act(self.conv_norm_out(sample))
-        sample = outer_layout(self.conv_out(sample), given)
+        sample = self.conv_out(sample)
         return UNet2DConditionOutput(sample) if return_dict else (sample,)
 
     def _check_inputs(

@@ -16,7 +16,6 @@ from engine.errors import ConfigError, InvalidValue
 from engine.models.activations import get_activation
 from engine.models.attention import Attention
 from engine.models.convolution import Conv2d
-from engine.models.normalization import group_norm
 from engine.models.prompt_keys import KeysAndValues
 from engine.models.spatial_transformer import Context
 
@@ -40,7 +39,7 @@ class AdaGroupNorm(nn.Module):
 
     def forward(self, hidden_states: Tensor, temb: Tensor) -> Tensor:
         scale, shift = self.linear(temb)[:, :, None, None].chunk(2, dim=1)
-        return group_norm(hidden_states, self.num_groups, eps=self.eps) * (1 + scale) + shift
+        return F.group_norm(hidden_states, self.num_groups, eps=self.eps) * (1 + scale) + shift
 
 
 class KResnetBlock2D(nn.Module):

@@ -14,7 +14,6 @@ from torch import Tensor, nn
 
 from engine.models.fir import fir_downsample, fir_upsample
 from engine.models.mid_block import spatial_attention
-from engine.models.normalization import GroupNorm
 from engine.models.resnet import ResnetBlock2D, TimeEmbeddingNorm
 
 SkipDownBlockType = Literal["SkipDownBlock2D", "AttnSkipDownBlock2D"]
@@ -128,7 +127,7 @@ class SkipUpStage(nn.Module):
         if head_dim is not None:
             self.attentions.append(_attention(out_channels, head_dim, residual.eps))
         self.resnet_up = residual.resampling_block(out_channels, up=True) if upsample else None
-        self.skip_norm = GroupNorm(_groups(out_channels), out_channels, eps=residual.eps) if upsample else None
+        self.skip_norm = nn.GroupNorm(_groups(out_channels), out_channels, eps=residual.eps) if upsample else None
         self.act = nn.SiLU()
         self.skip_conv = nn.Conv2d(out_channels, IMAGE_CHANNELS, 3, padding=1) if upsample else None
 

@@ -16,7 +16,6 @@ from engine.errors import ConfigError
 from engine.models.checkpointing import GradientCheckpointing
 from engine.models.convolution import Conv2d
 from engine.models.mid_block import UNetMidBlock2D
-from engine.models.normalization import GroupNorm
 from engine.models.vae_blocks import NORM_EPS, DownEncoderBlock2D, UpDecoderBlock2D
 from engine.output import Output
 
@@ -71,7 +70,7 @@ class Encoder(GradientCheckpointing, nn.Module):
             for stage, (before, after) in enumerate(pairwise([first, *block_out_channels]))
         )
         self.mid_block = _mid_block(last, norm_num_groups, act_fn, mid_block_add_attention)
-        self.conv_norm_out = GroupNorm(norm_num_groups, last, eps=NORM_EPS)
+        self.conv_norm_out = nn.GroupNorm(norm_num_groups, last, eps=NORM_EPS)
         self.conv_act = nn.SiLU()
         self.conv_out = Conv2d(last, 2 * out_channels if double_z else out_channels, kernel_size=3, padding=1)
 
@@ -118,7 +117,7 @@ class Decoder(GradientCheckpointing, nn.Module):
             )
             for stage, (before, after) in enumerate(pairwise([first, *reversed(block_out_channels)]))
         )
-        self.conv_norm_out = GroupNorm(norm_num_groups, last, eps=NORM_EPS)
+        self.conv_norm_out = nn.GroupNorm(norm_num_groups, last, eps=NORM_EPS)
         self.conv_act = nn.SiLU()
         self.conv_out = Conv2d(last, out_channels, kernel_size=3, padding=1)
 

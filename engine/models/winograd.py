@@ -1,4 +1,4 @@
-"""Convolutions with 3x3 kernels by fewer multiplications, for images with the channels of a pixel side by side.
+"""Convolutions with 3x3 kernels by fewer multiplications.
 
 Winograd's F(2x2, 3x3) (Lavin & Gray, "Fast Algorithms for Convolutional Neural Networks", arXiv:1509.09308, section
 4.1): a tile of 2x2 output pixels depends on 4x4 input pixels d and on the kernel g, and
@@ -34,8 +34,8 @@ STRIPS_FOR_THREADS = 8
 def convolve(x: Tensor, weight: Tensor, bias: Tensor | None, look: Callable[[], None]) -> Tensor:
     """Return the convolution of `x` (batch, channels, height, width) with 3x3 kernels, padded to the same size.
 
-    `weight` is (out_channels, channels, 3, 3). The image is done in strips, and `look` is called before each. The
-    result has the layout `torch.channels_last`. There are no gradients.
+    `weight` is (out_channels, channels, 3, 3). The image is done in strips, and `look` is called before each. There
+    are no gradients.
     """
     return _in_strips(x, weight, bias, look, doubled=False)
 
@@ -77,7 +77,8 @@ def _in_strips(x: Tensor, weight: Tensor, bias: Tensor | None, look: Callable[[]
         _sum_terms(summed.transpose(0, 1), strip_result, doubled)
     image = result.view(batch, 2 * rows, 2 * columns, out_channels)
     size = (2 * height, 2 * width) if doubled else (height, width)
-    return image[:, : size[0], : size[1]].permute(0, 3, 1, 2)
+    # In the plain layout: PyTorch's group norm for channels last loses digits where a mean is large.
+    return image[:, : size[0], : size[1]].permute(0, 3, 1, 2).contiguous()
 
 
 def _kernel_terms(weight: Tensor, doubled: bool) -> Tensor:

@@ -16,7 +16,6 @@ from engine.models import attention, convolution, winograd
 from engine.models.autoencoder_kl import AutoencoderKL
 from engine.models.convolution import Conv2d
 from engine.models.exact import Win, is_on, without
-from engine.models.normalization import GroupNorm
 from engine.models.prompt_keys import PromptKeys
 from engine.models.unet_2d import UNet2DModel
 from engine.models.unet_2d_condition import UNet2DConditionModel
@@ -153,7 +152,7 @@ def test_every_way_of_convolving_gives_the_convolution(
     expected = torch.nn.functional.conv2d(image.double(), weight, added, padding=1)
     doubled = torch.nn.functional.interpolate(image.double(), scale_factor=2.0, mode="nearest")
     expected_doubled = torch.nn.functional.conv2d(doubled, weight, added, padding=1)
-    for win in (Win.WINOGRAD, Win.SMALL_IMAGES, Win.CHANNELS_LAST):
+    for win in (Win.WINOGRAD, Win.SMALL_IMAGES):
         with only(win):
             assert distance(conv(image), expected) <= 1e-6
             assert distance(conv.doubled(image), expected_doubled) <= 1e-6
@@ -201,15 +200,6 @@ def test_under_autocast_the_precision_is_that_of_autocast() -> None:
         assert conv(image).dtype == conv.doubled(image).dtype == torch.bfloat16
 
 
-@torch.no_grad()
-def test_an_image_smaller_than_the_weights_spares_them_another_layout() -> None:
-    conv = Conv2d(32, 32, 3, padding=1)
-    image = torch.randn(1, 32, 4, 4).contiguous(memory_format=torch.channels_last)
-    result = conv(image)
-    assert torch.equal(result, nn.Conv2d.forward(conv, image.contiguous()))
-    assert result.is_contiguous(memory_format=torch.channels_last)
-
-
 @pytest.mark.parametrize("doubled", [False, True])
 @pytest.mark.usefixtures("everywhere")
 @torch.no_grad()
@@ -233,24 +223,6 @@ def test_cancel_between_the_strips_of_one_convolution(doubled: bool, monkeypatch
         run(image)
     assert len(done) == 2
     assert not {"between_pieces", "direct", "forward"} & set(vars(conv))
-
-
-# ---------------------------------------------------------------------------------------------------- group norm
-
-
-@pytest.mark.parametrize(("mean", "deviation"), [(0, 1), (1, 0.4), (10, 0.1), (100, 0.01)])
-@torch.no_grad()
-def test_group_norm_of_channels_last_loses_no_more_digits(mean: float, deviation: float) -> None:
-    norm = GroupNorm(4, 32, 1e-6)
-    nn.init.normal_(norm.weight)
-    nn.init.normal_(norm.bias)
-    image = torch.randn(2, 32, 70, 33) * deviation + mean
-    result = norm(image.contiguous(memory_format=torch.channels_last))
-    # The plain layout's kernel loses digits itself where the mean is far, and then this is to lose the same.
-    assert distance(result, norm(image)) <= 1e-6
-    if mean <= 1:
-        assert distance(result, norm.double()(image.double())) <= 1e-6
-    assert result.is_contiguous(memory_format=torch.channels_last)
 
 
 # ---------------------------------------------------------------------------------------------------- the prompt's keys
