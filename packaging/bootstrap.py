@@ -355,6 +355,8 @@ def set_up(extra: str) -> None:
         if not install(purpose, ["--constraint", str(CONSTRAINTS), *arguments]):
             raise Stop(f"Installing {purpose} failed (see above); run the same command again to go on from here.")
     verify(site_packages(), gpu)
+    # Else the first start compiles them, or every start where Python is told to write nothing.
+    call([str(venv_python()), "-m", "compileall", "-q", str(ROOT / "app"), str(ROOT / "engine")])
     stamp(extra).write_text(digest(extra), encoding="utf-8")
     say("ready")
 
