@@ -17,7 +17,7 @@ from engine.errors import KnownError
 from engine.formats.header import ITEM_SIZES, Stored
 from engine.formats.pickle_names import STORAGES, TORCH_DTYPES, role_of
 
-# So many are read in 0.7 s on a slow machine (400,000 took 1.15 s); a file of weights takes some dozens for each tensor.
+# Checking 400,000 took 1.15 s on a slow machine; a file of weights has some dozens for each tensor.
 OPERATIONS_LIMIT = 250_000
 # What `pickletools` and the machine raise for a stream that is no pickle.
 MALFORMED = (ValueError, KeyError, IndexError, TypeError, AttributeError, OverflowError, EOFError, MemoryError)
