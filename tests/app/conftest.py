@@ -21,15 +21,15 @@ HARMLESS = ("This plugin does not support propagateSizeHints()", "This plugin do
 BAD = {QtMsgType.QtWarningMsg, QtMsgType.QtCriticalMsg, QtMsgType.QtFatalMsg}
 
 
-@pytest.fixture(scope="package", autouse=True)
+@pytest.fixture(scope="module", autouse=True)
 def collector(qapp: QApplication) -> Iterator[Collector]:
     """Collects garbage in the window's thread alone, as the program does."""
     made = Collector()
     made.start()
     yield made
-    made.stop()
     # What these tests left is not for the threads of later ones to find.
     gc.collect()
+    made.stop()
 
 
 @pytest.fixture(autouse=True)

@@ -168,7 +168,6 @@ def test_the_model_stays_until_another_is_asked_for(request_: GenerateRequest, t
 
 
 def test_two_models_are_never_in_memory_at_once(request_: GenerateRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("engine.run_model.gc.isenabled", lambda: True)  # no window is here to collect
     runner = Runner()
     list(runner.run(replace(request_, steps=1)))
     old = weakref.ref(runner._loaded.pipeline.unet)  # pyright: ignore[reportPrivateUsage, reportOptionalMemberAccess]
