@@ -26,6 +26,8 @@ CONSTRAINTS = ROOT / "packaging" / "constraints.txt"
 TORCH = "2.13.0"
 CPU_INDEX = "https://download.pytorch.org/whl/cpu"
 OLDEST_PYTHON = (3, 11)
+# A process per core; each holds torch and what it tests, hence no more than four. Tests of one file stay together.
+WHOLE_SUITE = ("-n", "auto", "--maxprocesses", "4", "--dist", "loadfile")
 WINDOWS = os.name == "nt"
 
 USAGE = """\
@@ -376,7 +378,7 @@ def run(arguments: list[str]) -> None:
 def test(arguments: list[str]) -> None:
     set_up("dev")
     os.chdir(ROOT)
-    hand_over([str(venv_python()), "-m", "pytest", *arguments])
+    hand_over([str(venv_python()), "-m", "pytest", *(arguments or WHOLE_SUITE)])
 
 
 def check(arguments: list[str]) -> None:

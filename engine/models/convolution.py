@@ -16,8 +16,9 @@ from engine.models.exact import Win, is_on
 # Below, terms cost more than the multiplications that they save; measured on two cores with AVX2.
 WINOGRAD_TILES = 100
 WINOGRAD_CHANNELS = 192
-# With more, waiting for each other after each of the many short operations has cost more than was saved so far.
-WINOGRAD_THREADS = 1
+# With more, threads that wait for each other after each of the many short operations may cost more than is saved;
+# measured with one and with two.
+WINOGRAD_THREADS = 4
 DOUBLED_TILES = 60
 DOUBLED_CHANNELS = 96
 # Up to here, oneDNN takes longer to rearrange the weights than a matrix product needs.

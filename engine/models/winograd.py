@@ -26,9 +26,8 @@ from torch import Tensor
 KERNEL_TERMS = ((1.0, 0.0, 0.0), (0.5, 0.5, 0.5), (0.5, -0.5, 0.5), (0.0, 0.0, 1.0))
 DOUBLED_KERNEL_TERMS = ((1.0, 0.0, 0.0), (1.0, 1.0, 1.0), (0.0, 0.0, 1.0))
 # Numbers in the terms of one strip, for each thread: 8 MB, which caches hold while the terms are made, multiplied and
-# summed. Several threads wait for each other after every operation, so that they take many times as much at once.
+# summed.
 STRIP_NUMBERS = 2**21
-STRIPS_FOR_THREADS = 8
 
 
 def convolve(x: Tensor, weight: Tensor, bias: Tensor | None, look: Callable[[], None]) -> Tensor:
@@ -56,8 +55,7 @@ def _in_strips(x: Tensor, weight: Tensor, bias: Tensor | None, look: Callable[[]
     kernels = _kernel_terms(weight, doubled)
     terms = 3 if doubled else 4
     result = x.new_empty(batch, rows, 2, columns, 2, out_channels)
-    numbers = STRIP_NUMBERS * (1 if torch.get_num_threads() == 1 else STRIPS_FOR_THREADS)
-    step = max(numbers // (terms**2 * batch * columns * max(channels, out_channels)), 1)
+    step = max(STRIP_NUMBERS * torch.get_num_threads() // (terms**2 * batch * columns * max(channels, out_channels)), 1)
     for top in range(0, rows, step):
         look()
         count = min(step, rows - top)

@@ -40,8 +40,8 @@ def _merged(key: str, value: Any) -> Options:
 
 
 def name_of(options: Options) -> str:
-    """Return a test id that tells the options."""
-    return ",".join(f"{key}={value}" for key, value in options.items()) or "default"
+    """Return a test id that tells the options, the same in every process."""
+    return ",".join(f"{key}={getattr(value, '__name__', value)}" for key, value in options.items()) or "default"
 
 
 def error(value: Tensor, truth: Tensor) -> float:

@@ -72,15 +72,20 @@ class Claim:
         return orders
 
 
-def no_noise(_timestep: float) -> float:
-    """The `tau_func` of the probability flow."""
-    return 0.0
+class NoNoise:
+    """The `tau_func` of the probability flow; its name in a test's id is the same in every process."""
+
+    def __call__(self, _timestep: float) -> float:
+        return 0.0
+
+    def __repr__(self) -> str:
+        return "no noise"
 
 
 TO_LOWEST = {"final_sigmas_type": "sigma_min"}
 FULL_ORDER = {"lower_order_final": False}
 DPM, SINGLE, UNIPC = "DPMSolverMultistepScheduler", "DPMSolverSinglestepScheduler", "UniPCMultistepScheduler"
-SA = {"tau_func": no_noise}
+SA = {"tau_func": NoNoise()}
 SA_FOUR = {"predictor_order": 3, "corrector_order": 4}
 
 CLAIMS = [
