@@ -38,6 +38,7 @@ from app.widgets.banner import Kind, Remedy
 from engine.errors import KnownError
 from engine.library_messages import ModelMarks
 from engine.messages import EngineSettings, GenerateRequest, ImageDone, JobFailed
+from engine.switches import Switches
 
 log = logging.getLogger(__name__)
 
@@ -231,6 +232,9 @@ class Application(QObject):
     def _generation_changed(self, name: str) -> None:
         if name == "model":
             self._ask_for_info()
+        elif name == "switches":
+            # A recipe that is taken over may have others: the settings show what holds.
+            self.settings.set("switches", self.generation.switches.to_json())
 
     def _ask_for_info(self) -> None:
         location = self.generation.model
@@ -252,6 +256,7 @@ class Application(QObject):
         generation.dtype = settings["precision"]
         generation.previews = settings["previews"] != "off"
         generation.record = settings["keep_records"]
+        generation.switches = Switches.from_json(settings["switches"])
         adapters = tuple(str(folder) for folder in settings.model_folders)
         self.client.configure(
             EngineSettings(

@@ -8,11 +8,13 @@ order: `JobStarted`, `ModelLoading` and `ModelLoaded` (only when another model h
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Any, Literal, Self, get_args
 
 from engine.catalog import LIMITS, scheduler_entry
 from engine.errors import InvalidValue
+from engine.switches import OFF, Switches
 
 DTYPES = ("float32", "float16", "bfloat16")
 MEMORY_MODES = ("auto", "fast", "balanced", "low")
@@ -46,7 +48,8 @@ class GenerateRequest:
     `init_image` makes it image to image, by `strength` (1 keeps nothing of it); `mask_image`, white where it is
     made anew, makes it inpainting. A `hires_scale` above 1 adds a second pass at that many times the size, of
     `hires_steps` steps (0: as many as `steps`) and `hires_strength`. With `record` the state after each step is kept;
-    `start` goes on from such a state. The precision "auto" is float32 on a CPU, elsewhere what the file has.
+    `start` goes on from such a state. The precision "auto" is float32 on a CPU, elsewhere what the file has. `switches`
+    make it faster or smaller, and the picture a little different.
 
     Raises:
         InvalidValue: a value is outside its limits (`engine.catalog.LIMITS`); nothing is corrected silently.
@@ -82,6 +85,7 @@ class GenerateRequest:
     hires_strength: float = 0.5
     record: bool = False
     start: BranchPoint | None = None
+    switches: Switches = OFF
 
     def __post_init__(self) -> None:
         _check_text("prompt", self.prompt)
@@ -99,6 +103,22 @@ class GenerateRequest:
         if self.prompt_syntax not in get_args(PromptSyntax):
             known = ", ".join(get_args(PromptSyntax))
             raise InvalidValue(f"The prompt syntax {self.prompt_syntax!r} is unknown; choose one of {known}.")
+
+    @classmethod
+    def from_values(cls, values: Mapping[str, Any]) -> Self:
+        """The request of plain values, as JSON has them; names that are not known here are passed over.
+
+        Raises:
+            InvalidValue: a value is no longer allowed.
+            TypeError: one has the wrong type, or one that is needed is missing.
+        """
+        known = {field.name for field in fields(cls)}
+        given = {name: value for name, value in values.items() if name in known}
+        if given.get("start") is not None:
+            given["start"] = BranchPoint(**given["start"])
+        if "switches" in given:
+            given["switches"] = Switches.from_json(given["switches"])
+        return cls(**given)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,7 +10,7 @@ import json
 import os
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +21,7 @@ from torch import Tensor
 
 from engine.errors import BadFile, InvalidValue, KnownError
 from engine.files import read_json, write_atomic
-from engine.messages import BranchPoint, GenerateRequest
+from engine.messages import GenerateRequest
 
 KEY = re.compile(r"[0-9a-zA-Z_-]{1,128}")
 
@@ -94,10 +94,7 @@ class RecordStore:
         gone = f"What made the steps {key} is no longer stored in {self.folder}; make the picture again to branch from."
         try:
             content = read_json(path)
-            start = content.pop("start")
-            known = {entry.name for entry in fields(GenerateRequest)}
-            values = {name: value for name, value in content.items() if name in known}
-            return GenerateRequest(**values, start=BranchPoint(**start) if start else None)
+            return GenerateRequest.from_values(content)
         except (OSError, KnownError, KeyError, TypeError) as error:
             raise BadFile(gone) from error
 

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from engine.prompts.cache import PromptCache
     from engine.run_preview import Previews
     from engine.run_residency import Residency
+    from engine.run_switches import FinalDecoder
 
 # So much may be freed between two chances for the window's thread to run.
 FREED_AT_ONCE = 16 * 2**20
@@ -72,6 +73,7 @@ class Loaded:
     previews: Previews
     prompts: PromptCache
     residency: Residency
+    final: FinalDecoder
     hashes: dict[tuple[Path, int, int], str] = field(default_factory=dict[tuple[Path, int, int], str])
 
     @property
@@ -92,6 +94,7 @@ def load(info: ModelInfo, key: ModelKey, plan: MemoryPlan = PLANS[0]) -> Loaded:
     from engine.device import resolve_device, resolve_dtype
     from engine.prompts.cache import PromptCache
     from engine.run_residency import Residency, empty
+    from engine.run_switches import FinalDecoder
 
     device, dtype = resolve_device(key.device), resolve_dtype(key.dtype)
     parts: dict[str, Any] = {}
@@ -108,6 +111,7 @@ def load(info: ModelInfo, key: ModelKey, plan: MemoryPlan = PLANS[0]) -> Loaded:
         scheduler_config=pipeline.scheduler.config,
         previews=_previews(info, key, pipeline.vae.config["latent_channels"]),
         prompts=PromptCache(),
+        final=FinalDecoder(),
         residency=Residency(pipeline, device, lambda name: read_part(key, dtype, name)),
     )
 

@@ -24,6 +24,7 @@ from engine.run_memory import apply_plan
 from engine.run_model import Loaded, return_memory
 from engine.run_prompt import Prompted, conditions, read_prompt
 from engine.run_record import Branch, Recorder, begin, store_of
+from engine.run_switches import apply_switches
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -104,6 +105,7 @@ class Making:
         request, loaded = job.request, job.loaded
         seed = request.seed + self.image
         apply_plan(loaded.pipeline, job.plan)
+        apply_switches(loaded.pipeline, loaded.final, request.switches, loaded.device)
         with cancellable(loaded.modules, job.cancel):
             _look(job)
             if self._picture is None or not self._picture.has_latents:
@@ -220,8 +222,13 @@ class _Picture:
         if self._latents is None:
             raise BugError("nothing to decode")
         _look(self.job)
-        self.job.let_work("vae", *(() if one is self.passes[-1] else self._adapted))
-        return one.pipeline.decode(self._latents).images[0]
+        if one is not self.passes[-1]:
+            self.job.let_work("vae", *self._adapted)
+            return one.pipeline.decode(self._latents).images[0]
+        final = self.job.loaded.final
+        self.job.let_work(*([] if final.modules else ["vae"]))
+        with cancellable(final.modules, self.job.cancel):
+            return final.decode(one.pipeline, self._latents).images[0]
 
     def _done(self, one: Pass, step: Step, seconds: float) -> StepDone:
         request, recorder = self.job.request, self.recorder
@@ -267,7 +274,7 @@ class _Picture:
         unknown = "guidance_rescale" in values and "guidance_rescale" not in accepted
         told = "This kind of run knows no guidance rescale; it is left out." if unknown and self.image == 0 else ""
         values = {name: value for name, value in values.items() if name in accepted}
-        return values | {"conditioning": planned, "resume": resume}, told
+        return values | {"conditioning": planned, "resume": resume, "switches": request.switches}, told
 
 
 def _look(job: Job) -> None:

@@ -52,6 +52,7 @@ from engine.pictures import check_target, picture_path, write_picture
 from engine.queries import model_info
 from engine.run_memory import is_device_lost, is_out_of_memory, outlook
 from engine.run_model import Loaded, ModelKey, free, free_frames, key_of, load, return_memory
+from engine.switches import OFF
 from engine.warmup import import_torch
 
 if TYPE_CHECKING:
@@ -301,6 +302,8 @@ def _extras(job: Job, prompted: Prompted) -> Iterator[tuple[str, str]]:
             yield name, str(getattr(request, name))
     if job.plan.tiled and max(request.width, request.height) * request.hires_scale > TILE:
         yield "memory_plan", job.plan.name  # tiles change some of the last bits of a picture
+    if request.switches != OFF:
+        yield "switches", json.dumps(request.switches.to_json())
     if request.start is not None:
         yield "start", json.dumps({"record": request.start.record, "step": request.start.step})
 

@@ -265,6 +265,7 @@ class RecipePanel(QWidget):
             "hires_scale": self.tr("Second pass"),
             "hires_steps": self.tr("Its steps"),
             "hires_strength": self.tr("Its strength"),
+            "switches": self.tr("Speed"),
             "start": self.tr("Branch"),
         }
         return known.get(key, key)

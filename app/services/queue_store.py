@@ -15,7 +15,7 @@ from typing import Any, Literal, get_args
 
 from engine.database import Schema, open_database
 from engine.errors import KnownError
-from engine.messages import Bitmap, BranchPoint, GenerateRequest
+from engine.messages import Bitmap, GenerateRequest
 
 JobStatus = Literal["waiting", "running", "interrupted", "failed", "cancelled", "done"]
 UNFINISHED: tuple[JobStatus, ...] = ("waiting", "running", "interrupted")
@@ -195,7 +195,11 @@ def request_to_json(request: GenerateRequest) -> str:
         value = getattr(request, field.name)
         if value == field.default:
             continue
-        content[field.name] = {"record": value.record, "step": value.step} if field.name == "start" else value
+        if field.name == "start":
+            value = {"record": value.record, "step": value.step}
+        elif field.name == "switches":
+            value = value.to_json()
+        content[field.name] = value
     return json.dumps(content, ensure_ascii=False)
 
 
@@ -205,10 +209,4 @@ def request_from_json(text: str) -> GenerateRequest:
     Raises `InvalidValue` where a value is no longer allowed, `ValueError` or `TypeError` where the text is damaged.
     """
     content = json.loads(text)
-    known = {field.name for field in fields(GenerateRequest)}
-    values: dict[str, Any] = {
-        key: tuple(value) if isinstance(value, list) else value for key, value in content.items() if key in known
-    }
-    if values.get("start"):
-        values["start"] = BranchPoint(**values["start"])
-    return GenerateRequest(**values)
+    return GenerateRequest.from_values(content)

@@ -15,6 +15,7 @@ from typing import Any
 
 from app.services.newest import Newest
 from engine.errors import InvalidValue, KnownError
+from engine.switches import Switches
 
 LANGUAGES = ("system", "en", "ar", "x-pseudo")
 THEME_NAMES = ("system", "light", "dark", "contrast")
@@ -59,6 +60,17 @@ def _list() -> Setting:
     return Setting([], lambda value: isinstance(value, list), "a JSON list")
 
 
+def _switches() -> Setting:
+    def fits(value: Any) -> bool:
+        try:
+            Switches.from_json(value)
+        except (InvalidValue, TypeError):
+            return False
+        return True
+
+    return Setting({}, fits, "a JSON object of switches that there are")
+
+
 SETTINGS: Mapping[str, Setting] = {
     "language": _choice("system", *LANGUAGES),
     "theme": _choice("system", *THEME_NAMES),
@@ -68,6 +80,7 @@ SETTINGS: Mapping[str, Setting] = {
     "device": _text("auto"),
     "precision": _choice("auto", *PRECISIONS),
     "memory_mode": _choice("auto", *MEMORY_MODES),
+    "switches": _switches(),
     "previews": _choice("fast", *PREVIEWS),
     "idle_release_minutes": _number(15, 0, 24 * 60),
     "records_megabytes": _number(2048, 0, 1_000_000),

@@ -13,6 +13,7 @@ from app.state.recipe_fields import OURS, more_fields, prompt_with_loras
 from engine.catalog import EMBEDDED_MODEL, LIMITS, ModelInfo, find_scheduler, scheduler_entry
 from engine.errors import KnownError, UnknownName
 from engine.messages import GenerateRequest, Recipe
+from engine.switches import OFF, Switches
 
 T = TypeVar("T")
 What = Literal["everything", "prompt", "seed"]
@@ -96,6 +97,7 @@ class GenerationState(QObject):
     hires_scale = Field(1.0)
     hires_steps = Field(0)
     hires_strength = Field(0.5)
+    switches: Field[Switches] = Field(OFF)
     folder = Field("")
     name = Field("{date}-{time}-{seed}")
     previews = Field(True)
@@ -294,8 +296,11 @@ FIELDS: dict[str, Field[Any]] = {
 }
 _NOT_IN_REQUEST = {"styles", "seed_locked"}
 # The start picture before its mask, which belongs to it.
-_MORE = ("prompt_syntax", "vae", "init_image", "mask_image", "strength", "hires_scale", "hires_steps", "hires_strength")
-_NOT_KEPT = {"folder", "name", "previews", "record", "device", "dtype", "mask_image"}
+_MORE = (
+    *("prompt_syntax", "vae", "init_image", "mask_image", "strength", "hires_scale", "hires_steps", "hires_strength"),
+    "switches",
+)
+_NOT_KEPT = {"folder", "name", "previews", "record", "device", "dtype", "mask_image", "switches"}
 _FROM_MODEL = ("scheduler", "sigma_schedule", "steps", "guidance_scale", "guidance_rescale", "width", "height")
 
 

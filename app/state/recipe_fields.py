@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from engine.messages import BranchPoint, Recipe
+from engine.switches import Switches
 
 # What only some pictures have, kept under the names of the request's fields.
 _READERS: dict[str, Callable[[str], Any]] = {
@@ -19,6 +20,7 @@ _READERS: dict[str, Callable[[str], Any]] = {
     "hires_scale": float,
     "hires_steps": int,
     "hires_strength": float,
+    "switches": lambda text: Switches.from_json(json.loads(text)),
     "start": lambda text: BranchPoint(**json.loads(text)),
 }
 OURS = "Sfumato"

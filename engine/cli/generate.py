@@ -13,6 +13,7 @@ from engine.cli.request import Options, build_request, engine_settings, targets
 from engine.cli.values import number_option, whole_number_option
 from engine.messages import EngineSettings, GenerateRequest, ImageDone, JobCancelled, JobFailed, Notice
 from engine.pictures import check_target
+from engine.switches import PRECISIONS, VAE_PRECISIONS
 from engine.warmup import start_importing_torch
 
 
@@ -56,6 +57,29 @@ def generate(
     lora: Annotated[
         list[str] | None, typer.Option(metavar="FILE[:STRENGTH]", help="An adapter; may be given several times.")
     ] = None,
+    deep_cache: Annotated[
+        int | None, whole_number_option("DeepCache: the whole UNet at every N-th step only; 1 is off.")
+    ] = None,
+    guidance_from: Annotated[
+        float | None, number_option("Guidance only after this share of the steps; 0 if not given.")
+    ] = None,
+    guidance_until: Annotated[
+        float | None, number_option("Guidance only before this share of the steps; 1 if not given.")
+    ] = None,
+    token_merging: Annotated[
+        float | None, number_option("Merge this share of the tokens of large attentions; 0 is off, 0.5 usual.")
+    ] = None,
+    final_autoencoder: Annotated[
+        Path | None, typer.Option(help="Folder of a tiny autoencoder that decodes the finished picture.")
+    ] = None,
+    unet_precision: Annotated[str | None, typer.Option(help=f"Of the UNet alone: {', '.join(PRECISIONS)}.")] = None,
+    text_precision: Annotated[str | None, typer.Option(help="Of the text encoders alone, likewise.")] = None,
+    vae_precision: Annotated[
+        str | None, typer.Option(help=f"Of the autoencoder alone: {', '.join(VAE_PRECISIONS)}.")
+    ] = None,
+    compiled: Annotated[
+        bool | None, typer.Option("--compile/--no-compile", help="Compile blocks of the UNet with torch.compile.")
+    ] = None,
     image: Annotated[
         Path | None,
         typer.Option("--from", metavar="IMAGE", help="Make this picture again; other options change single settings."),
@@ -92,6 +116,17 @@ def generate(
         vae=vae,
         prompt_syntax=prompt_syntax,
         loras=tuple(lora or ()),
+        switches={
+            "deep_cache": deep_cache,
+            "guidance_from": guidance_from,
+            "guidance_until": guidance_until,
+            "token_merging": token_merging,
+            "final_autoencoder": None if final_autoencoder is None else str(final_autoencoder),
+            "unet_precision": unet_precision,
+            "text_precision": text_precision,
+            "vae_precision": vae_precision,
+            "compiled": compiled,
+        },
     )
     request = build_request(options)
     for target in targets(request):

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import re
 import secrets
 import sys
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
-from typing import TypeVar, cast, get_args
+from typing import Any, TypeVar, cast, get_args
 
 from engine.catalog import EMBEDDED_MODEL, ModelInfo, find_scheduler, model_folder
 from engine.cli.info import recipe_of
@@ -17,6 +19,7 @@ from engine.messages import EngineSettings, GenerateRequest, OnExisting, PromptS
 from engine.metadata.fingerprint import fingerprint
 from engine.pictures import picture_path
 from engine.queries import model_info
+from engine.switches import Switches
 
 T = TypeVar("T")
 DEFAULT_NAME = "{date}-{time}-{seed}"
@@ -53,6 +56,7 @@ class Options:
     vae: Path | None = None
     prompt_syntax: str | None = None
     loras: tuple[str, ...] = ()
+    switches: Mapping[str, Any] = field(default_factory=dict[str, Any])
 
 
 def build_request(options: Options) -> GenerateRequest:
@@ -99,6 +103,7 @@ def build_request(options: Options) -> GenerateRequest:
         hires_scale=_first(options.hires_scale, _number(had, "hires_scale"), 1.0),
         hires_steps=int(_first(options.hires_steps, _number(had, "hires_steps"), 0)),
         hires_strength=_first(options.hires_strength, _number(had, "hires_strength"), 0.5),
+        switches=_switches(options.switches, had.get("switches", "{}")),
     )
 
 
@@ -157,6 +162,20 @@ def _number(values: dict[str, str], name: str) -> float | None:
         return float(values[name]) if name in values else None
     except ValueError as error:
         raise InvalidValue(f"The picture's {name} is {values[name]!r}, which is no number; give it anew.") from error
+
+
+def _switches(given: Mapping[str, Any], had: str) -> Switches:
+    """The switches of the picture that is made again, `had`, with those that were given in their place."""
+    try:
+        before: Any = json.loads(had)
+    except (ValueError, RecursionError) as error:
+        raise InvalidValue(
+            f"The picture's switches are {had[:80]!r}, which cannot be read; leave --from out."
+        ) from error
+    if given.get("final_autoencoder"):
+        _file(Path(given["final_autoencoder"]), "final autoencoder", "")
+    chosen = {name: value for name, value in given.items() if value is not None}
+    return Switches.from_json({**Switches.from_json(before).to_json(), **chosen})
 
 
 def targets(request: GenerateRequest) -> list[Path]:

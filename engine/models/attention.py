@@ -16,6 +16,7 @@ from engine.errors import ConfigError, InvalidValue
 from engine.models.activations import GEGLU, GELU
 from engine.models.exact import Win, is_on
 from engine.models.prompt_keys import KeysAndValues, PromptKeys
+from engine.models.token_merging import TokenMerging
 
 # Numbers in the middle of a feed-forward layer that are made at a time: 16 MB in float32.
 PIECE_NUMBERS = 2**22
@@ -196,7 +197,8 @@ class BasicTransformerBlock(nn.Module):
     """Self-attention, cross-attention and feed-forward, each after a layer norm and around a residual.
 
     `only_cross_attention` makes the first attention look at `encoder_hidden_states` too; without a
-    `cross_attention_dim` there is no second attention. Rombach et al., arXiv:2112.10752, appendix E.2.1.
+    `cross_attention_dim` there is no second attention.
+    `merging` makes self-attention one of fewer tokens. Rombach et al., arXiv:2112.10752, appendix E.2.1.
     """
 
     def __init__(
@@ -231,10 +233,16 @@ class BasicTransformerBlock(nn.Module):
         attention_mask: Tensor | None = None,
         encoder_attention_mask: Tensor | None = None,
         prompt_keys: PromptKeys | None = None,
+        merging: TokenMerging | None = None,
     ) -> Tensor:
         # The new tensor goes first in each sum: the result takes its contiguous layout, not that of a flattened image.
         context = encoder_hidden_states if self.only_cross_attention else None
-        hidden_states = self.attn1(self.norm1(hidden_states), context, attention_mask, prompt_keys) + hidden_states
+        tokens = self.norm1(hidden_states)
+        if merging is None:
+            hidden_states = self.attn1(tokens, context, attention_mask, prompt_keys) + hidden_states
+        else:
+            attended = self.attn1(merging.merge(tokens), context, None, prompt_keys)
+            hidden_states = merging.split(attended) + hidden_states
         if self.norm2 is not None and self.attn2 is not None:
             attended = self.attn2(self.norm2(hidden_states), encoder_hidden_states, encoder_attention_mask, prompt_keys)
             hidden_states = attended + hidden_states

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from engine.models.attention import BasicTransformerBlock
 from engine.models.convolution import Conv2d
 from engine.models.prompt_keys import PromptKeys
+from engine.models.token_merging import TokenMerging
 
 
 class Context(NamedTuple):
@@ -32,7 +33,8 @@ class SpatialTransformer(nn.Module):
     """Transformer blocks over the pixels of (batch, in_channels, height, width), around a residual.
 
     Rombach et al., arXiv:2112.10752, appendix E.2.1. `use_linear_projection` enters and leaves the tokens by linear
-    layers instead of 1x1 convolutions; the numbers are the same, the shape of the weights differs.
+    layers instead of 1x1 convolutions; the numbers are the same, the shape of the weights differs. The share
+    `token_merging` of the tokens takes no part in self-attention of its own (`engine.models.token_merging`).
     """
 
     def __init__(
@@ -50,6 +52,7 @@ class SpatialTransformer(nn.Module):
         super().__init__()
         inner_dim = num_attention_heads * attention_head_dim
         self.use_linear_projection = use_linear_projection
+        self.token_merging = 0.0
         self.norm = nn.GroupNorm(norm_num_groups, in_channels, eps=1e-6)
         self.proj_in = _projection(in_channels, inner_dim, use_linear_projection)
         self.transformer_blocks = nn.ModuleList(
@@ -70,10 +73,15 @@ class SpatialTransformer(nn.Module):
         tokens = self.norm(hidden_states)
         tokens = self.proj_in(_to_tokens(tokens)) if self.use_linear_projection else _to_tokens(self.proj_in(tokens))
         for block in self.transformer_blocks:
-            tokens = block(tokens, *context)
+            tokens = block(tokens, *context, self._merging(tokens, size, context))
         if self.use_linear_projection:
             return hidden_states + _to_image(self.proj_out(tokens), size)
         return hidden_states + self.proj_out(_to_image(tokens, size))
+
+    def _merging(self, tokens: Tensor, size: torch.Size, context: Context) -> TokenMerging | None:
+        if not self.token_merging or context.self_mask is not None or min(size) < 2:
+            return None
+        return TokenMerging(tokens, (size[0], size[1]), self.token_merging)
 
 
 def _projection(channels: int, out_channels: int, linear: bool) -> nn.Module:

@@ -6,7 +6,7 @@ Images are (batch, channels, height, width), the time embedding (batch, temb_cha
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -205,10 +205,14 @@ class UpStage(_Stage):
         temb: Tensor | None = None,
         context: Context = NO_CONTEXT,
         upsample_size: tuple[int, int] | None = None,
+        before_last: Callable[[Tensor], None] | None = None,
     ) -> Tensor:
         """`skips` are the features of the way down, the last one first to be used; `upsample_size` (height, width)
-        is the size to return where a skip connection has an odd edge."""
+        is the size to return where a skip connection has an odd edge; `before_last` is shown what goes into the last
+        layer."""
         for index, skip in enumerate(reversed(skips)):
+            if before_last is not None and index == len(skips) - 1:
+                before_last(hidden_states)
             hidden_states = self.layer(index, _join(hidden_states, skip), temb, context)
         for upsampler in self.upsamplers:
             if isinstance(upsampler, Upsample2D):
@@ -216,6 +220,10 @@ class UpStage(_Stage):
             else:
                 hidden_states = upsampler(hidden_states, temb)
         return hidden_states
+
+    def last_layer(self, hidden_states: Tensor, skip: Tensor, temb: Tensor | None, context: Context) -> Tensor:
+        """The last layer alone, of what `before_last` was shown and the features of the way down."""
+        return self.layer(len(self.resnets) - 1, _join(hidden_states, skip), temb, context)
 
 
 class UNetMidBlock2DCrossAttn(nn.Module):

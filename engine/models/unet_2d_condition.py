@@ -5,7 +5,7 @@ Rombach et al., "High-Resolution Image Synthesis with Latent Diffusion Models", 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, cast
 
@@ -19,10 +19,11 @@ from engine.models.attention import set_attention_slice
 from engine.models.base import ModelMixin
 from engine.models.checkpointing import GradientCheckpointing
 from engine.models.convolution import Conv2d
+from engine.models.deep_cache import DeepCache
 from engine.models.embeddings import TimestepEmbedding, expand_timesteps
 from engine.models.prompt_keys import PromptKeys
 from engine.models.resnet import TimeEmbeddingNorm
-from engine.models.spatial_transformer import Context
+from engine.models.spatial_transformer import Context, SpatialTransformer
 from engine.models.unet_2d_blocks import (
     DownBlockType,
     MidBlockType,
@@ -44,6 +45,9 @@ from engine.models.unet_conditioning import (
     time_projection,
 )
 from engine.output import Output
+
+# Three of the four tokens of a square: then there are only destinations.
+MOST_MERGED = 0.75
 
 
 @dataclass
@@ -157,6 +161,21 @@ class UNet2DConditionModel(GradientCheckpointing, ModelMixin):
         """Compute attention a few heads at a time, with less memory and equal results; None undoes it."""
         set_attention_slice(self, slice_size)
 
+    def set_token_merging(self, ratio: float = 0.0) -> None:
+        """Merge the share `ratio` of the tokens in the self-attentions of the largest images (0 undoes it).
+
+        Only those: they take most time, and what is merged further inside is seen most. Raises `InvalidValue`.
+        """
+        if not 0 <= ratio <= MOST_MERGED:
+            raise InvalidValue(f"The share of merged tokens is {ratio}; give one from 0 to {MOST_MERGED}.")
+        of_stages = [
+            [module for module in stage.modules() if isinstance(module, SpatialTransformer)]
+            for stage in (*self.down_blocks, *self.up_blocks)
+        ]
+        with_attention = [transformers for transformers in of_stages if transformers]
+        for transformer in (*with_attention[0], *with_attention[-1]) if with_attention else ():
+            transformer.token_merging = ratio
+
     def forward(
         self,
         sample: Tensor,
@@ -173,6 +192,7 @@ class UNet2DConditionModel(GradientCheckpointing, ModelMixin):
         encoder_attention_mask: Tensor | None = None,
         return_dict: bool = True,
         prompt_keys: PromptKeys | None = None,
+        deep_cache: DeepCache | None = None,
     ) -> UNet2DConditionOutput | tuple[Tensor]:
         """Predict from `sample` (batch, in_channels, height, width), any height and width.
 
@@ -191,6 +211,7 @@ class UNet2DConditionModel(GradientCheckpointing, ModelMixin):
             encoder_attention_mask: for cross-attention, (batch, tokens), 1 = keep, 0 = leave out.
             return_dict: False returns a tuple.
             prompt_keys: keeps what cross-attention makes of the prompt from one step of a run to the next.
+            deep_cache: keeps the deep features of a run, and says at which calls they are made anew.
 
         Raises `InvalidValue` for shapes that do not fit.
         """
@@ -210,6 +231,12 @@ class UNet2DConditionModel(GradientCheckpointing, ModelMixin):
             prompt_keys,
         )
 
+        if deep_cache is not None:
+            self._check_deep_cache(down_block_additional_residuals, down_intrablock_additional_residuals)
+            deep = deep_cache.take(sample)
+            if deep is not None:
+                last = cast("UpStage", self.up_blocks[-1])
+                return self._output(last.last_layer(deep, self.conv_in(sample), temb, context), return_dict)
         adapter = list(down_intrablock_additional_residuals or ())
         sample, skips = self._go_down(self.conv_in(sample), temb, context, adapter)
         if self.mid_block is not None:
@@ -222,12 +249,25 @@ class UNet2DConditionModel(GradientCheckpointing, ModelMixin):
         if down_block_additional_residuals is not None and mid_block_additional_residual is not None:
             skips = _add_all(skips, down_block_additional_residuals)
             sample = add_residual(sample, mid_block_additional_residual)
-        sample = self._go_up(sample, skips, temb, context)
+        sample = self._go_up(sample, skips, temb, context, None if deep_cache is None else deep_cache.keep)
+        return self._output(sample, return_dict)
 
+    def _output(self, sample: Tensor, return_dict: bool) -> UNet2DConditionOutput | tuple[Tensor]:
         if self.conv_norm_out is not None:
             sample = self.conv_act(self.conv_norm_out(sample))
         sample = self.conv_out(sample)
         return UNet2DConditionOutput(sample) if return_dict else (sample,)
+
+    def _check_deep_cache(self, *residuals: Sequence[Tensor] | None) -> None:
+        if any(given is not None for given in residuals):
+            raise InvalidValue(
+                "DeepCache leaves out layers that a ControlNet or T2I-Adapter adds to; switch one of them off."
+            )
+        if self.up_blocks[-1].__class__ is not UpStage:
+            raise InvalidValue(
+                f"DeepCache knows no way around {self.config.up_block_types[-1]}, with which this UNet ends; switch "
+                "it off (1) for this model."
+            )
 
     def _check_inputs(
         self, sample: Tensor, tokens: Tensor | None, cross_attention_kwargs: Mapping[str, Any] | None
@@ -275,13 +315,21 @@ class UNet2DConditionModel(GradientCheckpointing, ModelMixin):
             skips += states
         return sample, skips
 
-    def _go_up(self, sample: Tensor, skips: tuple[Tensor, ...], temb: Tensor, context: Context) -> Tensor:
+    def _go_up(
+        self,
+        sample: Tensor,
+        skips: tuple[Tensor, ...],
+        temb: Tensor,
+        context: Context,
+        before_last: Callable[[Tensor], None] | None,
+    ) -> Tensor:
         for stage in cast("Iterable[UpStage]", self.up_blocks):
             layers = len(stage.resnets)
             skips, used = skips[:-layers], skips[-layers:]
             # The next skip connection says how large the result must be: twice, or one less for odd sizes.
             size = skips[-1].shape[-2:] if skips else None
-            sample = self.run_stage(stage, sample, used, temb, context, size)
+            told = () if skips or before_last is None else (before_last,)
+            sample = self.run_stage(stage, sample, used, temb, context, size, *told)
         return sample
 
 

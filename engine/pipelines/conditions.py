@@ -16,7 +16,9 @@ from torch import Tensor
 
 from engine.errors import InvalidValue
 from engine.guidance import Conditions, combine, guide, rescale_noise_cfg
+from engine.models.deep_cache import DeepCache
 from engine.models.prompt_keys import PromptKeys
+from engine.switches import OFF, Switches
 
 ConditionPlan = Callable[[int, int], Conditions]
 
@@ -31,7 +33,9 @@ class StepConditions:
         tensors: what the UNet is given, by the names that callbacks know; they may replace them.
         weights: the weight of each positive part.
         image_guided: whether the negative prompts come last, and twice, as models take them that edit an image.
+        switches: which of the steps are guided, and how often the UNet works whole.
         prompt_keys: what the UNet's cross-attention makes of `tensors`, kept from step to step.
+        deep_cache: what its deep layers made, kept for some steps; None where it always works whole.
     """
 
     plan: ConditionPlan
@@ -42,8 +46,24 @@ class StepConditions:
     tensors: dict[str, Any] = field(default_factory=dict[str, Any])
     weights: tuple[float, ...] = (1.0,)
     image_guided: bool = False
+    switches: Switches = OFF
     prompt_keys: PromptKeys = field(default_factory=PromptKeys)
+    deep_cache: DeepCache | None = field(init=False)
     _stacked: Conditions | None = None
+    _in_interval: bool = True
+
+    def __post_init__(self) -> None:
+        self.deep_cache = DeepCache(self.switches.deep_cache) if self.switches.deep_cache > 1 else None
+
+    def guided(self, index: int, total: int, wanted: bool) -> bool:
+        """Return whether step `index` of `total` has guidance, where the run has it: only in the switches' interval.
+
+        Outside, the prediction is that of the prompt alone. Kynkäänniemi et al., arXiv:2404.07724, section 3.
+        """
+        inside = self.switches.guidance_from * total <= index < self.switches.guidance_until * total
+        if inside != self._in_interval:
+            self._in_interval, self._stacked = inside, None  # another batch: with or without the negative prompts
+        return wanted and inside
 
     def at(self, index: int, total: int, guided: bool) -> dict[str, Any]:
         """Return the tensors of step `index` of `total`: those of the step before, unless the plan has others."""

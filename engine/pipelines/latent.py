@@ -19,13 +19,15 @@ from engine.pipelines.latents import latent_channels, vae_scale
 from engine.pipelines.schedule import Scheduler
 from engine.pipelines.step import ResumePoint, Step
 from engine.rng import Generators
+from engine.switches import OFF, Switches
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Settings:
     """What every such run has; the `__call__` of the pipelines describes the fields.
 
-    `conditioning` gives the conditions of each step, in place of the prompts; `resume` says where the run goes on.
+    `conditioning` gives the conditions of each step, in place of the prompts; `resume` says where the run goes on;
+    `switches` may leave out parts of what the UNet does.
     """
 
     prompt: str | Sequence[str] | None
@@ -44,6 +46,7 @@ class Settings:
     clip_skip: int | None = None
     conditioning: ConditionPlan | None = None
     resume: ResumePoint | None = None
+    switches: Switches = OFF
 
     @property
     def images(self) -> int:
@@ -111,13 +114,14 @@ class LatentPipeline(DiffusionPipeline, Generic[SettingsT]):
     def steps(self, *args: Any, **arguments: Any) -> Generator[Step, None, Any]:
         """Yield each step of the way from noise to picture; the generator's return value is the output.
 
-        Takes the arguments of `__call__` but those of callbacks, and two more: `conditioning`, which gives the
+        Takes the arguments of `__call__` but those of callbacks, and three more: `conditioning`, which gives the
         `engine.guidance.Conditions` of a step from its number and the number of steps and takes the place of the
-        prompts; and `resume`, a `ResumePoint` from which the run goes on, with the scheduler as it is. Closing the
-        generator ends the run, and nothing is decoded.
+        prompts; `resume`, a `ResumePoint` from which the run goes on, with the scheduler as it is; and `switches`
+        (`engine.switches`), of which the loop minds those on guidance and DeepCache. Closing the generator ends the
+        run, and nothing is decoded.
         """
         call = cast("Any", type(self)).__call__
-        settings = bind_steps(call, args, arguments, {"conditioning": None, "resume": None})
+        settings = bind_steps(call, args, arguments, {"conditioning": None, "resume": None, "switches": OFF})
         return self._start(cast("SettingsT", self._settings_type(**settings)))
 
     @torch.no_grad()
@@ -151,6 +155,14 @@ class LatentPipeline(DiffusionPipeline, Generic[SettingsT]):
         check_output_type(settings.output_type, self._output_types)
         if settings.num_images_per_prompt < 1:
             raise InvalidValue(f"num_images_per_prompt cannot be {settings.num_images_per_prompt}; take at least 1.")
+
+    def _check_guided_throughout(self, settings: SettingsT) -> None:
+        switches = settings.switches
+        if (switches.guidance_from, switches.guidance_until) != (OFF.guidance_from, OFF.guidance_until):
+            raise InvalidValue(
+                f"{type(self).__name__} is guided by a picture, too, at every step; let guidance last from "
+                f"{OFF.guidance_from} to {OFF.guidance_until}."
+            )
 
     def _denoise(self, settings: SettingsT) -> Generator[Step, None, Any]:
         """Yield the steps: the loop."""

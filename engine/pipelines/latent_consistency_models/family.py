@@ -50,6 +50,7 @@ class LatentConsistencyFamily(StableDiffusionFamily[ConsistencyT]):
             timestep,
             encoder_hidden_states=given["prompt_embeds"],
             prompt_keys=conditions.prompt_keys,
+            deep_cache=conditions.deep_cache,
             timestep_cond=copies(given["w_embedding"], parts),
             cross_attention_kwargs=settings.cross_attention_kwargs,
             return_dict=False,

@@ -124,7 +124,7 @@ class StableDiffusionPipeline(StableDiffusionFamily[TextToImage]):
             if self._interrupt:
                 break
             # Asked for again at each step, because a callback may switch guidance off.
-            guided = self.do_classifier_free_guidance
+            guided = conditions.guided(index, total, self.do_classifier_free_guidance)
             given = conditions.at(index, total, guided)
             parts = conditions.parts(guided)
             prediction = self.unet(
@@ -132,6 +132,7 @@ class StableDiffusionPipeline(StableDiffusionFamily[TextToImage]):
                 timestep,
                 encoder_hidden_states=given["prompt_embeds"],
                 prompt_keys=conditions.prompt_keys,
+                deep_cache=conditions.deep_cache,
                 timestep_cond=None if distilled is None else copies(distilled, parts),
                 cross_attention_kwargs=settings.cross_attention_kwargs,
                 return_dict=False,

@@ -157,7 +157,7 @@ class StableDiffusionDepth2ImgPipeline(StableDiffusionFamily[DepthToImage]):
         for index, timestep in remaining(timesteps, resume):
             if self._interrupt:
                 break
-            guided = self.do_classifier_free_guidance
+            guided = conditions.guided(index, total, self.do_classifier_free_guidance)
             given = conditions.at(index, total, guided)
             parts = conditions.parts(guided)
             noisy = scheduler.scale_model_input(copies(latents, parts), timestep)
@@ -166,6 +166,7 @@ class StableDiffusionDepth2ImgPipeline(StableDiffusionFamily[DepthToImage]):
                 timestep,
                 encoder_hidden_states=given["prompt_embeds"],
                 prompt_keys=conditions.prompt_keys,
+                deep_cache=conditions.deep_cache,
                 cross_attention_kwargs=settings.cross_attention_kwargs,
                 return_dict=False,
             )[0]

@@ -108,7 +108,7 @@ class StableDiffusionImg2ImgPipeline(StableDiffusionFamily[ImageToImage]):
         for index, timestep in remaining(timesteps, resume):
             if self._interrupt:
                 break
-            guided = self.do_classifier_free_guidance
+            guided = conditions.guided(index, total, self.do_classifier_free_guidance)
             given = conditions.at(index, total, guided)
             parts = conditions.parts(guided)
             prediction = self.unet(
@@ -116,6 +116,7 @@ class StableDiffusionImg2ImgPipeline(StableDiffusionFamily[ImageToImage]):
                 timestep,
                 encoder_hidden_states=given["prompt_embeds"],
                 prompt_keys=conditions.prompt_keys,
+                deep_cache=conditions.deep_cache,
                 timestep_cond=None if distilled is None else copies(distilled, parts),
                 cross_attention_kwargs=settings.cross_attention_kwargs,
                 return_dict=False,

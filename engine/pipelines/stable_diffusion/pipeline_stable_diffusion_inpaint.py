@@ -142,7 +142,7 @@ class StableDiffusionInpaintPipeline(StableDiffusionFamily[Inpaint]):
         for index, timestep in remaining(timesteps, resume):
             if self._interrupt:
                 break
-            guided = self.do_classifier_free_guidance
+            guided = conditions.guided(index, total, self.do_classifier_free_guidance)
             given = conditions.at(index, total, guided)
             parts = conditions.parts(guided)
             seen = scheduler.scale_model_input(copies(latents, parts), timestep)
@@ -154,6 +154,7 @@ class StableDiffusionInpaintPipeline(StableDiffusionFamily[Inpaint]):
                 timestep,
                 encoder_hidden_states=given["prompt_embeds"],
                 prompt_keys=conditions.prompt_keys,
+                deep_cache=conditions.deep_cache,
                 timestep_cond=None if distilled is None else copies(distilled, parts),
                 cross_attention_kwargs=settings.cross_attention_kwargs,
                 return_dict=False,

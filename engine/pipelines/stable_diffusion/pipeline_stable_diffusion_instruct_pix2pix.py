@@ -89,6 +89,7 @@ class StableDiffusionInstructPix2PixPipeline(StableDiffusionFamily[Edit]):
     def _check(self, settings: Edit) -> None:
         super()._check(settings)
         self._require("vae")
+        self._check_guided_throughout(settings)
         if settings.image is None:
             raise InvalidValue("editing needs an image; give one.")
         if self.unet.config.in_channels != 2 * self.latent_channels:
@@ -129,6 +130,7 @@ class StableDiffusionInstructPix2PixPipeline(StableDiffusionFamily[Edit]):
                 timestep,
                 encoder_hidden_states=given["prompt_embeds"],
                 prompt_keys=conditions.prompt_keys,
+                deep_cache=conditions.deep_cache,
                 cross_attention_kwargs=settings.cross_attention_kwargs,
                 return_dict=False,
             )[0]

@@ -136,7 +136,7 @@ class StableDiffusionLatentUpscalePipeline(StableDiffusionFamily[LatentUpscale])
         for index, timestep in remaining(timesteps, resume):
             if self._interrupt:
                 break
-            guided = self.do_classifier_free_guidance
+            guided = conditions.guided(index, total, self.do_classifier_free_guidance)
             given = conditions.at(index, total, guided)
             parts, sigma = conditions.parts(guided), scheduler.sigmas[index]
             noisy = copies(latents, parts)
@@ -148,6 +148,7 @@ class StableDiffusionLatentUpscalePipeline(StableDiffusionFamily[LatentUpscale])
                 torch.log(sigma) * 0.25,
                 encoder_hidden_states=given["prompt_embeds"],
                 prompt_keys=conditions.prompt_keys,
+                deep_cache=conditions.deep_cache,
                 timestep_cond=torch.cat([level, pooled], dim=1),
             ).sample
             # The last channel is the model's own guess of its error; the others predict as Karras et al., equation 7.

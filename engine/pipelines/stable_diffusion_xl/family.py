@@ -215,7 +215,7 @@ class StableDiffusionXLFamily(LatentPipeline[SettingsXLT]):
             torch.tensor([list(negative_ids)], dtype=dtype, device=self.device).repeat(images, 1),
             torch.tensor([list(ids)], dtype=dtype, device=self.device).repeat(images, 1),
         )
-        return StepConditions(plan, images, self.device, dtype, told)
+        return StepConditions(plan, images, self.device, dtype, told, switches=settings.switches)
 
     # ------------------------------------------------------------------------------------------------ results
 

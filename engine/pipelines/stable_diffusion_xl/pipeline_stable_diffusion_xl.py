@@ -166,7 +166,7 @@ class StableDiffusionXLPipeline(StableDiffusionXLFamily[TextToImageXL]):
             if self._interrupt:
                 break
             # Asked for again at each step, because a callback may switch guidance off.
-            guided = self.do_classifier_free_guidance
+            guided = conditions.guided(index, total, self.do_classifier_free_guidance)
             given = conditions.at(index, total, guided)
             parts = conditions.parts(guided)
             prediction = self.unet(
@@ -174,6 +174,7 @@ class StableDiffusionXLPipeline(StableDiffusionXLFamily[TextToImageXL]):
                 timestep,
                 encoder_hidden_states=given["prompt_embeds"],
                 prompt_keys=conditions.prompt_keys,
+                deep_cache=conditions.deep_cache,
                 timestep_cond=None if distilled is None else copies(distilled, parts),
                 cross_attention_kwargs=settings.cross_attention_kwargs,
                 added_cond_kwargs={"text_embeds": given["add_text_embeds"], "time_ids": given["add_time_ids"]},

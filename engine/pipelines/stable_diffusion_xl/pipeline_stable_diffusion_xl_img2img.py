@@ -143,7 +143,7 @@ class StableDiffusionXLImg2ImgPipeline(RefinerFamily[RefinerSettings]):
         for index, timestep in remaining(timesteps, resume):
             if self._interrupt:
                 break
-            guided = self.do_classifier_free_guidance
+            guided = conditions.guided(index, total, self.do_classifier_free_guidance)
             given = conditions.at(index, total, guided)
             parts = conditions.parts(guided)
             prediction = self.unet(
@@ -151,6 +151,7 @@ class StableDiffusionXLImg2ImgPipeline(RefinerFamily[RefinerSettings]):
                 timestep,
                 encoder_hidden_states=given["prompt_embeds"],
                 prompt_keys=conditions.prompt_keys,
+                deep_cache=conditions.deep_cache,
                 timestep_cond=None if distilled is None else copies(distilled, parts),
                 cross_attention_kwargs=settings.cross_attention_kwargs,
                 added_cond_kwargs={"text_embeds": given["add_text_embeds"], "time_ids": given["add_time_ids"]},

@@ -176,7 +176,7 @@ class StableDiffusionXLInpaintPipeline(RefinerFamily[InpaintXL]):
         for index, timestep in remaining(timesteps, resume):
             if self._interrupt:
                 break
-            guided = self.do_classifier_free_guidance
+            guided = conditions.guided(index, total, self.do_classifier_free_guidance)
             given = conditions.at(index, total, guided)
             parts = conditions.parts(guided)
             seen = scheduler.scale_model_input(copies(latents, parts), timestep)
@@ -188,6 +188,7 @@ class StableDiffusionXLInpaintPipeline(RefinerFamily[InpaintXL]):
                 timestep,
                 encoder_hidden_states=given["prompt_embeds"],
                 prompt_keys=conditions.prompt_keys,
+                deep_cache=conditions.deep_cache,
                 timestep_cond=None if distilled is None else copies(distilled, parts),
                 cross_attention_kwargs=settings.cross_attention_kwargs,
                 added_cond_kwargs={"text_embeds": given["add_text_embeds"], "time_ids": given["add_time_ids"]},

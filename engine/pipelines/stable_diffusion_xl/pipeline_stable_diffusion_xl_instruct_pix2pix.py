@@ -138,6 +138,7 @@ class StableDiffusionXLInstructPix2PixPipeline(StableDiffusionXLFamily[EditXL]):
     def _check(self, settings: EditXL) -> None:
         super()._check(settings)
         self._require("vae")
+        self._check_guided_throughout(settings)
         if settings.denoising_end != 1:
             check_share("denoising_end", settings.denoising_end)
         self._latent_size(settings.height, settings.width)
@@ -188,6 +189,7 @@ class StableDiffusionXLInstructPix2PixPipeline(StableDiffusionXLFamily[EditXL]):
                 timestep,
                 encoder_hidden_states=given["prompt_embeds"],
                 prompt_keys=conditions.prompt_keys,
+                deep_cache=conditions.deep_cache,
                 cross_attention_kwargs=settings.cross_attention_kwargs,
                 added_cond_kwargs={"text_embeds": given["add_text_embeds"], "time_ids": given["add_time_ids"]},
                 return_dict=False,

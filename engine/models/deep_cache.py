@@ -1,0 +1,45 @@
+"""DeepCache: what the deep layers of a U-Net made is used again at the calls that follow, which then are cheap.
+
+From one step to the next, the features deep inside change little. Every `every`-th call is whole and keeps what goes
+into the last layer on the way up; the calls in between compute only the first convolution, that last layer, which joins
+both, and the output. Ma et al., "DeepCache: Accelerating Diffusion Models for Free", arXiv:2312.00858, with the
+shortest branch of section 3.3.
+"""
+
+from __future__ import annotations
+
+from torch import Size, Tensor
+
+
+class DeepCache:
+    """The deep features of one run. A pipeline makes one when a run begins and gives it to every call of the network.
+
+    Attributes:
+        every: one whole call in so many.
+        whole_calls, short_calls: how many calls there were of each kind.
+    """
+
+    def __init__(self, every: int) -> None:
+        self.every = every
+        self.whole_calls = self.short_calls = 0
+        self._since = 0
+        self._features: Tensor | None = None
+        self._of: Size | None = None
+
+    def take(self, sample: Tensor) -> Tensor | None:
+        """The features to use for `sample` (batch, channels, height, width); None where the call must be whole.
+
+        So it must at every `every`-th call, and where batch or size are others than at the last whole one.
+        """
+        if self._features is None or self._since >= self.every - 1 or self._of != sample.shape:
+            self._of, self._since = sample.shape, 0
+            self.whole_calls += 1
+            return None
+        self._since += 1
+        self.short_calls += 1
+        return self._features
+
+    def keep(self, features: Tensor) -> None:
+        """Keep what goes into the last layer of a whole call, (batch, channels, height, width)."""
+        # A copy: what a CUDA graph gives is written over by its next run.
+        self._features = features.clone()

@@ -1,0 +1,59 @@
+"""A loaded pipeline set to those switches of a request (`engine.switches`) that are not the denoising loop's."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from engine.errors import InvalidValue, MissingFile
+from engine.models.autoencoder_tiny import AutoencoderTiny
+from engine.switches import Switches
+
+
+class FinalDecoder:
+    """The tiny autoencoder that decodes finished pictures, where there is one; it stays for the next picture."""
+
+    def __init__(self) -> None:
+        self._folder = ""
+        self._vae: AutoencoderTiny | None = None
+
+    @property
+    def modules(self) -> list[torch.nn.Module]:
+        """Its network; nothing where the model's own autoencoder decodes."""
+        return [] if self._vae is None else [self._vae]
+
+    def choose(self, folder: str, channels: int, device: torch.device) -> None:
+        """Decode with the autoencoder in `folder`, for latents of so many `channels`; "" with the model's own.
+
+        Raises:
+            KnownError: the folder is missing or damaged, or for latents of another kind.
+        """
+        if folder != self._folder:
+            self._vae = _read(Path(folder).expanduser(), channels).to(device) if folder else None
+            self._folder = folder
+
+    def decode(self, pipeline: Any, latents: torch.Tensor) -> Any:
+        """The output of `pipeline` for its final `latents`."""
+        if self._vae is None:
+            return pipeline.decode(latents)
+        return type(pipeline).from_pipe(pipeline, vae=self._vae).decode(latents)
+
+
+def apply_switches(pipeline: Any, final: FinalDecoder, switches: Switches, device: torch.device) -> None:
+    """Set the networks of `pipeline` as `switches` say, and back where they say nothing; `KnownError` as `choose`."""
+    pipeline.unet.set_token_merging(switches.token_merging)
+    final.choose(switches.final_autoencoder, pipeline.latent_channels, device)
+
+
+def _read(folder: Path, channels: int) -> AutoencoderTiny:
+    if not (folder / "config.json").is_file():
+        raise MissingFile(f"There is no tiny autoencoder in {folder}; choose a folder with its config.json.")
+    vae = AutoencoderTiny.from_pretrained(folder)
+    if vae.config.latent_channels != channels:
+        raise InvalidValue(
+            f"The tiny autoencoder in {folder} is for latents of {vae.config.latent_channels} channels, this model's "
+            f"have {channels}; choose one that was made for this model."
+        )
+    return vae
