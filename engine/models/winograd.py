@@ -15,7 +15,7 @@ of the four terms of each side vanishes, and 9 multiplications are left of 36.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Literal
 
 import torch
@@ -28,6 +28,8 @@ DOUBLED_KERNEL_TERMS = ((1.0, 0.0, 0.0), (1.0, 1.0, 1.0), (0.0, 0.0, 1.0))
 # Numbers in the terms of one strip, for each thread: 8 MB, which caches hold while the terms are made, multiplied and
 # summed.
 STRIP_NUMBERS = 2**21
+# Numbers in the terms of the kernels at a time.
+KERNEL_NUMBERS = 2**21
 
 
 def convolve(x: Tensor, weight: Tensor, bias: Tensor | None, look: Callable[[], None]) -> Tensor:
@@ -52,43 +54,62 @@ def _in_strips(x: Tensor, weight: Tensor, bias: Tensor | None, look: Callable[[]
     # A tile begins one pixel before its output, and the last one may reach past an odd edge.
     margins = (0, 0, 1, 1 + reach * columns - width, 1, 1 + reach * rows - height)
     padded = F.pad(x.permute(0, 2, 3, 1), margins)
-    kernels = _kernel_terms(weight, doubled)
     terms = 3 if doubled else 4
     result = x.new_empty(batch, rows, 2, columns, 2, out_channels)
-    step = max(STRIP_NUMBERS * torch.get_num_threads() // (terms**2 * batch * columns * max(channels, out_channels)), 1)
+    row_numbers = terms**2 * batch * columns * max(channels, out_channels)
+    step = max(STRIP_NUMBERS * torch.get_num_threads() // row_numbers, 1)
+    kernels = _Kernels(weight, bias, terms, used=-(-rows // step))
     for top in range(0, rows, step):
-        look()
         count = min(step, rows - top)
         strip = padded[:, reach * top : reach * (top + count) + 2]
         # Rows first, then columns: (terms, terms, batch, rows, columns, channels).
-        across = _image_terms(strip, 1, x.new_empty(terms, batch, count, strip.shape[2], channels), doubled)
+        across = _image_terms(strip, 1, x.new_empty(terms, batch, count, strip.shape[2], channels))
         tiles = x.new_empty(terms, terms, batch, count, columns, channels)
-        _image_terms(across, 3, tiles.transpose(0, 1), doubled)
-        products = torch.bmm(tiles.view(terms**2, -1, channels), kernels)
-        if bias is not None:
-            # The term in the middle enters all four pixels of a tile once.
-            products[terms + 1] += bias
-        products = products.view(*tiles.shape[:-1], out_channels)
-        summed = x.new_empty(2, *products.shape[1:])
-        _sum_terms(products, summed, doubled)
-        strip_result = result[:, top : top + count].permute(4, 2, 0, 1, 3, 5)
-        _sum_terms(summed.transpose(0, 1), strip_result, doubled)
+        _image_terms(across, 3, tiles.transpose(0, 1))
+        for first, kernel, shift in kernels:
+            look()
+            products = torch.bmm(tiles.view(terms**2, -1, channels), kernel)
+            if shift is not None:
+                # The term in the middle enters all four pixels of a tile once.
+                products[terms + 1] += shift
+            products = products.view(*tiles.shape[:-1], -1)
+            summed = x.new_empty(2, *products.shape[1:])
+            _sum_terms(products, summed)
+            piece = result[:, top : top + count, :, :, :, first : first + kernel.shape[2]]
+            _sum_terms(summed.transpose(0, 1), piece.permute(4, 2, 0, 1, 3, 5))
     image = result.view(batch, 2 * rows, 2 * columns, out_channels)
     size = (2 * height, 2 * width) if doubled else (height, width)
     # In the plain layout: PyTorch's group norm for channels last loses digits where a mean is large.
     return image[:, : size[0], : size[1]].permute(0, 3, 1, 2).contiguous()
 
 
-def _kernel_terms(weight: Tensor, doubled: bool) -> Tensor:
-    """Return G g G^T as (terms ** 2, channels, out_channels)."""
-    sides = weight.new_tensor(DOUBLED_KERNEL_TERMS if doubled else KERNEL_TERMS)
-    terms = torch.kron(sides, sides) @ weight.reshape(-1, 9).t()
-    return terms.view(-1, *weight.shape[:2]).transpose(1, 2)
+class _Kernels:
+    """The terms G g G^T of the kernels, for some output channels at a time: (first channel, terms, their bias).
+
+    Terms are (terms ** 2, channels, out_channels of the piece). They are made when they are asked for, and kept where
+    they are asked for more often than once.
+    """
+
+    def __init__(self, weight: Tensor, bias: Tensor | None, terms: int, used: int) -> None:
+        self._sides = weight.new_tensor(KERNEL_TERMS if terms == len(KERNEL_TERMS) else DOUBLED_KERNEL_TERMS)
+        self._size = max(KERNEL_NUMBERS // (terms**2 * weight.shape[1]), 1)
+        self._weight, self._bias = weight, bias
+        self._kept = list(self._pieces()) if used > 1 else None
+
+    def __iter__(self) -> Iterator[tuple[int, Tensor, Tensor | None]]:
+        return iter(self._kept) if self._kept is not None else self._pieces()
+
+    def _pieces(self) -> Iterator[tuple[int, Tensor, Tensor | None]]:
+        both = torch.kron(self._sides, self._sides)
+        for first in range(0, len(self._weight), self._size):
+            piece = self._weight[first : first + self._size]
+            terms = (both @ piece.reshape(-1, 9).t()).view(-1, *piece.shape[:2]).transpose(1, 2)
+            yield first, terms, None if self._bias is None else self._bias[first : first + self._size]
 
 
-def _image_terms(image: Tensor, dim: Literal[1, 3], terms: Tensor, doubled: bool) -> Tensor:
+def _image_terms(image: Tensor, dim: Literal[1, 3], terms: Tensor) -> Tensor:
     """Write B^T d along `dim` into `terms`, whose first dimension counts them, and return it."""
-    if doubled:
+    if len(terms) == len(DOUBLED_KERNEL_TERMS):
         count = image.shape[dim] - 2
         before, here, after = (image.narrow(dim, first, count) for first in range(3))
         torch.sub(before, here, out=terms[0])
@@ -109,10 +130,10 @@ def _every_second(image: Tensor, dim: Literal[1, 3], start: int = 0) -> Tensor:
     return image[:, start::2] if dim == 1 else image[:, :, :, start::2]
 
 
-def _sum_terms(terms: Tensor, result: Tensor, doubled: bool) -> None:
+def _sum_terms(terms: Tensor, result: Tensor) -> None:
     """Write A^T m, for `terms` m along the first dimension, into the two entries of `result`."""
     torch.add(terms[0], terms[1], out=result[0])
-    if doubled:
+    if len(terms) == len(DOUBLED_KERNEL_TERMS):
         torch.sub(terms[1], terms[2], out=result[1])
         return
     result[0].add_(terms[2])

@@ -42,7 +42,7 @@ def everywhere(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(convolution, name, 1)
     monkeypatch.setattr(convolution, "WINOGRAD_THREADS", 1000)
     monkeypatch.setattr(winograd, "STRIP_NUMBERS", 2**14)
-    monkeypatch.setattr(winograd, "STRIPS_FOR_THREADS", 1)
+    monkeypatch.setattr(winograd, "KERNEL_NUMBERS", 2**12)
     monkeypatch.setattr(attention, "PIECE_NUMBERS", 2**11)
 
 
