@@ -150,7 +150,8 @@ class Application(QObject):
             self.say_banner(problem, "warning")
         if not self.settings["welcome_seen"] and not self.window.banner.text:
             self._welcome()
-        self.client.warm_up(self.generation.model, self.generation.device, self.generation.dtype)
+        generation = self.generation
+        self.client.warm_up(generation.model, generation.device, generation.dtype, generation.switches)
         self.library.scan()
         self._ask_for_wildcards()
 

@@ -28,6 +28,7 @@ from engine.messages import (
     Notice,
     StepDone,
 )
+from engine.switches import OFF, Switches
 
 if TYPE_CHECKING:
     from engine.catalog import ModelInfo
@@ -53,7 +54,7 @@ class EnginePort(Protocol):
     def submit(self, request: GenerateRequest) -> None: ...
     def cancel(self, job_id: str) -> None: ...
     def release(self) -> None: ...
-    def warm_up(self, model: str, device: str, dtype: str) -> None: ...
+    def warm_up(self, model: str, device: str, dtype: str, switches: Switches) -> None: ...
     def close(self) -> None: ...
 
 
@@ -145,9 +146,9 @@ class EngineClient(QObject):
         """Let go of the loaded model once no job needs it."""
         self._engine.release()
 
-    def warm_up(self, model: str = "", device: str = "cpu", dtype: str = "float32") -> None:
+    def warm_up(self, model: str = "", device: str = "cpu", dtype: str = "float32", switches: Switches = OFF) -> None:
         """Load the engine's libraries, then the model at `model`, unless a job comes first."""
-        self._engine.warm_up(model, device, dtype)
+        self._engine.warm_up(model, device, dtype, switches)
 
     def close(self) -> None:
         """Cancel what runs, end the engine and the pool; no signal comes afterwards."""

@@ -18,6 +18,7 @@ from engine.files import read_json
 from engine.formats.header import Stored, elements
 from engine.formats.read import WEIGHT_SUFFIXES, read_header
 from engine.messages import GenerateRequest
+from engine.switches import COMPUTED, PACKED, Precisions
 
 BYTES = {"float32": 4, "float16": 2, "bfloat16": 2}
 # What a published Stable Diffusion has; for a checkpoint of one file, whose configuration is not beside it.
@@ -169,19 +170,22 @@ def estimate(request: GenerateRequest) -> MemoryEstimate:
     location = model_folder(request.model)
     if not location.exists():
         raise MissingFile(f"The model {location} does not exist; choose another one.")
-    size = BYTES.get(request.dtype, 4)
+    precisions = Precisions.of(request.dtype, request.switches)
+    size = _computed_bytes(precisions.denoiser)
     unet, vae = _config(location, "unet", USUAL_UNET), _config(location, "vae", USUAL_VAE)
     scale = max(request.hires_scale, 1.0)
     width, height = round(request.width * scale), round(request.height * scale)
     # In float16 most autoencoders overflow, so that they are run in float32.
-    vae_size = 4 if request.dtype == "float16" and vae.get("force_upcast", True) else size
+    vae_size = 4 if precisions.vae == "float16" and vae.get("force_upcast", True) else _computed_bytes(precisions.vae)
     area, tile_area = width * height, min(width, TILE) * min(height, TILE)
     picture = area * PIXEL_BYTES
     starts = bool(request.init_image) or scale > 1
-    weights = {group: size * count for group, count in _parameters(location, request.vae).items()}
+    if precisions.vae == "float16" and vae_size == 4:
+        precisions = precisions._replace(vae="float32")
+    weights = _weights(location, request.vae, precisions)
     return MemoryEstimate(
         runtime=RUNTIME,
-        weights=weights | {"vae": weights["vae"] * vae_size // size},
+        weights=weights,
         encoding=weights["text"] // 50,
         denoising=_denoising(unet, vae, width * height, 2 if request.guidance_scale > 1 else 1) * size,
         reading=_reading(vae, area) * vae_size * starts,
@@ -245,11 +249,6 @@ def _one_variant(files: Iterable[Path]) -> list[Path]:
     return groups[min(groups)] if groups else []
 
 
-def parameters(path: Path) -> int:
-    """The number of parameters in the file `path`, from its header."""
-    return sum(elements(stored.shape) for stored in _tensors(path).values())
-
-
 def _tensors(path: Path) -> Mapping[str, Stored]:
     status = path.stat()
     return _tensors_of(path, status.st_mtime_ns, status.st_size)
@@ -282,18 +281,32 @@ def _is_packed(stored: Stored) -> bool:
     return stored.dtype.startswith(("F8", "Q"))
 
 
-def _parameters(location: Path, vae: str) -> dict[str, int]:
-    """The number of parameters of each group; `vae` is the file or folder of another autoencoder, or ""."""
-    counts: dict[str, int] = dict.fromkeys(GROUPS, 0)
+def _weights(location: Path, vae: str, precisions: Precisions) -> dict[str, int]:
+    """The bytes of the weights of each group; `vae` is the file or folder of another autoencoder, or ""."""
+    sizes: dict[str, int] = dict.fromkeys(GROUPS, 0)
     for path in weight_files(location):
-        for group, count in _groups_in(location, path):
-            counts[group] += count
+        for group, stored in _groups_in(location, path):
+            if group != "vae" or not vae:
+                sizes[group] += _kept_bytes(stored.shape, getattr(precisions, group))
     if vae:
         other = Path(vae).expanduser()
         inner = other / "vae" if (other / "vae").is_dir() else other
         files = _one_variant(sorted(inner.iterdir())) if inner.is_dir() else [inner]
-        counts["vae"] = sum(parameters(path) for path in files if path.suffix.lower() in WEIGHT_SUFFIXES)
-    return counts
+        for path in files:
+            if path.suffix.lower() in WEIGHT_SUFFIXES:
+                sizes["vae"] += sum(_kept_bytes(stored.shape, precisions.vae) for stored in _tensors(path).values())
+    return sizes
+
+
+def _computed_bytes(precision: str) -> int:
+    """The bytes of a number that is computed with weights in `precision`; "auto" counts as float32."""
+    return BYTES.get(COMPUTED if precision in PACKED else precision, 4)
+
+
+def _kept_bytes(shape: tuple[int, ...], precision: str) -> int:
+    """The bytes of a tensor of `shape`: packed are matrices, and in float8 the kernels of convolutions too."""
+    packed = precision in PACKED and (len(shape) == 2 or (len(shape) > 2 and precision == "float8"))
+    return elements(shape) * (1 if packed else _computed_bytes(precision))
 
 
 def group_of(part: str) -> str | None:
@@ -303,14 +316,16 @@ def group_of(part: str) -> str | None:
     return "denoiser" if part in {"unet", "transformer"} else "vae" if part == "vae" else None
 
 
-def _groups_in(location: Path, path: Path) -> Iterator[tuple[str, int]]:
+def _groups_in(location: Path, path: Path) -> Iterator[tuple[str, Stored]]:
     if location.is_dir():
         # What belongs to none counts as a denoiser: it is there all the time.
-        yield group_of(path.parent.name) or "denoiser", parameters(path)
+        group = group_of(path.parent.name) or "denoiser"
+        for stored in _tensors(path).values():
+            yield group, stored
         return
     for key, stored in _tensors(path).items():
         group = "vae" if key.startswith(_VAE_KEYS) else "text" if key.startswith(_TEXT_KEYS) else "denoiser"
-        yield group, elements(stored.shape)
+        yield group, stored
 
 
 def _config(location: Path, part: str, usual: Mapping[str, Any]) -> Mapping[str, Any]:

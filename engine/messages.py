@@ -233,12 +233,13 @@ class ModelLoading(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModelLoaded(Event):
-    """The model is ready on `device` in precision `dtype`, after `seconds`."""
+    """The model is ready on `device` in precision `dtype`, after `seconds`; `held`: the bytes of its parts by name."""
 
     model: str
     device: str
     dtype: str
     seconds: float
+    held: tuple[tuple[str, int], ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -18,6 +18,7 @@ from engine.files import read_json
 from engine.memory import PLANS, MemoryPlan, group_of, stored_precision
 from engine.messages import GenerateRequest
 from engine.metadata.fingerprint import fingerprint
+from engine.switches import OFF, Precisions, Switches
 from engine.warmup import import_torch
 
 if TYPE_CHECKING:
@@ -42,22 +43,26 @@ class ModelKey:
     vae_fingerprint: str
     device: str
     dtype: str
+    precisions: Precisions
 
     @classmethod
-    def of(cls, info: ModelInfo, device: str, dtype: str, vae: str = "") -> ModelKey:
+    def of(cls, info: ModelInfo, device: str, dtype: str, vae: str = "", switches: Switches = OFF) -> ModelKey:
         """The key of the model that a request with these values needs; `MissingFile` for a VAE that is not there."""
         from engine.device import resolve_device, resolve_precision
 
         path = Path(vae).expanduser() if vae else None
         if path is not None and not path.exists():
             raise MissingFile(f"The VAE {path} does not exist; choose another one, or the model's own.")
+        where = resolve_device(device)
+        precision = resolve_precision(dtype, where, lambda: stored_precision(str(info.folder)))
         return cls(
             model=info.folder,
             fingerprint=fingerprint(info.folder),
             vae=path,
             vae_fingerprint="" if path is None else fingerprint(path),
-            device=str(where := resolve_device(device)),
-            dtype=resolve_precision(dtype, where, lambda: stored_precision(str(info.folder))),
+            device=str(where),
+            dtype=precision,
+            precisions=Precisions.of(precision, switches),
         )
 
 
@@ -99,7 +104,10 @@ def load(info: ModelInfo, key: ModelKey, plan: MemoryPlan = PLANS[0]) -> Loaded:
     device, dtype = resolve_device(key.device), resolve_dtype(key.dtype)
     parts: dict[str, Any] = {}
     if plan.in_turn and device.type == "cpu":
-        parts = {name: empty(read_part(key, dtype, name)) for name in part_names(key)}
+        parts = {name: empty(read_kept(key, name)) for name in part_names(key)}
+    elif any(precision != key.dtype for precision in key.precisions):
+        names = [name for name in part_names(key) if _precision(key, name) != key.dtype]
+        parts = {name: read_kept(key, name) for name in names}
     pipeline = _load_pipeline(key, dtype, parts)
     if not plan.in_turn:
         pipeline.to(device)
@@ -112,7 +120,7 @@ def load(info: ModelInfo, key: ModelKey, plan: MemoryPlan = PLANS[0]) -> Loaded:
         previews=_previews(info, key, pipeline.vae.config["latent_channels"]),
         prompts=PromptCache(),
         final=FinalDecoder(),
-        residency=Residency(pipeline, device, lambda name: read_part(key, dtype, name)),
+        residency=Residency(pipeline, device, lambda name: read_kept(key, name)),
     )
 
 
@@ -175,9 +183,33 @@ def read_part(key: ModelKey, dtype: torch.dtype, name: str) -> torch.nn.Module:
     return part
 
 
+def read_kept(key: ModelKey, name: str) -> torch.nn.Module:
+    """Read the network `name` of the model of `key` as it is kept: in the precision of its kind."""
+    from engine.run_precision import read_in
+
+    return read_in(
+        _precision(key, name), lambda dtype: read_part(key, dtype, name), lambda: stored_precision(str(key.model))
+    )
+
+
+def _precision(key: ModelKey, name: str) -> str:
+    group = group_of(name)
+    return key.dtype if group is None else getattr(key.precisions, group)
+
+
+def part_bytes(loaded: Loaded) -> tuple[tuple[str, int], ...]:
+    """The bytes that each network of `loaded` holds now, by its name."""
+    import torch
+
+    from engine.run_precision import held_bytes
+
+    parts = loaded.pipeline.components.items()
+    return tuple((name, held_bytes(part)) for name, part in parts if isinstance(part, torch.nn.Module))
+
+
 def key_of(info: ModelInfo, request: GenerateRequest) -> ModelKey:
     """The key of the model that `request` needs."""
-    return ModelKey.of(info, request.device, request.dtype, request.vae)
+    return ModelKey.of(info, request.device, request.dtype, request.vae, request.switches)
 
 
 # ---------------------------------------------------------------------------------------------------- memory

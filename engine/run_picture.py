@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
 FIRST, SECOND = 0, 1
+OVERFLOWED = "The autoencoder overflows in float16, so it works in float32 until the model is loaded again."
 
 
 @dataclass(frozen=True)
@@ -151,7 +152,7 @@ class _Picture:
                     self._enter("denoising")
                     self._latents = yield from self._run(one, self._picture, planned[one.number])
                 self._enter("decoding")
-                picture = self._decode(one)
+                picture = yield from self._decode(one)
                 if one is self.passes[-1]:
                     return picture
                 self._picture, self._latents, self._begun = picture, None, self._begun + 1
@@ -218,7 +219,14 @@ class _Picture:
                 job.let_work("denoiser")
                 yield self._done(one, step, perf_counter() - began)
 
-    def _decode(self, one: Pass) -> Image:
+    def _decode(self, one: Pass) -> Generator[Event, None, Image]:
+        before = one.pipeline.vae.dtype
+        picture = self._decoded(one)
+        if one.pipeline.vae.dtype != before:
+            yield Notice(job_id=self.job.request.job_id, message=OVERFLOWED)
+        return picture
+
+    def _decoded(self, one: Pass) -> Image:
         if self._latents is None:
             raise BugError("nothing to decode")
         _look(self.job)

@@ -51,8 +51,8 @@ from engine.metadata import encode_png
 from engine.pictures import check_target, picture_path, write_picture
 from engine.queries import model_info
 from engine.run_memory import is_device_lost, is_out_of_memory, outlook
-from engine.run_model import Loaded, ModelKey, free, free_frames, key_of, load, return_memory
-from engine.switches import OFF
+from engine.run_model import Loaded, ModelKey, free, free_frames, key_of, load, part_bytes, return_memory
+from engine.switches import OFF, Switches
 from engine.warmup import import_torch
 
 if TYPE_CHECKING:
@@ -105,7 +105,7 @@ class Runner:
         # Outside the handlers, so that no traceback keeps the job's tensors while the event is looked at.
         yield last
 
-    def warm_up(self, model: str, device: str, dtype: str) -> None:
+    def warm_up(self, model: str, device: str, dtype: str, switches: Switches = OFF) -> None:
         """Load the model at `model` ahead of its first job.
 
         Raises:
@@ -113,12 +113,11 @@ class Runner:
         """
         import_torch()
         info = model_info(model)
-        key = ModelKey.of(info, device, dtype)
+        key = ModelKey.of(info, device, dtype, switches=switches)
         if self._loaded is None or self._loaded.key != key:
             self.release()
-            self._loaded = load(
-                info, key, outlook(_first_request(info, device, dtype), self._settings.memory_mode).plan
-            )
+            first = _first_request(info, device, dtype, switches)
+            self._loaded = load(info, key, outlook(first, self._settings.memory_mode).plan)
 
     def release(self) -> None:
         """Let go of the loaded model and return its memory."""
@@ -165,6 +164,7 @@ class Runner:
             device=key.device,
             dtype=key.dtype,
             seconds=perf_counter() - began,
+            held=part_bytes(loaded),
         )
         return loaded
 
@@ -220,7 +220,7 @@ def _written(job: Job, making: Making, target: Path, began: float) -> Generator[
     )
 
 
-def _first_request(info: ModelInfo, device: str, dtype: str) -> GenerateRequest:
+def _first_request(info: ModelInfo, device: str, dtype: str, switches: Switches) -> GenerateRequest:
     """A request as most of those that a model gets."""
     return GenerateRequest(
         prompt="",
@@ -234,6 +234,7 @@ def _first_request(info: ModelInfo, device: str, dtype: str) -> GenerateRequest:
         folder="",
         device=device,
         dtype=dtype,
+        switches=switches,
     )
 
 

@@ -7,13 +7,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 
 from engine.catalog import Limit
 from engine.errors import InvalidValue
 
 SAME = "same"
 PRECISIONS = (SAME, "float32", "bfloat16", "float16", "float8", "int8")
+PACKED = ("float8", "int8")
+# What those are computed in: it has the range of float32, so that nothing overflows.
+COMPUTED = "bfloat16"
 # An autoencoder is convolutions for the most part, and sees each picture once: small weights gain nothing there.
 VAE_PRECISIONS = (SAME, "float32", "bfloat16", "float16")
 SWITCH_LIMITS: Mapping[str, Limit] = {
@@ -37,8 +40,8 @@ class Switches:
             Bolya & Hoffman, arXiv:2303.17604.
         final_autoencoder: the folder of a tiny autoencoder that decodes the finished picture; "": the model's own.
         unet_precision, text_precision, vae_precision: what the denoiser, the text encoders and the autoencoder are kept
-            in, and "same" where it is that of the request. "float8" and "int8" are kept in eight bits and computed in
-            the request's precision, or in bfloat16 where that is float16.
+            in; "same" is that of the request. Weights in "float8" and "int8" take eight bits and are computed in
+            bfloat16.
         compiled: blocks of the U-Net are compiled by `torch.compile`.
 
     Raises:
@@ -96,6 +99,20 @@ class Switches:
             if name not in _DEFAULTS:
                 raise InvalidValue(f"There is no switch {name!r}; choose of {', '.join(_DEFAULTS)}.")
         return cls(**values)
+
+
+class Precisions(NamedTuple):
+    """The names of the precisions that text encoders, denoiser and autoencoder of a model are kept in."""
+
+    text: str
+    denoiser: str
+    vae: str
+
+    @classmethod
+    def of(cls, dtype: str, switches: Switches) -> Precisions:
+        """Those of a request in the precision `dtype`."""
+        chosen = (switches.text_precision, switches.unet_precision, switches.vae_precision)
+        return cls(*(dtype if name == SAME else name for name in chosen))
 
 
 _DEFAULTS: Mapping[str, Any] = {field.name: field.default for field in fields(Switches)}

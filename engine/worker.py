@@ -18,6 +18,7 @@ from PySide6.QtCore import QThread
 
 from engine.errors import KnownError
 from engine.messages import EngineReady, EngineSettings, Event, GenerateRequest, JobCancelled, JobFailed, ModelReleased
+from engine.switches import OFF, Switches
 from engine.warmup import import_torch
 
 if TYPE_CHECKING:
@@ -42,6 +43,7 @@ class _WarmUp:
     model: str
     device: str
     dtype: str
+    switches: Switches
 
 
 @dataclass(frozen=True)
@@ -99,9 +101,9 @@ class EngineThread(QThread):
         """Let go of the loaded model when the jobs before this are done."""
         self._put(_Release())
 
-    def warm_up(self, model: str = "", device: str = "cpu", dtype: str = "float32") -> None:
+    def warm_up(self, model: str = "", device: str = "cpu", dtype: str = "float32", switches: Switches = OFF) -> None:
         """Load the libraries and, unless a job waits by then, the model at `model`."""
-        self._put(_WarmUp(model, device, dtype))
+        self._put(_WarmUp(model, device, dtype, switches))
 
     def close(self) -> None:
         """Cancel everything and wait until the thread has ended, at most `CLOSING_SECONDS`."""
@@ -176,7 +178,7 @@ class EngineThread(QThread):
         with self._wake:
             busy = bool(self._inbox) or self._closing
         if task.model and not busy:
-            self._the_runner().warm_up(task.model, task.device, task.dtype)
+            self._the_runner().warm_up(task.model, task.device, task.dtype, task.switches)
 
     def _make_ready(self) -> None:
         if self._runner is None:

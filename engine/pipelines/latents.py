@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -11,6 +12,8 @@ from torch import Tensor
 
 from engine.errors import InvalidValue
 from engine.rng import Generators, randn_tensor
+
+logger = logging.getLogger(__name__)
 
 
 def vae_scale(vae: Any) -> int:
@@ -58,9 +61,21 @@ def encode_images_to_mode(vae: Any, images: Tensor, upcast: bool = False) -> Ten
 
 
 def decode_latents(vae: Any, latents: Tensor, upcast: bool = False) -> Tensor:
-    """Return the pictures (batch, 3, height, width) in [-1, 1] of `latents` as the denoiser gives them."""
+    """Return the pictures (batch, 3, height, width) in [-1, 1] of `latents` as the denoiser gives them.
+
+    An autoencoder that overflows in float16 all the same does it again in float32, and stays there.
+    """
     with without_overflow(vae, upcast):
-        return vae.decode(unscaled(vae, latents).to(vae.dtype), return_dict=False)[0]
+        decoded = _decode(vae, latents)
+    if vae.dtype == torch.float16 and not decoded.isfinite().all() and latents.isfinite().all():
+        logger.warning("the autoencoder overflows in float16; it works in float32 from now on")
+        vae.to(dtype=torch.float32)
+        decoded = _decode(vae, latents)
+    return decoded
+
+
+def _decode(vae: Any, latents: Tensor) -> Tensor:
+    return vae.decode(unscaled(vae, latents).to(vae.dtype), return_dict=False)[0]
 
 
 def scaled(vae: Any, latents: Tensor) -> Tensor:

@@ -27,6 +27,7 @@ from engine.messages import (
     StepDone,
 )
 from engine.metadata import encode_png
+from engine.switches import Switches
 
 Script = Callable[[GenerateRequest], Iterable[Event]]
 
@@ -48,7 +49,7 @@ class FakeEngine:
         self._receive: Callable[[Event], None] = _nobody
         self.submitted: list[GenerateRequest] = []
         self.cancelled: list[str] = []
-        self.warmed: list[tuple[str, str, str]] = []
+        self.warmed: list[tuple[str, str, str, Switches]] = []
         self.settings = EngineSettings()
         self.released = 0
         self.closed = 0
@@ -78,8 +79,8 @@ class FakeEngine:
         self.released += 1
         self._receive(ModelReleased(job_id="", model="sfumato-icons"))
 
-    def warm_up(self, model: str, device: str, dtype: str) -> None:
-        self.warmed.append((model, device, dtype))
+    def warm_up(self, model: str, device: str, dtype: str, switches: Switches) -> None:
+        self.warmed.append((model, device, dtype, switches))
         self._receive(EngineReady())
 
     def close(self) -> None:

@@ -9,6 +9,7 @@ from pytestqt.qtbot import QtBot
 
 from app.application import Application
 from engine.messages import EngineReady
+from engine.switches import OFF
 from tests.app.fake_engine import FakeEngine
 
 Make = Callable[..., Application]
@@ -44,7 +45,7 @@ def test_warm_up_begins_after_the_window_is_shown(make_program: Make, qtbot: QtB
     program = make_program(engine)
     assert program.window.isVisible()
     qtbot.waitUntil(lambda: bool(engine.warmed))
-    assert engine.warmed == [(program.generation.model, program.generation.device, "auto")]
+    assert engine.warmed == [(program.generation.model, program.generation.device, "auto", OFF)]
 
 
 @pytest.mark.parametrize(("mode", "words"), [("fast", ""), ("balanced", "decoded in tiles"), ("low", "small pieces")])

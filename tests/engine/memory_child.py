@@ -56,7 +56,9 @@ def measure(request: GenerateRequest, settings: EngineSettings) -> dict[str, Any
 
 def main() -> None:
     given = json.loads(sys.argv[1])
-    print(json.dumps(measure(GenerateRequest(**given["request"]), EngineSettings(**given.get("settings", {})))))
+    print(
+        json.dumps(measure(GenerateRequest.from_values(given["request"]), EngineSettings(**given.get("settings", {}))))
+    )
 
 
 if __name__ == "__main__":

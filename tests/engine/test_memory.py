@@ -122,7 +122,7 @@ from engine.runner import Runner
 from tests.engine.memory_child import status
 
 runner = Runner(EngineSettings(memory_mode="fast"))
-requests = [GenerateRequest(**values) for values in json.loads(sys.argv[1])]
+requests = [GenerateRequest.from_values(values) for values in json.loads(sys.argv[1])]
 
 def used(request):
     last = list(runner.run(request))[-1]
@@ -169,7 +169,7 @@ from engine.runner import Runner
 from tests.engine.memory_child import status
 
 runner = Runner(EngineSettings(memory_mode="fast"))
-small, large, huge = (GenerateRequest(**values) for values in json.loads(sys.argv[1]))
+small, large, huge = (GenerateRequest.from_values(values) for values in json.loads(sys.argv[1]))
 
 def told(request, megabytes=None):
     if megabytes is not None:

@@ -20,10 +20,13 @@ from engine.loading.adapters.files import AdapterFile, Placed, Unplaced, read_ad
 from engine.loading.adapters.forms import bias_change, weight_change
 from engine.loading.adapters.names import UNET, Names, collect_names
 from engine.loading.quantised import QuantisedLinear
+from engine.models.float8 import Float8Conv2d, Float8Linear
 
 PARTS = ("unet", "text_encoder", "text_encoder_2")
+# Layers whose weights are kept in a few bits.
+Packed = QuantisedLinear | Float8Linear | Float8Conv2d
 # A module and the name of what was changed in it (a parameter, or a packed layer) -> the original.
-Originals = dict[tuple[nn.Module, str], nn.Parameter | QuantisedLinear]
+Originals = dict[tuple[nn.Module, str], nn.Parameter | Packed]
 
 
 @dataclass(frozen=True)
@@ -131,7 +134,7 @@ class AdapterStack:
         for (part_name, module_name), changes in by_module.items():
             part = self._parts[part_name]
             module = part.get_submodule(module_name)
-            if isinstance(module, QuantisedLinear):
+            if isinstance(module, Packed):
                 module = _unpack(part, module_name, module)
             _change_parameter(part, module, "weight", changes)
             _change_parameter(part, module, "bias", changes)
@@ -149,7 +152,7 @@ def clear_part(part: nn.Module) -> None:
 
 def _weight_names(part: nn.Module) -> list[str]:
     plain = [name for name, _ in part.named_parameters() if name.endswith(".weight")]
-    return plain + [f"{name}.weight" for name, module in part.named_modules() if isinstance(module, QuantisedLinear)]
+    return plain + [f"{name}.weight" for name, module in part.named_modules() if isinstance(module, Packed)]
 
 
 def _note(part: nn.Module, key: tuple[Any, ...], applied: _Applied) -> None:
@@ -174,12 +177,9 @@ def _stamp(path: Path) -> tuple[Path, int, int]:
     return path.resolve(), status.st_mtime_ns, status.st_size
 
 
-def _unpack(part: nn.Module, name: str, packed: QuantisedLinear) -> nn.Linear:
+def _unpack(part: nn.Module, name: str, packed: Packed) -> nn.Module:
     """Put a plain layer in the place of a packed one, whose few bits cannot hold a small change."""
-    weight = packed.weight
-    layer = nn.Linear(1, 1, bias=False, device="meta")
-    layer.in_features, layer.out_features = packed.in_features, packed.out_features
-    layer.weight, layer.bias = nn.Parameter(weight, requires_grad=False), packed.bias  # pyright: ignore[reportAttributeAccessIssue]
+    layer = _plain_linear(packed) if isinstance(packed, QuantisedLinear) else packed.plain(cast("Any", part).dtype)
     parent, _, last = name.rpartition(".")
     owner = part.get_submodule(parent)
     _originals(part)[owner, last] = packed
@@ -187,9 +187,16 @@ def _unpack(part: nn.Module, name: str, packed: QuantisedLinear) -> nn.Linear:
     return layer
 
 
-def _follow(original: nn.Parameter | QuantisedLinear, merged: Any) -> None:
+def _plain_linear(packed: QuantisedLinear) -> nn.Linear:
+    layer = nn.Linear(1, 1, bias=False, device="meta")
+    layer.in_features, layer.out_features = packed.in_features, packed.out_features
+    layer.weight, layer.bias = nn.Parameter(packed.weight, requires_grad=False), packed.bias  # pyright: ignore[reportAttributeAccessIssue]
+    return layer
+
+
+def _follow(original: nn.Parameter | Packed, merged: Any) -> None:
     """Bring `original` to where the pipeline was moved while an adapter was on."""
-    if isinstance(original, QuantisedLinear):
+    if isinstance(original, Packed):
         original.to(merged.weight.device)
     elif (merged.device, merged.dtype) != (original.device, original.dtype):
         original.data = original.data.to(device=merged.device, dtype=merged.dtype)
@@ -201,7 +208,7 @@ def _change_parameter(part: nn.Module, module: nn.Module, name: str, changes: Se
     if not isinstance(original, nn.Parameter):
         return
     working = _working_dtype(original)
-    base = original.detach().to(working)
+    base = _unpacked(original.detach()).to(working)
     merged: Tensor | None = None
     for placed, strength in changes:
         change = placed.change.to(original.device, working)
@@ -212,6 +219,11 @@ def _change_parameter(part: nn.Module, module: nn.Module, name: str, changes: Se
         return
     _originals(part)[module, name] = original
     setattr(module, name, nn.Parameter(merged.to(original.dtype), requires_grad=original.requires_grad))
+
+
+def _unpacked(weight: Tensor) -> Tensor:
+    """Return a weight of torchao as a plain tensor; any other as it is."""
+    return cast("Any", weight).dequantize() if hasattr(weight, "__tensor_flatten__") else weight
 
 
 def _working_dtype(parameter: Tensor) -> torch.dtype:
