@@ -69,6 +69,9 @@ def _do_in_pieces(part: nn.Module, look: Callable[[], None]) -> Iterator[str]:
     elif (attend := getattr(part, "_attend", None)) is not None:
         attend = cast("Callable[..., Tensor]", attend)
         replacements["_attend"] = lambda q, k, v, mask: _attend(attend, q, k, v, mask, look)
+    elif hasattr(part, "between_pieces"):
+        # A network that a back end computes (`engine.backends`): its only leaf, which looks while it waits.
+        replacements["between_pieces"] = look
     for name, replacement in replacements.items():
         if name not in vars(part):
             vars(part)[name] = replacement

@@ -12,6 +12,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from engine.backends.parts import Computed
 from engine.loading.adapters import clear_part
 from engine.memory import MemoryPlan, group_of
 
@@ -40,7 +41,9 @@ class Residency:
         groups = {name: group_of(name) for name in parts}
         for name, part in parts.items():
             group = groups[name]
-            if group is not None and group not in working and _leaves(plan, group) and not self._is_away(part):
+            if group is not None and group not in working and _leaves(plan, group) and isinstance(part, Computed):
+                part.release()  # and comes back by itself
+            elif group is not None and group not in working and _leaves(plan, group) and not self._is_away(part):
                 self._send_away(part)
         for name, part in parts.items():
             # Without a plan that lets them leave, all are here.
@@ -50,7 +53,7 @@ class Residency:
 
     def _is_away(self, part: nn.Module) -> bool:
         first = next(part.parameters(), None)
-        return first is not None and first.device.type != self._device.type
+        return not isinstance(part, Computed) and first is not None and first.device.type != self._device.type
 
     def _send_away(self, part: nn.Module) -> None:
         if self._device.type != "cpu":

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from engine.config import Config
 from engine.errors import ConfigError, InvalidValue
 from engine.models.embeddings import GaussianFourierProjection, TimestepEmbedding, Timesteps
+from engine.models.linear import Linear
 
 ClassEmbedType = Literal["timestep", "identity", "projection", "simple_projection"]
 
@@ -39,7 +40,7 @@ def class_embedding(config: Config, projected_dim: int, time_dim: int, act_fn: s
         return nn.Identity()
     if input_dim is None:
         raise ConfigError(f"class_embed_type {kind!r} needs projection_class_embeddings_input_dim, which is null.")
-    return nn.Linear(input_dim, time_dim) if kind == "simple_projection" else TimestepEmbedding(input_dim, time_dim)
+    return Linear(input_dim, time_dim) if kind == "simple_projection" else TimestepEmbedding(input_dim, time_dim)
 
 
 def embed_class(
@@ -104,7 +105,7 @@ def embed_text_time(
             f"text_embeds {tuple(text.shape)} and time_ids {tuple(time_ids.shape)} make {given} features per picture; "
             f"this model takes {expected}, from the same number of pictures in both."
         )
-    sizes = numbers(time_ids.flatten()).reshape(len(text), -1)
+    sizes = numbers(time_ids.flatten()).reshape(text.shape[0], -1)  # `len` would be fixed in an exported graph
     return embedding(torch.cat([text, sizes], dim=-1).to(dtype))
 
 

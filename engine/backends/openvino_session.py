@@ -1,0 +1,102 @@
+"""A graph computed by OpenVINO."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from engine.backends import packages
+from engine.backends.graphs import Inputs
+
+SLICE_MILLISECONDS = 20
+_HINTS = {"float32": "f32", "bfloat16": "bf16", "float16": "f16"}
+_CAPABILITIES = {"bfloat16": "BF16", "float16": "FP16"}
+
+Shapes = dict[str, tuple[int, ...]]
+
+
+def computes_in(precision: str) -> str:
+    """The precision in which this machine's OpenVINO computes where it is asked for `precision`."""
+    if precision == "float32":
+        return precision
+    known = packages.openvino().Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+    return precision if _CAPABILITIES[precision] in known else "float32"
+
+
+class OpenVinoSession:
+    """The model at `path`, compiled when it is first needed.
+
+    With `fixed` sizes it is compiled for just those that it is given, which is faster at each call, and again for
+    others; where only the batch changes, as it does when guidance is switched off within a run, it is from then on
+    compiled for any batch. Without, once for all sizes.
+    """
+
+    def __init__(self, path: Path, precision: str, *, fixed: bool) -> None:
+        self._path, self._precision, self._fixed = path, precision, fixed
+        self._request: Any = None
+        self._shapes: Shapes = {}
+        self._any_batch = False
+
+    def run(self, inputs: Inputs, look: Callable[[], None]) -> list[Tensor]:
+        """Compute; `look` is called every few milliseconds, and what it raises ends the computation at once."""
+        openvino = packages.openvino()
+        request = self._prepared({name: tuple(tensor.shape) for name, tensor in inputs.items()})
+        # OpenVINO reads this memory where it is, and keeps none of it alive.
+        held = {name: tensor.detach().contiguous().numpy() for name, tensor in inputs.items()}
+        for name, array in held.items():
+            request.set_tensor(name, openvino.Tensor(array, shared_memory=True))
+        look()
+        request.start_async()
+        try:
+            while not request.wait_for(SLICE_MILLISECONDS):
+                look()
+        except BaseException:
+            self._leave(request)
+            raise
+        del held
+        return [torch.from_numpy(output.data.copy()) for output in request.output_tensors]
+
+    def _leave(self, request: Any) -> None:
+        request.cancel()
+        try:
+            request.wait()
+        except RuntimeError:
+            pass  # its way of saying that it was cancelled
+
+    def _prepared(self, shapes: Shapes) -> Any:
+        if self._request is not None and self._fits(shapes):
+            return self._request
+        again = self._request is not None
+        self._any_batch = again and self._without_batch(shapes) == self._without_batch(self._shapes)
+        self.release()
+        openvino = packages.openvino()
+        core = openvino.Core()
+        model = core.read_model(str(self._path))
+        if self._fixed:
+            first = -1 if self._any_batch else None
+            model.reshape({name: [shape[0] if first is None else first, *shape[1:]] for name, shape in shapes.items()})
+        options = {
+            "PERFORMANCE_HINT": "LATENCY",
+            "INFERENCE_PRECISION_HINT": _HINTS[computes_in(self._precision)],
+            "INFERENCE_NUM_THREADS": torch.get_num_threads(),
+        }
+        self._request = core.compile_model(model, "CPU", options).create_infer_request()
+        self._shapes = shapes
+        return self._request
+
+    def _fits(self, shapes: Shapes) -> bool:
+        if not self._fixed or shapes == self._shapes:
+            return True
+        return self._any_batch and self._without_batch(shapes) == self._without_batch(self._shapes)
+
+    @staticmethod
+    def _without_batch(shapes: Shapes) -> Shapes:
+        return {name: shape[1:] for name, shape in shapes.items()}
+
+    def release(self) -> None:
+        """Let go of the compiled model and of its weights."""
+        self._request = None

@@ -1,0 +1,120 @@
+"""Exported graphs on disk, one folder each, named after the hash of all that they depend on."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import importlib.metadata
+import logging
+import os
+import shutil
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+import torch
+
+from engine.backends.export import MODEL_NAME, OPENVINO_NAME, check, write_onnx, write_openvino
+from engine.backends.graphs import Graph
+from engine.backends.onnx_session import OnnxSession
+from engine.backends.openvino_session import OpenVinoSession
+from engine.errors import BadFile
+from engine.files import read_json, write_json
+
+log = logging.getLogger(__name__)
+
+MANIFEST = "complete.json"
+# To be raised when the same weights give other files.
+VERSION = 1
+
+
+def cache_folder() -> Path:
+    """Where exported models are kept; `SFUMATO_CACHE` names another place."""
+    chosen = os.environ.get("SFUMATO_CACHE")
+    if chosen:
+        return Path(chosen) / "backends"
+    from platformdirs import user_cache_path
+
+    return user_cache_path("sfumato", appauthor=False) / "backends"
+
+
+def stored(graph: Graph, backend: str, look: Callable[[], None], folder: Path | None = None) -> Path:
+    """The file of `graph` for `backend` ("openvino" or "onnx"), exported and checked now unless it is there, whole.
+
+    `look` is called while its weights are read. A folder that is damaged or incomplete is made anew.
+
+    Raises:
+        MissingDependency: the package of the back end is missing.
+        ExportMismatch: what was exported computes something else.
+    """
+    target = (folder or cache_folder()) / f"{graph.name}-{backend}-{digest(graph, backend, look)}"
+    name = OPENVINO_NAME if backend == "openvino" else MODEL_NAME
+    if _is_whole(target, look):
+        return target / name
+    if target.exists():
+        log.warning("%s is damaged and is made anew", target)
+        shutil.rmtree(target)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    making = Path(tempfile.mkdtemp(prefix=f".{target.name}.", dir=target.parent))
+    try:
+        _export(graph, backend, making)
+        files = {path.name: [path.stat().st_size, _file_digest(path, look)] for path in sorted(making.iterdir())}
+        write_json(making / MANIFEST, {"files": files})
+        try:
+            making.replace(target)
+        except OSError:
+            if not _is_whole(target, look):  # else another process was sooner
+                raise
+    finally:
+        shutil.rmtree(making, ignore_errors=True)
+    return target / name
+
+
+def _export(graph: Graph, backend: str, folder: Path) -> None:
+    if backend == "openvino":
+        session = OpenVinoSession(write_openvino(graph, folder), "float32", fixed=False)
+    else:
+        session = OnnxSession(write_onnx(graph, folder))
+    check(graph, lambda inputs: session.run(inputs, _nothing))
+    session.release()
+
+
+def _nothing() -> None:
+    pass
+
+
+def digest(graph: Graph, backend: str, look: Callable[[], None]) -> str:
+    """Sixteen hex digits of the weights of `graph`, of its configuration, and of the programs that make its file."""
+    packages = ("openvino",) if backend == "openvino" else ("onnx",)
+    versions = [f"{name} {importlib.metadata.version(name)}" for name in ("torch", *packages)]
+    hashed = hashlib.sha256(
+        repr((VERSION, backend, versions, type(graph).__name__, sorted(graph.config.items()))).encode()
+    )
+    for name, tensor in graph.state_dict().items():
+        look()
+        hashed.update(f"{name} {tensor.dtype} {tuple(tensor.shape)} ".encode())
+        hashed.update(tensor.detach().flatten().view(torch.uint8).numpy())
+    return hashed.hexdigest()[:16]
+
+
+def _is_whole(folder: Path, look: Callable[[], None]) -> bool:
+    """Whether all files in `folder` are as they were written."""
+    files: object = None
+    with contextlib.suppress(BadFile, FileNotFoundError):
+        files = read_json(folder / MANIFEST).get("files")
+    if not isinstance(files, dict) or not files:
+        return False
+    for name, (size, wanted) in files.items():
+        path = folder / str(name)
+        if not path.is_file() or path.stat().st_size != size or _file_digest(path, look) != wanted:
+            return False
+    return True
+
+
+def _file_digest(path: Path, look: Callable[[], None]) -> str:
+    hashed = hashlib.sha256()
+    with path.open("rb") as file:
+        while block := file.read(2**24):
+            look()
+            hashed.update(block)
+    return hashed.hexdigest()

@@ -1,0 +1,126 @@
+"""Exported networks compute what the originals do, at any size; what cannot be exported or run is said."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+
+from engine.backends.export import ExportMismatch, check, write_onnx, write_openvino
+from engine.backends.graphs import Graph, Sizes, graphs_for_others, graphs_of
+from engine.backends.onnx_session import OnnxSession
+from engine.backends.openvino_session import OpenVinoSession, computes_in
+from engine.backends.parts import Backend
+from engine.errors import InvalidValue, MissingDependency
+from engine.models.autoencoder_tiny import AutoencoderTiny
+from engine.models.unet_2d_condition import UNet2DConditionModel
+from tests.fixtures.stable_diffusion import stable_diffusion, stable_diffusion_xl
+
+
+def nothing() -> None:
+    pass
+
+
+def session_of(graph: Graph, backend: str, folder: Path, fixed: bool = False) -> Any:
+    if backend == "onnx":
+        return OnnxSession(write_onnx(graph, folder))
+    return OpenVinoSession(write_openvino(graph, folder), "float32", fixed=fixed)
+
+
+def differs(graph: Graph, session: Any, sizes: Sizes) -> float:
+    """The largest difference over the largest value, over all outputs."""
+    inputs = graph.example(sizes, torch.Generator().manual_seed(5))
+    with torch.no_grad():
+        expected = graph(*inputs.values())
+    pairs = zip(session.run(inputs, nothing), [expected] if isinstance(expected, Tensor) else expected, strict=True)
+    return max(((given - wanted).abs().max() / wanted.abs().max()).item() for given, wanted in pairs)
+
+
+@pytest.mark.parametrize("make", [stable_diffusion, stable_diffusion_xl])
+@pytest.mark.parametrize("backend", ["openvino", "onnx"])
+def test_equal_to_the_original_at_every_size(backend: str, make: Callable[[], Any], tmp_path: Path) -> None:
+    parts = [(name, part) for name, part in make().components.items() if isinstance(part, torch.nn.Module)]
+    found = [graph for name, part in parts for graph in graphs_of(name, part)]
+    if backend == "onnx":
+        found += [graph for name, part in parts for graph in graphs_for_others(name, part) if name.startswith("text")]
+    assert {graph.name for graph in found} >= {"unet", "vae_decoder", "vae_encoder", "text_encoder"}
+    for number, graph in enumerate(found):
+        session = session_of(graph, backend, tmp_path / str(number), fixed=graph.name == "unet")
+        for sizes in (Sizes(1, 1, 1, 3), Sizes(3, 4, 2, 9), Sizes(2, 4, 2, 9)):
+            assert differs(graph, session, sizes) <= 1e-4, (graph.name, sizes)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"time_cond_proj_dim": 8},
+        {"num_class_embeds": 4},
+        {"class_embed_type": "timestep"},
+        {"class_embed_type": "projection", "projection_class_embeddings_input_dim": 6},
+        {"class_embed_type": "simple_projection", "projection_class_embeddings_input_dim": 6},
+        {"class_embed_type": "identity"},
+        {"in_channels": 9},
+    ],
+    ids=str,
+)
+def test_unets_that_are_told_more(options: dict[str, Any], tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    unet = UNet2DConditionModel(
+        block_out_channels=(8, 16),
+        down_block_types=("CrossAttnDownBlock2D", "DownBlock2D"),
+        up_block_types=("UpBlock2D", "CrossAttnUpBlock2D"),
+        layers_per_block=1,
+        cross_attention_dim=8,
+        attention_head_dim=2,
+        norm_num_groups=4,
+        **options,
+    ).eval()
+    (graph,) = graphs_of("unet", unet)
+    assert differs(graph, session_of(graph, "onnx", tmp_path), Sizes(3, 2, 1, 4)) <= 1e-4
+
+
+def test_a_difference_is_an_error() -> None:
+    graph = graphs_of("unet", stable_diffusion().unet)[0]
+
+    def wrong(inputs: dict[str, Tensor]) -> list[Tensor]:
+        with torch.no_grad():
+            return [graph(*inputs.values()) * 1.001]
+
+    with pytest.raises(ExportMismatch, match=r"exported unet differs .* 1\.0e-03 .* back end torch"):
+        check(graph, wrong)
+
+
+def test_openvino_is_imported_without_its_telemetry(tmp_path: Path) -> None:
+    (graph, *_) = graphs_of("text_encoder", stable_diffusion().components["text_encoder"])
+    write_openvino(graph, tmp_path)
+    assert "openvino" in sys.modules
+    assert "openvino_telemetry" not in sys.modules
+
+
+@pytest.mark.parametrize(("name", "package"), [("openvino", "openvino"), ("onnx", "onnxruntime"), ("onnx", "onnx")])
+def test_a_missing_package_is_named_with_its_command(name: str, package: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, package, None)
+    with pytest.raises(MissingDependency, match=rf"package {package}, .* `pip install sfumato\[{name}\]`"):
+        Backend(name, "float32")
+
+
+def test_what_no_back_end_knows() -> None:
+    with pytest.raises(InvalidValue, match="vae of this model is a AutoencoderTiny, which no back end but torch"):
+        graphs_of("vae", AutoencoderTiny())
+    with pytest.raises(InvalidValue, match="'tensorrt' is unknown; choose torch or openvino, onnx"):
+        Backend("tensorrt", "float32")
+    with pytest.raises(InvalidValue, match="ONNX Runtime computes in float32 .* not in bfloat16"):
+        Backend("onnx", "bfloat16")
+
+
+@pytest.mark.parametrize("precision", ["bfloat16", "float16"])
+def test_half_precision_is_close_or_float32(precision: str, tmp_path: Path) -> None:
+    graph = graphs_of("text_encoder", stable_diffusion().components["text_encoder"])[0]
+    session = OpenVinoSession(write_openvino(graph, tmp_path), precision, fixed=False)
+    error = differs(graph, session, Sizes(2, 2, 2, 5))
+    assert error <= (1e-4 if computes_in(precision) == "float32" else 5e-2)

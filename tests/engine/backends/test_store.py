@@ -1,0 +1,87 @@
+"""Exported networks are kept on disk by the hash of their weights, and made anew where their files are damaged."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from engine.backends.graphs import Graph, TextGraph, graphs_of
+from engine.backends.store import MANIFEST, cache_folder, stored
+from engine.errors import Cancelled
+from engine.models.clip_text import CLIPTextModel
+from tests.fixtures.stable_diffusion import stable_diffusion
+
+
+def nothing() -> None:
+    pass
+
+
+def text_encoder() -> CLIPTextModel:
+    encoder = stable_diffusion().text_encoder
+    assert encoder is not None
+    return encoder
+
+
+@pytest.fixture
+def graph() -> Graph:
+    return graphs_of("text_encoder", text_encoder())[0]
+
+
+@pytest.mark.parametrize("backend", ["openvino", "onnx"])
+def test_written_once(backend: str, graph: Graph, tmp_path: Path) -> None:
+    path = stored(graph, backend, nothing, tmp_path)
+    written = path.stat().st_mtime_ns
+    assert stored(graph, backend, nothing, tmp_path) == path
+    assert path.stat().st_mtime_ns == written
+    assert [entry.name for entry in tmp_path.iterdir()] == [path.parent.name]
+
+
+@pytest.mark.parametrize("backend", ["openvino", "onnx"])
+@pytest.mark.parametrize("damage", ["cut", "changed", "weights", "manifest", "missing"])
+def test_damaged_files_are_made_anew(backend: str, damage: str, graph: Graph, tmp_path: Path) -> None:
+    path = stored(graph, backend, nothing, tmp_path)
+    whole = {entry.name: entry.read_bytes() for entry in path.parent.iterdir()}
+    weights = next(entry for entry in path.parent.iterdir() if entry.name not in (path.name, MANIFEST))
+    target = {"weights": weights, "manifest": path.parent / MANIFEST}.get(damage, path)
+    content = target.read_bytes()
+    if damage == "missing":
+        target.unlink()
+    else:
+        middle = len(content) // 2
+        changed = content[:middle] + bytes([content[middle] ^ 1]) + content[middle + 1 :]
+        target.write_bytes(content[:middle] if damage in ("cut", "manifest") else changed)
+    assert stored(graph, backend, nothing, tmp_path) == path
+    assert weights.read_bytes() == whole[weights.name]
+    assert target.read_bytes() != content[: len(content) // 2]
+
+
+def test_other_weights_and_other_configurations_are_others(graph: Graph, tmp_path: Path) -> None:
+    first = stored(graph, "onnx", nothing, tmp_path)
+    encoder = text_encoder()
+    with torch.no_grad():
+        encoder.text_model.final_layer_norm.bias[0] += 1e-3
+    assert stored(TextGraph("text_encoder", encoder), "onnx", nothing, tmp_path) != first
+    encoder = text_encoder()
+    encoder.change_config(num_attention_heads=1)
+    assert stored(TextGraph("text_encoder", encoder), "onnx", nothing, tmp_path) != first
+
+
+def test_leaving_in_the_middle_leaves_nothing(graph: Graph, tmp_path: Path) -> None:
+    calls = iter(range(10**6))
+
+    def leave() -> None:
+        if next(calls) == 3:
+            raise Cancelled
+
+    with pytest.raises(Cancelled):
+        stored(graph, "onnx", leave, tmp_path)
+    assert not list(tmp_path.iterdir())
+
+
+def test_the_folder_of_the_cache_may_be_chosen(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("SFUMATO_CACHE", str(tmp_path))
+    assert cache_folder() == tmp_path / "backends"
+    monkeypatch.delenv("SFUMATO_CACHE")
+    assert cache_folder().name == "backends"
