@@ -38,7 +38,11 @@ def cancellable(modules: Iterable[nn.Module], cancel: Event) -> Generator[None]:
         look()
 
     parts = {part for module in modules for part in module.modules()}
-    handles = [leaf.register_forward_pre_hook(leave_if_cancelled) for leaf in parts if _works(leaf)]
+    # What is compiled (`engine.models.compilation`) is left whole: a look before it, and none inside.
+    regions = {part for part in parts if "compiled_region" in vars(part)}
+    parts -= {part for region in regions for part in region.modules()}
+    looking = [*regions, *filter(_works, parts)]
+    handles = [part.register_forward_pre_hook(leave_if_cancelled) for part in looking]
     changed = [(name, part) for part in parts for name in _do_in_pieces(part, look)]
     try:
         yield
@@ -86,6 +90,8 @@ def _convolve(conv: nn.Conv2d, whole: Callable[[Tensor], Tensor], x: Tensor, loo
     if operations <= 1.5 * PIECE_OPERATIONS or x.device.type != "cpu" or x.dim() != 4:
         return whole(x)
     step = max(int(rows * PIECE_OPERATIONS / operations), 1)
+    # Narrow weights may be computed with in float32 (`engine.models.arithmetic`).
+    weight, bias = conv.weight.to(x.dtype), None if conv.bias is None else conv.bias.to(x.dtype)
     width = cast("tuple[int, int]", conv.padding)[1]
     pieces: list[Tensor] = []
     for first in range(0, rows, step):
@@ -93,7 +99,7 @@ def _convolve(conv: nn.Conv2d, whole: Callable[[Tensor], Tensor], x: Tensor, loo
         low, high = first - reach, min(first + step, rows) - reach + kernel - 1
         piece = x[:, :, max(low, 0) : min(high, x.shape[2])]
         piece = F.pad(piece, (0, 0, max(-low, 0), max(high - x.shape[2], 0)))
-        pieces.append(F.conv2d(piece, conv.weight, conv.bias, 1, (0, width)))
+        pieces.append(F.conv2d(piece, weight, bias, 1, (0, width)))
     return torch.cat(pieces, dim=2)
 
 

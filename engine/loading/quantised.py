@@ -9,8 +9,8 @@ from collections.abc import Mapping
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
+from engine.models.linear import linear
 from engine.weights import Entry
 from engine.weights.quantised import dequantise
 from engine.weights.reading import load_tensor, map_file, scale_of, view_of
@@ -53,7 +53,7 @@ class QuantisedLinear(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         bias = None if self.bias is None else self.bias.to(x.dtype)
-        return functional.linear(x, self.unpacked(x.dtype), bias)
+        return linear(x, self.unpacked(x.dtype), bias)
 
     def _apply(self, fn: object, recurse: bool = True) -> QuantisedLinear:
         # Moves between devices; a change of precision leaves what is packed as it is.
@@ -78,7 +78,7 @@ def keep_packed(module: nn.Module, entries: Mapping[str, Entry]) -> dict[str, En
     storages: dict[object, torch.UntypedStorage] = {}
     for name, layer in list(module.named_modules()):
         entry = entries.get(f"{name}.weight")
-        if type(layer) is not nn.Linear or entry is None or not is_packed(entry) or entry.transposed:
+        if not isinstance(layer, nn.Linear) or entry is None or not is_packed(entry) or entry.transposed:
             continue
         if entry.path not in storages:
             storages[entry.path] = map_file(entry.path)

@@ -8,6 +8,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from engine.errors import ConfigError
+from engine.models.linear import Linear
 
 ActivationName = Literal["swish", "silu", "mish", "gelu", "relu"]
 
@@ -35,7 +36,7 @@ class GELU(nn.Module):
         self, dim_in: int, dim_out: int, approximate: Literal["none", "tanh"] = "none", bias: bool = True
     ) -> None:
         super().__init__()
-        self.proj = nn.Linear(dim_in, dim_out, bias=bias)
+        self.proj = Linear(dim_in, dim_out, bias=bias)
         self.approximate = approximate
 
     def forward(self, hidden_states: Tensor) -> Tensor:
@@ -47,7 +48,7 @@ class GEGLU(nn.Module):
 
     def __init__(self, dim_in: int, dim_out: int, bias: bool = True) -> None:
         super().__init__()
-        self.proj = nn.Linear(dim_in, 2 * dim_out, bias=bias)
+        self.proj = Linear(dim_in, 2 * dim_out, bias=bias)
 
     def forward(self, hidden_states: Tensor) -> Tensor:
         value, gate = self.proj(hidden_states).chunk(2, dim=-1)

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from engine.errors import ConfigError, InvalidValue
 from engine.models.activations import GEGLU, GELU
 from engine.models.exact import Win, is_on
+from engine.models.linear import Linear
 from engine.models.prompt_keys import KeysAndValues, PromptKeys
 from engine.models.token_merging import TokenMerging
 
@@ -62,10 +63,10 @@ class Attention(nn.Module):
         self.slice_size: int | None = None
 
         self.group_norm = None if norm_num_groups is None else nn.GroupNorm(norm_num_groups, query_dim, eps=eps)
-        self.to_q = nn.Linear(query_dim, inner_dim, bias=bias)
-        self.to_k = nn.Linear(key_dim, inner_dim, bias=bias)
-        self.to_v = nn.Linear(key_dim, inner_dim, bias=bias)
-        self.to_out = nn.ModuleList([nn.Linear(inner_dim, query_dim, bias=out_bias), nn.Dropout(dropout)])
+        self.to_q = Linear(query_dim, inner_dim, bias=bias)
+        self.to_k = Linear(key_dim, inner_dim, bias=bias)
+        self.to_v = Linear(key_dim, inner_dim, bias=bias)
+        self.to_out = nn.ModuleList([Linear(inner_dim, query_dim, bias=out_bias), nn.Dropout(dropout)])
 
     def forward(
         self,
@@ -171,7 +172,7 @@ class FeedForward(nn.Module):
         else:
             raise ConfigError(f"activation_fn is {activation_fn!r}; use 'geglu', 'gelu' or 'gelu-approximate'.")
         self.widest = 2 * inner_dim
-        self.net = nn.ModuleList([activation, nn.Dropout(dropout), nn.Linear(inner_dim, dim_out or dim, bias=bias)])
+        self.net = nn.ModuleList([activation, nn.Dropout(dropout), Linear(inner_dim, dim_out or dim, bias=bias)])
 
     def forward(self, hidden_states: Tensor) -> Tensor:
         # Nothing is kept for gradients: then some tokens at a time, so that what is in the middle stays in the cache.

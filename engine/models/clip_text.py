@@ -18,6 +18,7 @@ from engine.config import Config, register_to_config
 from engine.errors import InvalidValue
 from engine.files import to_json
 from engine.models.base import ModelMixin
+from engine.models.linear import Linear
 from engine.output import Output
 from engine.weights import Entry
 
@@ -67,10 +68,10 @@ class CLIPAttention(nn.Module):
         super().__init__()
         self.heads = heads
         self.dropout = dropout
-        self.k_proj = nn.Linear(hidden_size, hidden_size)
-        self.v_proj = nn.Linear(hidden_size, hidden_size)
-        self.q_proj = nn.Linear(hidden_size, hidden_size)
-        self.out_proj = nn.Linear(hidden_size, hidden_size)
+        self.k_proj = Linear(hidden_size, hidden_size)
+        self.v_proj = Linear(hidden_size, hidden_size)
+        self.q_proj = Linear(hidden_size, hidden_size)
+        self.out_proj = Linear(hidden_size, hidden_size)
 
     def forward(self, hidden_states: Tensor, mask: Tensor | None) -> Tensor:
         query, key, value = (
@@ -89,8 +90,8 @@ class CLIPMLP(nn.Module):
     def __init__(self, hidden_size: int, intermediate_size: int, hidden_act: str) -> None:
         super().__init__()
         self.activation_fn = QuickGELU() if hidden_act == "quick_gelu" else nn.GELU()
-        self.fc1 = nn.Linear(hidden_size, intermediate_size)
-        self.fc2 = nn.Linear(intermediate_size, hidden_size)
+        self.fc1 = Linear(hidden_size, intermediate_size)
+        self.fc2 = Linear(intermediate_size, hidden_size)
 
     def forward(self, hidden_states: Tensor) -> Tensor:
         return self.fc2(self.activation_fn(self.fc1(hidden_states)))
@@ -308,7 +309,7 @@ class CLIPTextModelWithProjection(_CLIPTextBase):
         super().__init__()
         _check_heads(hidden_size, num_attention_heads)
         self.text_model = CLIPTextTransformer(self.config)
-        self.text_projection = nn.Linear(hidden_size, projection_dim, bias=False)
+        self.text_projection = Linear(hidden_size, projection_dim, bias=False)
         self._initialise()
         nn.init.normal_(self.text_projection.weight, std=hidden_size**-0.5 * initializer_factor)
 

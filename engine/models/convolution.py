@@ -11,6 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from engine.models import winograd
+from engine.models.arithmetic import computes_wider
 from engine.models.exact import Win, is_on
 
 # Below, terms cost more than the multiplications that they save; measured on two cores with AVX2.
@@ -33,6 +34,8 @@ class Conv2d(nn.Conv2d):
         """Called between the pieces of a long convolution; `engine.cancel` puts its look at the cancel flag here."""
 
     def forward(self, input: Tensor) -> Tensor:  # noqa: A002 - the name in torch.nn
+        if computes_wider(input):
+            return self(input.float()).to(input.dtype)
         if not self._is_plain_3x3(input):
             return self.direct(input)
         batch, _, height, width = input.shape
@@ -40,22 +43,30 @@ class Conv2d(nn.Conv2d):
         tiles = batch * -(-height // 2) * -(-width // 2)
         large = tiles >= WINOGRAD_TILES and channels >= WINOGRAD_CHANNELS
         if large and torch.get_num_threads() <= WINOGRAD_THREADS and is_on(Win.WINOGRAD):
-            return winograd.convolve(input, self.weight, self.bias, self.between_pieces)
+            return winograd.convolve(input, *self.parameters_in(input.dtype), self.between_pieces)
         if batch * height * width <= SMALL_PIXELS and channels >= SMALL_CHANNELS and is_on(Win.SMALL_IMAGES):
             return self._as_product(input)
         return self.direct(input)
 
     def doubled(self, input: Tensor) -> Tensor:  # noqa: A002
         """Return the convolution of `input` with every pixel repeated along both sides, twice as high and wide."""
+        if computes_wider(input):
+            return self.doubled(input.float()).to(input.dtype)
         tiles = input.shape[0] * input.shape[-2] * input.shape[-1]
         wide = min(self.in_channels, self.out_channels) >= DOUBLED_CHANNELS
         if tiles >= DOUBLED_TILES and wide and self._is_plain_3x3(input) and is_on(Win.DOUBLING):
-            return winograd.convolve_doubled(input, self.weight, self.bias, self.between_pieces)
+            return winograd.convolve_doubled(input, *self.parameters_in(input.dtype), self.between_pieces)
         return self(F.interpolate(input, scale_factor=2.0, mode="nearest"))
 
     def direct(self, input: Tensor) -> Tensor:  # noqa: A002
         """Return the convolution as PyTorch computes it; `engine.cancel` computes it in pieces here."""
-        return super().forward(input)
+        return self._conv_forward(input, *self.parameters_in(input.dtype))
+
+    def parameters_in(self, dtype: torch.dtype) -> tuple[Tensor, Tensor | None]:
+        """Return weight and bias for an input of `dtype`, widened where they are narrower."""
+        if self.weight.dtype.itemsize >= dtype.itemsize:
+            return self.weight, self.bias
+        return self.weight.to(dtype), None if self.bias is None else self.bias.to(dtype)
 
     def _is_plain_3x3(self, x: Tensor) -> bool:
         """Whether the faster ways can compute this; oneDNN is as fast in lower precisions, and a GPU chooses itself."""
@@ -66,7 +77,7 @@ class Conv2d(nn.Conv2d):
             and self.padding_mode == "zeros"
             and x.device.type == "cpu"
             and x.ndim == 4
-            and x.dtype == self.weight.dtype == torch.float32
+            and x.dtype == torch.float32
             and not torch.is_grad_enabled()
             and not torch.is_autocast_enabled("cpu")
         )
@@ -79,6 +90,7 @@ class Conv2d(nn.Conv2d):
         neighbourhoods = padded.as_strided(
             (batch, height, width, channels, 3, 3), (of_image, of_row, of_pixel, of_channel, of_row, of_pixel)
         )
-        weight = self.weight.reshape(self.out_channels, -1)
-        pixels = F.linear(neighbourhoods.reshape(batch * height * width, -1), weight, self.bias)
+        weight, bias = self.parameters_in(x.dtype)
+        weight = weight.reshape(self.out_channels, -1)
+        pixels = F.linear(neighbourhoods.reshape(batch * height * width, -1), weight, bias)
         return pixels.view(batch, height, width, -1).permute(0, 3, 1, 2).contiguous()

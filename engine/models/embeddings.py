@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from engine.errors import InvalidValue
 from engine.models.activations import get_activation
+from engine.models.linear import Linear
 
 
 def get_timestep_embedding(
@@ -108,10 +109,10 @@ class TimestepEmbedding(nn.Module):
         sample_proj_bias: bool = True,
     ) -> None:
         super().__init__()
-        self.linear_1 = nn.Linear(in_channels, time_embed_dim, bias=sample_proj_bias)
-        self.cond_proj = None if cond_proj_dim is None else nn.Linear(cond_proj_dim, in_channels, bias=False)
+        self.linear_1 = Linear(in_channels, time_embed_dim, bias=sample_proj_bias)
+        self.cond_proj = None if cond_proj_dim is None else Linear(cond_proj_dim, in_channels, bias=False)
         self.act = get_activation(act_fn)
-        self.linear_2 = nn.Linear(time_embed_dim, out_dim or time_embed_dim, bias=sample_proj_bias)
+        self.linear_2 = Linear(time_embed_dim, out_dim or time_embed_dim, bias=sample_proj_bias)
         self.post_act = None if post_act_fn is None else get_activation(post_act_fn)
 
     def forward(self, sample: Tensor, condition: Tensor | None = None) -> Tensor:

@@ -25,6 +25,8 @@ class Win(Enum):
     """An image is doubled and convolved by a quarter of the multiplications, and the doubled one is never made."""
     FEED_FORWARD = "feed-forward in pieces"
     """The wide middle of a feed-forward layer is made for some tokens at a time, so that it stays in the cache."""
+    WIDER = "float32 arithmetic for narrow weights"
+    """Weights in a precision that the processor has no instructions for are widened layer by layer (`arithmetic`)."""
     PROMPT_KEYS = "keys and values of the prompt once per run"
     """Cross-attention keeps what it makes of the prompt from step to step (`prompt_keys`)."""
 

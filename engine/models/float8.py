@@ -13,6 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from engine.models.arithmetic import computes_wider
 from engine.models.convolution import Conv2d
 
 FLOAT8 = torch.float8_e4m3fn
@@ -67,7 +68,8 @@ class Float8Linear(_Float8Layer):
         self.in_features, self.out_features = layer.in_features, layer.out_features
 
     def forward(self, x: Tensor) -> Tensor:
-        return F.linear(x, self.weight_in(x.dtype), self._bias_in(x.dtype))
+        wide = x.float() if computes_wider(x) else x
+        return F.linear(wide, self.weight_in(wide.dtype), self._bias_in(wide.dtype)).to(x.dtype)
 
     def plain(self, dtype: torch.dtype) -> nn.Linear:
         """The layer with its weights in `dtype`."""
@@ -91,8 +93,9 @@ class Float8Conv2d(_Float8Layer):
         )
 
     def forward(self, x: Tensor) -> Tensor:
-        weight = self.weight_in(x.dtype)
-        return F.conv2d(x, weight, self._bias_in(x.dtype), self.stride, self.padding, self.dilation, self.groups)
+        wide = x.float() if computes_wider(x) else x
+        weight, bias = self.weight_in(wide.dtype), self._bias_in(wide.dtype)
+        return F.conv2d(wide, weight, bias, self.stride, self.padding, self.dilation, self.groups).to(x.dtype)
 
     def doubled(self, x: Tensor) -> Tensor:
         """Return the convolution of `x` with every pixel repeated along both sides."""

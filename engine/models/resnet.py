@@ -14,6 +14,7 @@ from engine.errors import ConfigError, InvalidValue
 from engine.models.activations import get_activation
 from engine.models.convolution import Conv2d
 from engine.models.fir import fir_downsample, fir_upsample
+from engine.models.linear import Linear
 
 TimeEmbeddingNorm = Literal["default", "scale_shift"]
 ResampleKernel = Literal["fir", "sde_vp"]
@@ -119,7 +120,7 @@ class ResnetBlock2D(nn.Module):
         self.norm1 = nn.GroupNorm(groups, in_channels, eps=eps)
         self.conv1 = Conv2d(in_channels, out_channels, 3, padding=1)
         self.time_emb_proj = (
-            None if temb_channels is None else nn.Linear(temb_channels, (1 + self.scale_shift) * out_channels)
+            None if temb_channels is None else Linear(temb_channels, (1 + self.scale_shift) * out_channels)
         )
         self.norm2 = nn.GroupNorm(groups_out or groups, out_channels, eps=eps)
         self.dropout = nn.Dropout(dropout)

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from engine.models.attention import BasicTransformerBlock
 from engine.models.convolution import Conv2d
+from engine.models.linear import Linear
 from engine.models.prompt_keys import PromptKeys
 from engine.models.token_merging import TokenMerging
 
@@ -85,7 +86,7 @@ class SpatialTransformer(nn.Module):
 
 
 def _projection(channels: int, out_channels: int, linear: bool) -> nn.Module:
-    return nn.Linear(channels, out_channels) if linear else Conv2d(channels, out_channels, 1)
+    return Linear(channels, out_channels) if linear else Conv2d(channels, out_channels, 1)
 
 
 def _to_tokens(image: Tensor) -> Tensor:

@@ -16,6 +16,7 @@ from engine.errors import ConfigError, InvalidValue
 from engine.models.activations import get_activation
 from engine.models.attention import Attention
 from engine.models.convolution import Conv2d
+from engine.models.linear import Linear
 from engine.models.prompt_keys import KeysAndValues
 from engine.models.spatial_transformer import Context
 
@@ -35,7 +36,7 @@ class AdaGroupNorm(nn.Module):
         if num_groups < 1 or channels % num_groups:
             raise ConfigError(f"{channels} channels cannot be normed in groups of {GROUP_SIZE}; widen the stage.")
         self.num_groups, self.eps = num_groups, eps
-        self.linear = nn.Linear(embedding_dim, 2 * channels)
+        self.linear = Linear(embedding_dim, 2 * channels)
 
     def forward(self, hidden_states: Tensor, temb: Tensor) -> Tensor:
         scale, shift = self.linear(temb)[:, :, None, None].chunk(2, dim=1)

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from engine.config import Config
 from engine.errors import ConfigError, InvalidValue
 from engine.models.embeddings import GaussianFourierProjection, TimestepEmbedding, Timesteps
+from engine.models.linear import Linear
 
 ClassEmbedType = Literal["timestep", "identity", "projection", "simple_projection"]
 
@@ -39,7 +40,7 @@ def class_embedding(config: Config, projected_dim: int, time_dim: int, act_fn: s
         return nn.Identity()
     if input_dim is None:
         raise ConfigError(f"class_embed_type {kind!r} needs projection_class_embeddings_input_dim, which is null.")
-    return nn.Linear(input_dim, time_dim) if kind == "simple_projection" else TimestepEmbedding(input_dim, time_dim)
+    return Linear(input_dim, time_dim) if kind == "simple_projection" else TimestepEmbedding(input_dim, time_dim)
 
 
 def embed_class(

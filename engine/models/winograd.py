@@ -28,8 +28,8 @@ DOUBLED_KERNEL_TERMS = ((1.0, 0.0, 0.0), (1.0, 1.0, 1.0), (0.0, 0.0, 1.0))
 # Numbers in the terms of one strip, for each thread: 8 MB, which caches hold while the terms are made, multiplied and
 # summed.
 STRIP_NUMBERS = 2**21
-# Numbers in the terms of the kernels at a time.
-KERNEL_NUMBERS = 2**21
+# Numbers in the terms of the kernels that are made at a time where they are used once: 16 MB.
+KERNEL_NUMBERS = 2**22
 
 
 def convolve(x: Tensor, weight: Tensor, bias: Tensor | None, look: Callable[[], None]) -> Tensor:
@@ -84,16 +84,16 @@ def _in_strips(x: Tensor, weight: Tensor, bias: Tensor | None, look: Callable[[]
 
 
 class _Kernels:
-    """The terms G g G^T of the kernels, for some output channels at a time: (first channel, terms, their bias).
+    """The terms G g G^T of the kernels: (first output channel, terms, their bias).
 
-    Terms are (terms ** 2, channels, out_channels of the piece). They are made when they are asked for, and kept where
-    they are asked for more often than once.
+    Terms are (terms ** 2, channels, out_channels of the piece). An image of one strip uses them once: they are made for
+    some output channels at a time. Several strips use the same, which are then made for all channels and kept.
     """
 
     def __init__(self, weight: Tensor, bias: Tensor | None, terms: int, used: int) -> None:
         self._sides = weight.new_tensor(KERNEL_TERMS if terms == len(KERNEL_TERMS) else DOUBLED_KERNEL_TERMS)
-        self._size = max(KERNEL_NUMBERS // (terms**2 * weight.shape[1]), 1)
         self._weight, self._bias = weight, bias
+        self._size = max(KERNEL_NUMBERS // (terms**2 * weight.shape[1]), 1) if used == 1 else len(weight)
         self._kept = list(self._pieces()) if used > 1 else None
 
     def __iter__(self) -> Iterator[tuple[int, Tensor, Tensor | None]]:
