@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import sys
+from collections import deque
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -66,8 +67,7 @@ class Application(QObject):
         self.languages = Languages(qt, self)
         self.languages.use(self.settings["language"])
         theme.load_fonts(qt)
-        theme.apply(qt, self.settings["theme"])
-        qt.setWindowIcon(window_icon(theme.DARK.accent))
+        theme.prepare(qt, self.settings["theme"])
         self.client = EngineClient(engine if engine is not None else engine_thread(), self)
         self.settings.write_with(self.client.query)
         self._make_folder()
@@ -92,13 +92,15 @@ class Application(QObject):
         self._apply_settings()
         self._begin()
         self.window = MainWindow(self)
+        # Last: a widget that is made under a stylesheet is polished again with each step of its making.
+        theme.apply(qt, self.settings["theme"])
 
     # ------------------------------------------------------------------------------------------------ life
 
     def show(self) -> None:
         """Open the window; what takes longer begins after its first paint."""
         self.window.show()
-        QTimer.singleShot(0, self._after_show)
+        self.window.when_painted(self._after_paint)
 
     def window_closed(self) -> None:
         """The user closed the window: keep everything and let the event loop end."""
@@ -144,16 +146,35 @@ class Application(QObject):
         else:
             self.generation.prompt = FIRST_PROMPT
 
-    def _after_show(self) -> None:
-        self._ask_for_info()
+    def _after_paint(self) -> None:
+        """Do what the first paint does not need, one piece per turn of the event loop, so that input comes between."""
+        generation = self.generation
+        self._later = deque[Callable[[], object]](
+            (
+                self._say_first,
+                self._ask_for_info,
+                *self.window.panels_to_come(),
+                lambda: self.qt.setWindowIcon(window_icon(theme.DARK.accent)),
+                self.library.scan,
+                self._ask_for_wildcards,
+                # Last: importing torch takes the interpreter from the window for a few milliseconds at a time.
+                lambda: self.client.warm_up(generation.model, generation.device, generation.dtype, generation.switches),
+            )
+        )
+        QTimer.singleShot(0, self, self._next_piece)
+
+    def _next_piece(self) -> None:
+        if self._closing:
+            return
+        self._later.popleft()()
+        if self._later:
+            QTimer.singleShot(0, self, self._next_piece)
+
+    def _say_first(self) -> None:
         for problem in self.settings.problems:
             self.say_banner(problem, "warning")
         if not self.settings["welcome_seen"] and not self.window.banner.text:
             self._welcome()
-        generation = self.generation
-        self.client.warm_up(generation.model, generation.device, generation.dtype, generation.switches)
-        self.library.scan()
-        self._ask_for_wildcards()
 
     def _ask_for_wildcards(self) -> None:
         self.client.wildcards(self.paths.wildcards, self._wildcards_known)
@@ -203,27 +224,41 @@ class Application(QObject):
         hints = QGuiApplication.styleHints()
         hints.colorSchemeChanged.connect(lambda _scheme: self._follow_system())
 
-    def side_panels(self, window: MainWindow) -> list[tuple[str, str, QWidget]]:
-        """Name, title and widget of each panel that lies on the trailing side."""
+    def side_panels(self, window: MainWindow) -> list[tuple[str, str, Callable[[], QWidget]]]:
+        """Name, title and maker of each panel that lies on the trailing side; the window calls a maker once."""
+        return [
+            ("gallery", self.tr("Gallery"), lambda: self._gallery_panel(window)),
+            ("queue", self.tr("Queue"), lambda: self._queue_panel(window)),
+            ("grid", self.tr("Grid"), lambda: self._grid_panel(window)),
+            ("library", self.tr("Models"), lambda: self._library_panel(window)),
+        ]
+
+    def _gallery_panel(self, window: MainWindow) -> QWidget:
         from app.panels.gallery import GalleryPanel
-        from app.panels.grid import GridPanel
-        from app.panels.library import LibraryPanel
+
+        return GalleryPanel(self.gallery, self.generation, self.queue, window)
+
+    def _queue_panel(self, window: MainWindow) -> QWidget:
         from app.panels.queue import QueuePanel
 
-        gallery = GalleryPanel(self.gallery, self.generation, self.queue, window)
-        queue = QueuePanel(self.queue, window)
-        grid = GridPanel(self.generation, self.queue, window)
-        queue.show_wanted.connect(self.run.show)
-        queue.generate_wanted.connect(self.generate)
-        grid.show_wanted.connect(self.run.show)
-        library = LibraryPanel(self.library, self.generation, window)
-        library.folder_wanted.connect(lambda: self.open_settings("folders"))
-        return [
-            ("gallery", self.tr("Gallery"), gallery),
-            ("queue", self.tr("Queue"), queue),
-            ("grid", self.tr("Grid"), grid),
-            ("library", self.tr("Models"), library),
-        ]
+        panel = QueuePanel(self.queue, window)
+        panel.show_wanted.connect(self.run.show)
+        panel.generate_wanted.connect(self.generate)
+        return panel
+
+    def _grid_panel(self, window: MainWindow) -> QWidget:
+        from app.panels.grid import GridPanel
+
+        panel = GridPanel(self.generation, self.queue, window)
+        panel.show_wanted.connect(self.run.show)
+        return panel
+
+    def _library_panel(self, window: MainWindow) -> QWidget:
+        from app.panels.library import LibraryPanel
+
+        panel = LibraryPanel(self.library, self.generation, window)
+        panel.folder_wanted.connect(lambda: self.open_settings("folders"))
+        return panel
 
     def _show_pictures_of(self, marks: ModelMarks) -> None:
         """Show the pictures that a model of the library made."""

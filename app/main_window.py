@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import base64
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Literal
 
 from PySide6.QtCore import QByteArray, QSize, Qt, QTimer
-from PySide6.QtGui import QCloseEvent, QDragEnterEvent, QDropEvent
+from PySide6.QtGui import QCloseEvent, QDragEnterEvent, QDropEvent, QPaintEvent
 from PySide6.QtWidgets import (
     QDockWidget,
     QFrame,
@@ -34,7 +35,7 @@ if TYPE_CHECKING:
 
 LAYOUT_VERSION = 1
 Side = Literal["leading", "trailing"]
-SIDE_WIDTH = 316
+SIDE_WIDTH, TRAILING_WIDTH = 316, 396
 LEFT, RIGHT = Qt.DockWidgetArea.LeftDockWidgetArea, Qt.DockWidgetArea.RightDockWidgetArea
 BOTH_SIDES = LEFT | RIGHT
 
@@ -46,6 +47,8 @@ class MainWindow(QMainWindow):
         super().__init__()
         self._program = program
         self._docks: dict[str, QDockWidget] = {}
+        self._makers: dict[str, Callable[[], QWidget]] = {}
+        self._painted: list[Callable[[], object]] = []
         self._mirrored = program.qt.layoutDirection() == Qt.LayoutDirection.RightToLeft
         self.setObjectName("main")
         self.setWindowTitle("Sfumato")
@@ -98,12 +101,17 @@ class MainWindow(QMainWindow):
         self.splitDockWidget(prompt, model, Qt.Orientation.Vertical)
         self.splitDockWidget(model, scheduler, Qt.Orientation.Vertical)
         self.resizeDocks([prompt], [SIDE_WIDTH], Qt.Orientation.Horizontal)
-        panels = self._program.side_panels(self)
-        side = [self._dock(name, title, panel, "trailing") for name, title, panel in panels]
+        side: list[QDockWidget] = []
+        for name, title, make in self._program.side_panels(self):
+            self._makers[name] = make
+            place = QWidget(self)
+            place.setMinimumWidth(TRAILING_WIDTH)  # as wide as the widest panel, so that nothing moves when it comes
+            side.append(self._dock(name, title, place, "trailing"))
+            side[-1].visibilityChanged.connect(lambda shown, name=name: self.panel(name) if shown else None)
         for first, second in zip(side, side[1:], strict=False):
             self.tabifyDockWidget(first, second)
         side[0].raise_()
-        self.resizeDocks([side[0]], [SIDE_WIDTH], Qt.Orientation.Horizontal)
+        self.resizeDocks([side[0]], [TRAILING_WIDTH], Qt.Orientation.Horizontal)
 
     def _dock(self, name: str, title: str, panel: QWidget, side: Side) -> QDockWidget:
         dock = QDockWidget(title, self)
@@ -242,10 +250,31 @@ class MainWindow(QMainWindow):
 
     # ------------------------------------------------------------------------------------------------ from outside
 
+    def panel(self, name: str) -> QWidget:
+        """What the dock of this name holds; a panel of the trailing side is made the first time that it is wanted."""
+        dock = self._docks[name]
+        make = self._makers.pop(name, None)
+        if make is not None:
+            place, panel = dock.widget(), make()
+            dock.setWidget(panel)
+            place.deleteLater()
+            self._status_last(panel)
+        return dock.widget()
+
+    def panels_to_come(self) -> Iterator[Callable[[], object]]:
+        """Make the panels that nobody has seen yet, one with each call."""
+        return iter([lambda name=name: self.panel(name) for name in self._makers])
+
+    def when_painted(self, call: Callable[[], object]) -> None:
+        """Call back when the window has been painted for the first time from now on."""
+        self._painted.append(call)
+        self.update()
+
     def show_panel(self, name: str) -> None:
         """Bring the dock of this name to the front."""
         dock = self._docks.get(name)
         if dock is not None:
+            self.panel(name)
             dock.show()
             dock.raise_()
 
@@ -265,6 +294,21 @@ class MainWindow(QMainWindow):
         return QSize(1360, 820)
 
     # ------------------------------------------------------------------------------------------------ inside
+
+    def _status_last(self, panel: QWidget) -> None:
+        """Let the status bar stay last in the order of the Tab key, behind a panel that came late."""
+        last = _focusable(panel)[-1:]
+        for widget in _focusable(self.status):
+            if last:
+                self.setTabOrder(last[0], widget)
+            last = [widget]
+
+    def paintEvent(self, event: QPaintEvent) -> None:  # noqa: N802
+        super().paintEvent(event)
+        for call in self._painted:
+            # Its children are painted within the same event.
+            QTimer.singleShot(0, self, call)
+        self._painted.clear()
 
     def _show_running(self, running: bool) -> None:
         self.prompt.set_running(running)
@@ -330,3 +374,9 @@ class MainWindow(QMainWindow):
         if files:
             event.acceptProposedAction()
             self._program.intake.open(files)
+
+
+def _focusable(holder: QWidget) -> list[QWidget]:
+    """The widgets of `holder` that the Tab key stops at, in the order they were made."""
+    # Not by `nextInFocusChain`: PySide takes what that returns for a child of the widget before, and forgets both.
+    return [widget for widget in holder.findChildren(QWidget) if widget.focusPolicy() & Qt.FocusPolicy.TabFocus]

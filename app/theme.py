@@ -215,10 +215,8 @@ def system_theme() -> Theme:
     return LIGHT if hints.colorScheme() == Qt.ColorScheme.Light else DARK
 
 
-def apply(app: QApplication, theme: Theme | str) -> None:
-    """Dress the whole program in `theme`, or in the one of that name; "system" follows the system."""
-    from app.stylesheet import stylesheet
-
+def prepare(app: QApplication, theme: Theme | str) -> Theme:
+    """Give `app` the style, palette and icon colours of a theme, without the stylesheet; returns the theme."""
     chosen = theme if isinstance(theme, Theme) else THEMES.get(theme) or system_theme()
     _Current.theme = chosen
     set_icon_colours(normal=chosen.text, disabled=chosen.disabled, on=chosen.link, selected=chosen.on_selection)
@@ -226,6 +224,14 @@ def apply(app: QApplication, theme: Theme | str) -> None:
     if app.style().objectName() != "fusion":
         app.setStyle("fusion")
     app.setPalette(palette(chosen))
+    return chosen
+
+
+def apply(app: QApplication, theme: Theme | str) -> None:
+    """Dress the whole program in `theme`, or in the one of that name; "system" follows the system."""
+    from app.stylesheet import stylesheet
+
+    chosen = prepare(app, theme)
     mirrored = app.layoutDirection() == Qt.LayoutDirection.RightToLeft
     app.setStyleSheet(stylesheet(chosen, mirrored=mirrored))
 
@@ -279,6 +285,8 @@ def set_role(widget: QWidget, role: str) -> None:
     if widget.property("role") == role:
         return
     widget.setProperty("role", role)
+    if not widget.testAttribute(Qt.WidgetAttribute.WA_WState_Polished):
+        return  # it is dressed when it is first shown or measured
     widget.style().unpolish(widget)
     widget.style().polish(widget)
     widget.updateGeometry()

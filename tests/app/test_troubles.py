@@ -145,7 +145,7 @@ def test_pictures_in_a_read_only_folder_are_not_deleted(
     wait(qtbot, lambda: len(program.gallery.ids) == 1)
     messages(program)
     disk.protect()
-    panel = program.window.findChild(QWidget, "dock.gallery").widget()
+    panel = program.window.panel("gallery")
     panel.view.setFocus()
     wait(qtbot, lambda: panel.model.picture(0) is not None)
     QTest.mouseClick(
