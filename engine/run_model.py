@@ -6,11 +6,11 @@ import ctypes
 import gc
 import sys
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from engine.catalog import ModelInfo
 from engine.errors import BugError, MissingFile
@@ -24,6 +24,7 @@ from engine.warmup import import_torch
 if TYPE_CHECKING:
     import torch
 
+    from engine.backends.parts import Computed
     from engine.prompts.cache import PromptCache
     from engine.run_preview import Previews
     from engine.run_residency import Residency
@@ -44,6 +45,7 @@ class ModelKey:
     device: str
     dtype: str
     precisions: Precisions
+    backend: str = "torch"
 
     @classmethod
     def of(cls, info: ModelInfo, device: str, dtype: str, vae: str = "", switches: Switches = OFF) -> ModelKey:
@@ -53,7 +55,9 @@ class ModelKey:
         path = Path(vae).expanduser() if vae else None
         if path is not None and not path.exists():
             raise MissingFile(f"The VAE {path} does not exist; choose another one, or the model's own.")
-        where = resolve_device(device)
+        # Another back end than torch has no device to choose.
+        where = resolve_device("cpu" if device == "auto" and switches.backend != "torch" else device)
+        switches.check_backend(str(where))
         precision = resolve_precision(dtype, where, lambda: stored_precision(str(info.folder)))
         return cls(
             model=info.folder,
@@ -63,6 +67,7 @@ class ModelKey:
             device=str(where),
             dtype=precision,
             precisions=Precisions.of(precision, switches),
+            backend=switches.backend,
         )
 
 
@@ -89,13 +94,22 @@ class Loaded:
         return [part for part in self.pipeline.components.values() if isinstance(part, torch.nn.Module)]
 
 
-def load(info: ModelInfo, key: ModelKey, plan: MemoryPlan = PLANS[0]) -> Loaded:
+def _no_look() -> None:
+    pass
+
+
+def load(info: ModelInfo, key: ModelKey, plan: MemoryPlan = PLANS[0], look: Callable[[], None] = _no_look) -> Loaded:
     """Load the model of `key`; under a plan in which its parts take turns, never two of them at once.
+
+    For another back end than torch the networks are exported where that was not done before, which takes minutes: what
+    `look` raises meanwhile ends it.
 
     Raises:
         KnownError: a file is missing, damaged or of an unknown kind, or does not fit.
     """
     import_torch()
+    import torch
+
     from engine.device import resolve_device, resolve_dtype
     from engine.prompts.cache import PromptCache
     from engine.run_residency import Residency, empty
@@ -103,7 +117,13 @@ def load(info: ModelInfo, key: ModelKey, plan: MemoryPlan = PLANS[0]) -> Loaded:
 
     device, dtype = resolve_device(key.device), resolve_dtype(key.dtype)
     parts: dict[str, Any] = {}
-    if plan.in_turn and device.type == "cpu":
+    if key.backend != "torch":
+        from engine.backends.parts import Backend
+
+        backend = Backend(key.backend, key.dtype)
+        # One after the other, each let go of before the next: only what is compiled stays.
+        parts = {name: backend.part(name, read_part(key, torch.float32, name), look) for name in part_names(key)}
+    elif plan.in_turn and device.type == "cpu":
         parts = {name: empty(read_kept(key, name)) for name in part_names(key)}
     elif any(precision != key.dtype for precision in key.precisions):
         names = [name for name in part_names(key) if _precision(key, name) != key.dtype]
@@ -223,6 +243,8 @@ def free(loaded: Loaded) -> None:
     loaded.prompts.clear()
     for module in loaded.modules:
         module.__dict__.pop("adapter_originals", None)
+        if loaded.key.backend != "torch":
+            cast("Computed", module).release()
         _free_weights(module)
     loaded.residency.end()
     loaded.pipeline = None

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from engine.errors import KnownError
+from engine.errors import InvalidValue, KnownError
 from engine.messages import EngineSettings, GenerateRequest
 from engine.prompts import PromptPlan, plan
 from engine.run_model import Loaded
@@ -122,6 +122,11 @@ def _set_adapters(
     applied = any(part.__dict__.get("adapter_originals") for part in loaded.modules)
     if not tags and not applied:
         return "", ()
+    if tags and loaded.key.backend != "torch":
+        raise InvalidValue(
+            f"Adapters change weights, which the back end {loaded.key.backend} has compiled; choose the back end torch "
+            f"for this prompt, or take <lora:{tags[0].name}> out of it."
+        )
     paths = find_adapters([tag.name for tag in tags], [Path(folder) for folder in settings.adapters])
     fetch()
     stack = AdapterStack(loaded.pipeline)

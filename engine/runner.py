@@ -5,6 +5,7 @@ No Qt here: the command line iterates `run` itself, the window's engine thread d
 
 from __future__ import annotations
 
+import importlib.metadata
 import json
 import logging
 import threading
@@ -143,13 +144,15 @@ class Runner:
         from engine.run_picture import Job
 
         plan = outlook(request, self._settings.memory_mode).plan
-        loaded = yield from self._model(info, request, plan)
+        loaded = yield from self._model(info, request, plan, cancel)
         notice = loaded.previews.begin(self._settings, loaded.device) if request.previews else ""
         if notice:
             yield Notice(job_id=request.job_id, message=notice)
         return Job(loaded, request, cancel, self._settings, plan)
 
-    def _model(self, info: ModelInfo, request: GenerateRequest, plan: MemoryPlan) -> Generator[Event, None, Loaded]:
+    def _model(
+        self, info: ModelInfo, request: GenerateRequest, plan: MemoryPlan, cancel: threading.Event
+    ) -> Generator[Event, None, Loaded]:
         """The model that the request needs, loaded now unless it is there."""
         key = key_of(info, request)
         if self._loaded is not None and self._loaded.key == key and self._loaded.info == info:
@@ -157,7 +160,7 @@ class Runner:
         yield ModelLoading(job_id=request.job_id, model=str(info.folder))
         began = perf_counter()
         self.release()  # before, not after: two models at once may not fit
-        self._loaded = loaded = load(info, key, plan)
+        self._loaded = loaded = load(info, key, plan, lambda: _leave_if(cancel))
         yield ModelLoaded(
             job_id=request.job_id,
             model=str(info.folder),
@@ -166,6 +169,12 @@ class Runner:
             seconds=perf_counter() - began,
             held=part_bytes(loaded),
         )
+        if key.backend == "openvino":
+            from engine.backends.openvino_session import computes_in
+
+            if computes_in(key.dtype) != key.dtype:
+                message = f"This processor has no {key.dtype}: OpenVINO computes in float32, which is no slower here."
+                yield Notice(job_id=request.job_id, message=message)
         return loaded
 
     def _picture(self, job: Job, image: int, target: Path) -> Generator[Event, None, Job]:
@@ -195,6 +204,11 @@ class Runner:
         return_memory()
         yield (yield from _written(job, making, target, began))
         return job
+
+
+def _leave_if(cancel: threading.Event) -> None:
+    if cancel.is_set():
+        raise Cancelled
 
 
 def run(
@@ -274,9 +288,17 @@ def make_recipe(job: Job, making: Making) -> Recipe:
         clip_skip=request.clip_skip,
         device=loaded.device.type,
         dtype=loaded.key.dtype,
-        program=f"Sfumato {engine.__version__} with torch {torch.__version__}",
+        program=f"Sfumato {engine.__version__} with {_library(loaded.key.backend, torch.__version__)}",
         extras=tuple(_extras(job, prompted)),
     )
+
+
+def _library(backend: str, torch: str) -> str:
+    """What computed a picture, with its version."""
+    if backend == "torch":
+        return f"torch {torch}"
+    package = {"openvino": "openvino", "onnx": "onnxruntime"}[backend]
+    return f"{package} {importlib.metadata.version(package)}"
 
 
 def _extras(job: Job, prompted: Prompted) -> Iterator[tuple[str, str]]:

@@ -14,6 +14,7 @@ from engine.errors import InvalidValue
 
 SAME = "same"
 PRECISIONS = (SAME, "float32", "bfloat16", "float16", "float8", "int8")
+BACKENDS = ("torch", "openvino", "onnx")
 PACKED = ("float8", "int8")
 # What those are computed in: it has the range of float32, so that nothing overflows.
 COMPUTED = "bfloat16"
@@ -43,6 +44,7 @@ class Switches:
             in; "same" is that of the request. Weights in "float8" and "int8" take eight bits and are computed in
             bfloat16.
         compiled: blocks of the U-Net are compiled by `torch.compile`.
+        backend: what computes the networks on a processor: "torch", "openvino" or "onnx" (ONNX Runtime).
 
     Raises:
         InvalidValue: a value is outside its limits; nothing is corrected silently.
@@ -57,6 +59,7 @@ class Switches:
     text_precision: str = SAME
     vae_precision: str = SAME
     compiled: bool = False
+    backend: str = "torch"
 
     def __post_init__(self) -> None:
         for name, limit in SWITCH_LIMITS.items():
@@ -70,6 +73,8 @@ class Switches:
             raise InvalidValue(f"The final autoencoder cannot be {self.final_autoencoder!r}; give its folder.")
         if not isinstance(self.compiled, bool):  # pyright: ignore[reportUnnecessaryIsInstance]
             raise InvalidValue(f"The compiling is switched by true or false, not by {self.compiled!r}.")
+        if self.backend not in BACKENDS:
+            raise InvalidValue(f"The back end {self.backend!r} is unknown; choose one of {', '.join(BACKENDS)}.")
         for name, known in (
             ("unet_precision", PRECISIONS),
             ("text_precision", PRECISIONS),
@@ -79,6 +84,22 @@ class Switches:
                 raise InvalidValue(
                     f"The {name.replace('_', ' ')} {getattr(self, name)!r} is unknown; choose one of "
                     f"{', '.join(known)}."
+                )
+
+    def check_backend(self, device: str) -> None:
+        """Raise `InvalidValue` where another back end than torch cannot be used with the rest, or on `device`."""
+        if self.backend == "torch":
+            return
+        if device != "cpu":
+            raise InvalidValue(
+                f"The back end {self.backend} computes on the processor, not on {device}; choose the device cpu, or "
+                "the back end torch."
+            )
+        for name in ("deep_cache", "token_merging", "compiled", "unet_precision", "text_precision", "vae_precision"):
+            if getattr(self, name) != _DEFAULTS[name]:
+                raise InvalidValue(
+                    f"The switch {name.replace('_', ' ')} works with the back end torch only, not with {self.backend}; "
+                    "set one of them back."
                 )
 
     def to_json(self) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from engine.cli.request import Options, build_request, engine_settings, targets
 from engine.cli.values import number_option, whole_number_option
 from engine.messages import EngineSettings, GenerateRequest, ImageDone, JobCancelled, JobFailed, Notice
 from engine.pictures import check_target
-from engine.switches import PRECISIONS, VAE_PRECISIONS
+from engine.switches import BACKENDS, PRECISIONS, VAE_PRECISIONS
 from engine.warmup import start_importing_torch
 
 
@@ -80,6 +80,9 @@ def generate(
     compiled: Annotated[
         bool | None, typer.Option("--compile/--no-compile", help="Compile blocks of the UNet with torch.compile.")
     ] = None,
+    backend: Annotated[
+        str | None, typer.Option(help=f"What computes on a processor: {', '.join(BACKENDS)}; torch if not given.")
+    ] = None,
     image: Annotated[
         Path | None,
         typer.Option("--from", metavar="IMAGE", help="Make this picture again; other options change single settings."),
@@ -126,6 +129,7 @@ def generate(
             "text_precision": text_precision,
             "vae_precision": vae_precision,
             "compiled": compiled,
+            "backend": backend,
         },
     )
     request = build_request(options)

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 
 import typer
 
+from engine.cli.export import export
 from engine.cli.generate import generate
 from engine.cli.info import info
 from engine.cli.models import program as models
@@ -29,6 +30,7 @@ def run(argv: Sequence[str]) -> int:
     )
     program.command()(generate)
     program.command()(info)
+    program.command()(export)
     program.command()(schedulers)
     train = typer.Typer(name="train", help="Train models of your own.", no_args_is_help=True)
     train.command()(text_to_image)
