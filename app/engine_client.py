@@ -98,6 +98,7 @@ class EngineClient(QObject):
         self._cancelled: set[str] = set()
         self._ready = False
         self._busy = False
+        self._held: tuple[tuple[str, int], ...] = ()
         self._closed = False
         self._delivered = 0.0
         self._waiting: dict[str, Callable[[], None]] = {}
@@ -115,6 +116,11 @@ class EngineClient(QObject):
     def ready(self) -> bool:
         """Whether the engine's libraries are loaded."""
         return self._ready
+
+    @property
+    def held(self) -> tuple[tuple[str, int], ...]:
+        """The bytes that the parts of the loaded model hold, by name; nothing while none is loaded."""
+        return self._held
 
     @property
     def busy(self) -> bool:
@@ -318,6 +324,7 @@ class EngineClient(QObject):
             case ModelLoading():
                 self.job_loading.emit(event)
             case ModelLoaded():
+                self._held = event.held
                 self.job_loaded.emit(event)
             case StepDone():
                 self.step_done.emit(event)
@@ -332,6 +339,7 @@ class EngineClient(QObject):
             case Notice():
                 self.notice.emit(event)
             case ModelReleased():
+                self._held = ()
                 self.model_released.emit(event)
             case EngineReady():
                 self._engine_ready()

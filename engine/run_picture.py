@@ -106,7 +106,9 @@ class Making:
         request, loaded = job.request, job.loaded
         seed = request.seed + self.image
         apply_plan(loaded.pipeline, job.plan)
-        apply_switches(loaded.pipeline, loaded.final, request.switches, loaded.device)
+        told = apply_switches(loaded.pipeline, loaded.final, request.switches, loaded.device)
+        if told and self.image == 0 and self.prompted is None:
+            yield Notice(job_id=request.job_id, message=told)
         with cancellable(loaded.modules, job.cancel):
             _look(job)
             if self._picture is None or not self._picture.has_latents:

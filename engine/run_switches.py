@@ -8,7 +8,9 @@ from typing import Any
 import torch
 
 from engine.errors import InvalidValue, MissingFile
+from engine.formats.pickle_convert import cache_folder
 from engine.models.autoencoder_tiny import AutoencoderTiny
+from engine.models.compilation import compile_blocks, compiler_problem, undo_compiling, use_cache
 from engine.switches import Switches
 
 
@@ -41,10 +43,23 @@ class FinalDecoder:
         return type(pipeline).from_pipe(pipeline, vae=self._vae).decode(latents)
 
 
-def apply_switches(pipeline: Any, final: FinalDecoder, switches: Switches, device: torch.device) -> None:
-    """Set the networks of `pipeline` as `switches` say, and back where they say nothing; `KnownError` as `choose`."""
+def apply_switches(pipeline: Any, final: FinalDecoder, switches: Switches, device: torch.device) -> str:
+    """Set the networks of `pipeline` as `switches` say, and back where they say nothing; `KnownError` as `choose`.
+
+    Returns what the user should know, "" where all went as asked.
+    """
     pipeline.unet.set_token_merging(switches.token_merging)
     final.choose(switches.final_autoencoder, pipeline.latent_channels, device)
+    if not switches.compiled:
+        undo_compiling(pipeline.unet)
+        return ""
+    use_cache(cache_folder().parent / "compiled")
+    problem = compiler_problem(device)
+    if problem:
+        undo_compiling(pipeline.unet)
+        return f"Nothing can be compiled here, so the model works without that: {problem}"
+    compile_blocks(pipeline.unet, device)
+    return ""
 
 
 def _read(folder: Path, channels: int) -> AutoencoderTiny:

@@ -26,6 +26,7 @@ from PySide6.QtWidgets import (
 
 from app.commands import Commands
 from app.dialogs.shortcuts import ShortcutsPage
+from app.dialogs.speed import SpeedPage
 from app.i18n import NAMES, PSEUDO
 from app.state.settings import SettingsState
 from app.theme import GAP, MARGIN, SECTION, icon, set_role
@@ -53,6 +54,8 @@ class SettingsDialog(QDialog):
         self._page("look", self.tr("Look and language"), "palette", self._look_page())
         self._page("folders", self.tr("Folders"), "folder", self._folders_page())
         self._page("engine", self.tr("Device and memory"), "cpu", self._engine_page())
+        self.speed = SpeedPage(settings, client, self)
+        self._page("speed", self.tr("Speed"), "clock", self.speed)
         self._page("pictures", self.tr("Previews and steps"), "images", self._pictures_page())
         self._page("network", self.tr("Network"), "globe", self._network_page())
         self.shortcuts = ShortcutsPage(commands, self)

@@ -2394,6 +2394,10 @@
         <translation>قوته</translation>
     </message>
     <message>
+        <source>Speed</source>
+        <translation>السرعة</translation>
+    </message>
+    <message>
         <source>Branch</source>
         <translation>تفرّع</translation>
     </message>
@@ -2626,6 +2630,10 @@
         <translation>الجهاز والذاكرة</translation>
     </message>
     <message>
+        <source>Speed</source>
+        <translation>السرعة</translation>
+    </message>
+    <message>
         <source>Previews and steps</source>
         <translation>المعاينات والخطوات</translation>
     </message>
@@ -2839,6 +2847,121 @@
     <message>
         <source>{keys} belongs to “{command}” already; choose other keys, or change those first.</source>
         <translation>{keys} تخص «{command}»؛ اختر مفاتيح أخرى، أو غيّر تلك أولًا.</translation>
+    </message>
+</context>
+<context>
+    <name>SpeedPage</name>
+    <message>
+        <source>Whole at every {count} steps</source>
+        <translation>كاملة كل {count} خطوات</translation>
+    </message>
+    <message>
+        <source>Off</source>
+        <translation>معطّل</translation>
+    </message>
+    <message>
+        <source>Step caching</source>
+        <translation>تخزين الخطوات</translation>
+    </message>
+    <message>
+        <source>Guidance begins after percent of the steps</source>
+        <translation>يبدأ التوجيه بعد هذه النسبة المئوية من الخطوات</translation>
+    </message>
+    <message>
+        <source>Guidance ends after percent of the steps</source>
+        <translation>ينتهي التوجيه بعد هذه النسبة المئوية من الخطوات</translation>
+    </message>
+    <message>
+        <source>to</source>
+        <translation>إلى</translation>
+    </message>
+    <message>
+        <source>Guidance from</source>
+        <translation>التوجيه من</translation>
+    </message>
+    <message>
+        <source>Steps in between compute only the outermost layers (DeepCache), which takes a fraction of the time. Details change, the more the fewer steps are whole.</source>
+        <translation>لا تحسب الخطوات بينها إلا الطبقات الخارجية (DeepCache)، وهذا يأخذ جزءًا يسيرًا من الوقت. تتغيّر التفاصيل، ويزداد التغيّر كلما قلّت الخطوات الكاملة.</translation>
+    </message>
+    <message>
+        <source>Steps outside take about half the time, because the negative prompt is not computed there. The picture changes more than with step caching.</source>
+        <translation>الخطوات خارج هذا المدى تأخذ نحو نصف الوقت، لأن الوصف السلبي لا يُحسب فيها. تتغيّر الصورة أكثر مما تتغيّر مع تخزين الخطوات.</translation>
+    </message>
+    <message>
+        <source>{share} % of the tokens</source>
+        <translation>{share} % من الرموز</translation>
+    </message>
+    <message>
+        <source>Token merging</source>
+        <translation>دمج الرموز</translation>
+    </message>
+    <message>
+        <source>Attention passes over tokens that look alike. It gains with large pictures and costs fine detail.</source>
+        <translation>يتجاوز الانتباه الرموز المتشابهة. يفيد في الصور الكبيرة، وتضيع معه تفاصيل دقيقة.</translation>
+    </message>
+    <message>
+        <source>Folder of a tiny autoencoder</source>
+        <translation>مجلد مُرمِّز تلقائي صغير</translation>
+    </message>
+    <message>
+        <source>The model&apos;s own decoder</source>
+        <translation>مفكِّك الترميز الخاص بالنموذج</translation>
+    </message>
+    <message>
+        <source>Choose …</source>
+        <translation>اختيار …</translation>
+    </message>
+    <message>
+        <source>Tiny decoder</source>
+        <translation>مفكِّك ترميز صغير</translation>
+    </message>
+    <message>
+        <source>Decodes the finished picture in a fraction of the time and memory; fine texture gets softer. It must be made for the kind of model, such as TAESD.</source>
+        <translation>يفك ترميز الصورة النهائية بجزء يسير من الوقت والذاكرة، ويصبح النسيج الدقيق أنعم. يجب أن يكون مصنوعًا لهذا النوع من النماذج، مثل TAESD.</translation>
+    </message>
+    <message>
+        <source>Compile the model</source>
+        <translation>تصريف النموذج</translation>
+    </message>
+    <message>
+        <source>Meant for graphics cards. The first picture of each size waits for the compiler, for minutes on a processor; what is compiled is kept. Pictures change in the last digits only.</source>
+        <translation>مخصّص لبطاقات الرسوميات. تنتظر أول صورة من كل مقاس المصرّف، دقائق على المعالج؛ وما صُرِّف يُحفظ. لا تتغيّر الصور إلا في آخر الأرقام.</translation>
+    </message>
+    <message>
+        <source>As set under Device and memory</source>
+        <translation>كما في «الجهاز والذاكرة»</translation>
+    </message>
+    <message>
+        <source>float8: a quarter of float32</source>
+        <translation>float8: ربع float32</translation>
+    </message>
+    <message>
+        <source>int8: needs the library torchao</source>
+        <translation>int8: يحتاج إلى مكتبة torchao</translation>
+    </message>
+    <message>
+        <source>Denoiser in</source>
+        <translation>مزيل الضجيج بدقة</translation>
+    </message>
+    <message>
+        <source>Text encoder in</source>
+        <translation>مرمِّز النص بدقة</translation>
+    </message>
+    <message>
+        <source>Autoencoder in</source>
+        <translation>المرمِّز التلقائي بدقة</translation>
+    </message>
+    <message>
+        <source>Eight bits need the least memory; each step then takes a little longer, and details change. An autoencoder that overflows in float16 goes on in float32 and says so.</source>
+        <translation>ثماني بتات تحتاج إلى أقل ذاكرة؛ تطول عندئذ كل خطوة قليلًا وتتغيّر التفاصيل. المرمِّز التلقائي الذي يفيض في float16 يواصل في float32 ويخبرك بذلك.</translation>
+    </message>
+    <message>
+        <source>Guidance has to end after it begins.</source>
+        <translation>يجب أن ينتهي التوجيه بعد أن يبدأ.</translation>
+    </message>
+    <message>
+        <source>The loaded model holds: {parts}</source>
+        <translation>النموذج المحمَّل يشغل: {parts}</translation>
     </message>
 </context>
 <context>

@@ -38,7 +38,13 @@ class Benchmark:
 BENCHMARKS = {
     "step": Benchmark("denoising_step", ("--wins",), markdown=True, on_device=True),
     "step-bfloat16": Benchmark("denoising_step", ("--dtype", "bfloat16"), markdown=True, on_device=True),
+    "backends": Benchmark("backends", markdown=True),
+    "backends-float32": Benchmark("backends", ("--dtype", "float32", "--onnx"), markdown=True),
     "decode": Benchmark("decode", ("--wins",), markdown=True, on_device=True),
+    "whole-picture": Benchmark(
+        "whole_picture", ("--size", "256", "--batch", "1", "2", "4"), markdown=True, on_device=True
+    ),
+    "peak-memory": Benchmark("peak_memory", markdown=True),
     "cold-start": Benchmark("cold_start"),
     "loading": Benchmark("loading"),
     "cancel": Benchmark("cancel"),

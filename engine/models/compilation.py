@@ -1,0 +1,86 @@
+"""`torch.compile` for the blocks that a network repeats: each is a region of its own, compiled once for all like it.
+
+A whole U-Net takes minutes to compile, and a look at the cancel flag inside it would cut it into pieces. Blocks of one
+class and size share their code, and what is compiled is kept on disk for the next start. Between regions the network
+runs as ever.
+"""
+
+from __future__ import annotations
+
+import functools
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import torch
+from torch import nn
+
+from engine.models.attention import BasicTransformerBlock
+from engine.models.resnet import ResnetBlock2D
+
+REGIONS = (BasicTransformerBlock, ResnetBlock2D)
+# Sizes and widths of one class of block in one network, for two batches; torch's own limit is 8.
+VARIANTS = 64
+_MARK = "compiled_region"  # `engine.cancel` looks for it
+_STEPS = "compiled_steps"
+
+
+def use_cache(folder: Path) -> None:
+    """Keep what is compiled in `folder`, unless the environment names another one."""
+    os.environ.setdefault("TORCHINDUCTOR_CACHE_DIR", str(folder))
+
+
+@functools.cache
+def compiler_problem(device: torch.device) -> str:
+    """Why nothing can be compiled for `device`, in the words of torch; "" where it can. Compiles a sum, once."""
+
+    def probe(x: torch.Tensor) -> torch.Tensor:
+        return x.cos() + 1
+
+    try:
+        torch.compile(probe)(torch.zeros(16, device=device))
+    # Without a compiler, without its headers, or without Triton, the errors are of many kinds.
+    except Exception as error:  # noqa: BLE001
+        return str(error).strip().splitlines()[0][:200] or type(error).__name__
+    return ""
+
+
+def compile_blocks(network: nn.Module, device: torch.device, backend: str = "inductor") -> None:
+    """Compile the repeated blocks of `network` at their next call by a `backend` of torch; those that are stay so.
+
+    On a GPU each region becomes a CUDA graph for each shape that it is called with.
+    """
+    import torch._dynamo.config as limits
+
+    limits.recompile_limit = max(limits.recompile_limit, VARIANTS)
+    graphs = device.type == "cuda"
+    for block in _blocks(network):
+        if not is_region(block):
+            # Only `forward`: hooks stay outside, so that they can be put on and taken off without compiling anew.
+            mode = "reduce-overhead" if graphs else None
+            vars(block)["forward"] = torch.compile(block.forward, dynamic=False, mode=mode, backend=backend)
+            vars(block)[_MARK] = True
+    if graphs and _STEPS not in vars(network):
+        # What the graphs gave at the step before is no longer needed.
+        vars(network)[_STEPS] = network.register_forward_pre_hook(
+            lambda _network, _inputs: torch.compiler.cudagraph_mark_step_begin()
+        )
+
+
+def undo_compiling(network: nn.Module) -> None:
+    """Let the blocks of `network` run as they are written again."""
+    for block in _blocks(network):
+        if is_region(block):
+            del vars(block)["forward"], vars(block)[_MARK]
+    handle = vars(network).pop(_STEPS, None)
+    if handle is not None:
+        handle.remove()
+
+
+def is_region(module: nn.Module) -> bool:
+    """Whether `module` is compiled now: hooks inside it would cut it into pieces."""
+    return isinstance(module, REGIONS) and _MARK in vars(module)
+
+
+def _blocks(network: nn.Module) -> Iterator[nn.Module]:
+    return (module for module in network.modules() if isinstance(module, REGIONS))

@@ -1,0 +1,234 @@
+"""Whole pictures of Stable Diffusion 1.5's size with and without each switch: time with random weights, and how far the
+pictures of the embedded model, for several prompts, are from those without.
+
+Random weights say nothing about quality, and the embedded model is too small to say anything about the time of a large
+one; its pictures are small, too, so that what a switch leaves out is a larger part of them.
+
+    python -m tests.benchmarks.whole_picture [--size 512] [--steps 25] [--batch 1 2 4] [--rounds 7] [--device cpu]
+        [--dtype float32] [--only NAME ...] [--compile] [--no-time] [--no-difference]
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from engine.models.autoencoder_kl import AutoencoderKL
+from engine.models.autoencoder_tiny import AutoencoderTiny
+from engine.models.compilation import compile_blocks, undo_compiling
+from engine.models.float8 import keep_in_float8
+from engine.models.unet_2d_condition import UNet2DConditionModel
+from engine.pipelines.base import DiffusionPipeline
+from engine.pipelines.stable_diffusion.pipeline_stable_diffusion import StableDiffusionPipeline
+from engine.resources_path import resource
+from engine.schedulers.dpm_solver_multistep import DPMSolverMultistepScheduler
+from engine.switches import OFF, Switches
+from tests.benchmarks.decode import VAE
+from tests.benchmarks.denoising_step import TOKENS, UNET
+from tests.benchmarks.random_weights import with_random_weights
+from tests.benchmarks.timing import ROUNDS, Times, machine, take_turns
+
+PLAIN = "no switch"
+GUIDANCE = 5.0
+SUBJECTS: Mapping[str, Switches] = {
+    PLAIN: OFF,
+    "DeepCache 2": Switches(deep_cache=2),
+    "DeepCache 3": Switches(deep_cache=3),
+    "DeepCache 5": Switches(deep_cache=5),
+    "guidance 0.2 to 0.8": Switches(guidance_from=0.2, guidance_until=0.8),
+    "token merging 0.25": Switches(token_merging=0.25),
+    "token merging 0.5": Switches(token_merging=0.5),
+    "tiny autoencoder": Switches(final_autoencoder="tiny"),
+    "UNet in bfloat16": Switches(unet_precision="bfloat16"),
+    "UNet in float8": Switches(unet_precision="float8"),
+    "compiled": Switches(compiled=True),
+}
+# What the embedded model can draw; its difference is the mean over them.
+PROMPTS = (
+    "a red apple, 3d icon",
+    "a green leaf, flat icon",
+    "a blue car, 3d icon",
+    "yellow sun, flat icon",
+    "red heart, 3d icon",
+    "a house, flat icon",
+)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--size", type=int, default=512)
+    parser.add_argument("--steps", type=int, default=25)
+    parser.add_argument("--batch", type=int, nargs="+", default=[1])
+    parser.add_argument("--rounds", type=int, default=ROUNDS)
+    parser.add_argument("--threads", type=int)
+    parser.add_argument("--clock", choices=("wall", "cpu"), default="wall")
+    parser.add_argument("--device", default="cpu")
+    parser.add_argument("--dtype", default="float32")
+    parser.add_argument("--only", nargs="+", choices=[*SUBJECTS], help="these beside the one without a switch")
+    parser.add_argument("--compile", action="store_true", help="measure compiled blocks, too, which takes minutes")
+    parser.add_argument("--no-time", action="store_true")
+    parser.add_argument("--no-difference", action="store_true")
+    options = parser.parse_args()
+    if options.threads:
+        torch.set_num_threads(options.threads)
+    if not options.no_time:
+        for batch in options.batch:
+            print(_time_table(time_of(batch, options), batch, options), flush=True)
+    if not options.no_difference:
+        print(_difference_table(options.steps), flush=True)
+
+
+# ---------------------------------------------------------------------------------------------------- time
+
+
+class RandomModel:
+    """A model of Stable Diffusion 1.5's size without a text encoder, set to one subject after the other."""
+
+    def __init__(self, batch: int, options: argparse.Namespace) -> None:
+        self.options = options
+        self.dtype = getattr(torch, options.dtype)
+        unet = self._network(UNet2DConditionModel, UNET)
+        vae = self._network(AutoencoderKL, VAE)
+        self.pipeline = StableDiffusionPipeline(vae, None, None, unet, _scheduler())  # pyright: ignore[reportArgumentType]
+        tiny = self._network(AutoencoderTiny, {})
+        self.tiny = StableDiffusionPipeline(tiny, None, None, unet, _scheduler())  # pyright: ignore[reportArgumentType]
+        generator = torch.Generator().manual_seed(1)
+        shape = (batch, TOKENS, UNET["cross_attention_dim"])
+        prompt, negative = (torch.randn(shape, generator=generator) for _ in range(2))
+        self.prompts = {"prompt_embeds": prompt, "negative_prompt_embeds": negative}
+        self._unets: dict[str, Any] = {"same": unet}
+
+    def _network(self, kind: Any, config: Mapping[str, Any], dtype: torch.dtype | None = None) -> Any:
+        return with_random_weights(kind, config).to(self.options.device, dtype or self.dtype)
+
+    def picture(self, switches: Switches, steps: int) -> Tensor:
+        """Make one, from noise to pixels."""
+        pipeline = self.tiny if switches.final_autoencoder else self.pipeline
+        pipeline.unet = unet = self._unet(switches.unet_precision)
+        unet.set_token_merging(switches.token_merging)
+        if switches.compiled:
+            compile_blocks(unet, torch.device(self.options.device))
+        try:
+            return drained(
+                pipeline,
+                **self.prompts,
+                num_inference_steps=steps,
+                guidance_scale=GUIDANCE,
+                height=self.options.size,
+                width=self.options.size,
+                generator=torch.Generator().manual_seed(0),
+                output_type="pt",
+                switches=switches,
+            )
+        finally:
+            undo_compiling(unet)
+
+    def _unet(self, precision: str) -> Any:
+        if precision not in self._unets:
+            network = self._network(UNet2DConditionModel, UNET, torch.bfloat16)
+            if precision == "float8":
+                keep_in_float8(network, torch.bfloat16)
+            self._unets[precision] = network
+        return self._unets[precision]
+
+
+def drained(pipeline: Any, **arguments: Any) -> Any:
+    """Return the images of a run with all its steps."""
+    steps: Iterator[Any] = pipeline.steps(**arguments)
+    while True:
+        try:
+            next(steps)
+        except StopIteration as end:
+            return end.value.images
+
+
+def _scheduler() -> Any:
+    return DPMSolverMultistepScheduler(beta_start=0.00085, beta_end=0.012, beta_schedule="scaled_linear")
+
+
+def time_of(batch: int, options: argparse.Namespace) -> Times:
+    """Measure every subject. The first picture of each, which does not count, has two steps only."""
+    model = RandomModel(batch, options)
+    names = [name for name in SUBJECTS if _is_wanted(name, options)]
+    seen: set[str] = set()
+
+    def run(name: str) -> Tensor:
+        steps = options.steps if name in seen else 2
+        seen.add(name)
+        return model.picture(SUBJECTS[name], steps)
+
+    subjects = {name: lambda name=name: run(name) for name in names}
+    return take_turns(subjects, options.rounds, options.device, options.clock, lambda line: print(line, flush=True))
+
+
+def _is_wanted(name: str, options: argparse.Namespace) -> bool:
+    if name == PLAIN or options.only:
+        return name == PLAIN or name in options.only
+    return not SUBJECTS[name].compiled or options.compile
+
+
+def _time_table(times: Times, batch: int, options: argparse.Namespace) -> str:
+    lines = [
+        f"### Whole picture, Stable Diffusion 1.5's size, {options.size} pixels, {options.steps} steps, batch {batch}, "
+        f"{options.dtype}",
+        "",
+        f"{machine(options.device)}; {options.clock} clock, {options.rounds} rounds.",
+        "",
+        "| | seconds | to no switch |",
+        "|---|---|---|",
+    ]
+    lines += [f"| {name} | {times.median(name):.2f} | {times.ratio(name, PLAIN)} |" for name in times.seconds]
+    return "\n".join([*lines, ""])
+
+
+# ---------------------------------------------------------------------------------------------------- difference
+
+
+def _difference_table(steps: int) -> str:
+    """How far pictures of the embedded model are from those without a switch; it has no tiny autoencoder."""
+    lines = [
+        f"### Difference of pictures, embedded model, 128 pixels, {steps} steps, {len(PROMPTS)} prompts",
+        "",
+        "Mean absolute difference of levels from 0 to 255, and peak signal-to-noise ratio: mean and worst picture.",
+        "",
+        "| | mean difference | worst | PSNR in dB | worst |",
+        "|---|---|---|---|---|",
+    ]
+    whole = [_drawn(prompt, OFF, steps) for prompt in PROMPTS]
+    for name, switches in SUBJECTS.items():
+        if name == PLAIN or switches.final_autoencoder or switches.compiled:
+            continue
+        pairs = [(_drawn(prompt, switches, steps), one) for prompt, one in zip(PROMPTS, whole, strict=True)]
+        differences = [255 * float(np.abs(a - b).mean()) for a, b in pairs]
+        ratios = [-10 * float(np.log10(((a - b) ** 2).mean())) for a, b in pairs]
+        lines.append(
+            f"| {name} | {np.mean(differences):.2f} | {max(differences):.2f} | {np.mean(ratios):.1f} | "
+            f"{min(ratios):.1f} |"
+        )
+    return "\n".join([*lines, ""])
+
+
+def _drawn(prompt: str, switches: Switches, steps: int) -> Any:
+    pipeline: Any = _embedded(switches.unet_precision)
+    pipeline.unet.set_token_merging(switches.token_merging)
+    arguments = {"num_inference_steps": steps, "guidance_scale": GUIDANCE, "output_type": "np"}
+    generator = torch.Generator().manual_seed(1)
+    return drained(pipeline, prompt=prompt, generator=generator, switches=switches, **arguments)
+
+
+def _embedded(precision: str) -> Any:
+    pipeline: Any = DiffusionPipeline.from_pretrained(resource("models", "sfumato-icons"))
+    if precision == "float8":
+        keep_in_float8(pipeline.unet, torch.bfloat16)
+    elif precision == "bfloat16":
+        pipeline.unet.to(torch.bfloat16)
+    return pipeline
+
+
+if __name__ == "__main__":
+    main()
