@@ -36,17 +36,25 @@ class Intake(QObject):
                 self._read_recipe(path)
             elif path.suffix.lower() == ".csv":
                 self._import_styles_from(path)
-            elif path.suffix.lower() in MODELS or path.is_dir():
+            elif path.suffix.lower() in MODELS:
                 self._program.generation.choose_model(str(path))
             elif path.suffix.lower() in {".txt", ".json"}:
                 self._read_text(path)
             else:
-                self._program.say_banner(
-                    self.tr("{name} is no picture, model, recipe or styles.csv; choose one of these.").format(
-                        name=path.name
-                    ),
-                    "warning",
-                )
+                self._open_folder(path)
+
+    def _open_folder(self, path: Path) -> None:
+        """Choose the model in a folder; anything else of this name is said to be of no use here."""
+
+        def seen(folder: bool) -> None:
+            if folder:
+                self._program.generation.choose_model(str(path))
+                return
+            words = self.tr("{name} is no picture, model, recipe or styles.csv; choose one of these.")
+            self._program.say_banner(words.format(name=path.name), "warning")
+
+        # In the pool: a network folder that is gone answers after seconds.
+        self._program.client.query(f"is a folder: {path}", path.is_dir, seen, self.failed)
 
     def ask_for_file(self) -> None:
         """Let the user choose a picture or recipe to take over."""

@@ -57,8 +57,13 @@ class GalleryScanner(QObject):
             return
         self._scanning, self._shown_at = True, monotonic()
         folder, leaving = self.folder, self._leaving()
+        if self._watching and str(folder) not in self._watcher.directories():
+            # Asked in the other thread: a network folder that is gone answers after seconds.
+            self._write(lambda _store: folder.is_dir(), lambda there: self._watch(folder, there), self._give_up)
         self._write(lambda store: scan_steps(store, folder, leaving), self._go_on, self._give_up)
-        if self._watching and folder.is_dir() and str(folder) not in self._watcher.directories():
+
+    def _watch(self, folder: Path, there: bool) -> None:
+        if there and folder == self.folder and str(folder) not in self._watcher.directories():
             self._watcher.addPath(str(folder))
 
     def set_folder(self, folder: Path) -> None:

@@ -101,6 +101,8 @@ class LibraryState(QObject):
         self._notes: dict[int, str] = {}
         self.chosen: ModelEntry | None = None
         self.downloads: list[DownloadItem] = []
+        self._heard = 0
+        self._heard_of: dict[str, int] = {}  # by download: the number of its last event
         self.cards: tuple[Card, ...] = ()
         self.activity = ""
         self._gone: list[Trashed] = []
@@ -115,7 +117,7 @@ class LibraryState(QObject):
         folders = list(self._folders())
         self._set_activity(self.tr("Looking for models"))
         self._ask("library-scan", lambda: self._service.refresh(folders), self._scanned)
-        self._ask("library-downloads", self._service.items, self._set_downloads)
+        self._list_downloads()
         if not self.cards:
             self._ask("library-cards", self._service.cards, self._set_cards)
 
@@ -296,17 +298,26 @@ class LibraryState(QObject):
         self.downloads_changed.emit()
 
     def _list_downloads(self) -> None:
-        self._ask("library-downloads", self._service.items, self._set_downloads)
+        heard = self._heard
+        self._ask("library-downloads", self._service.items, lambda items: self._set_downloads(items, heard))
 
-    def _set_downloads(self, items: list[DownloadItem]) -> None:
+    def _set_downloads(self, items: list[DownloadItem], heard: int) -> None:
+        """Take over a list that was asked for after `heard` events."""
         now = {item.id: item for item in self.downloads}
-        # A list that was read while events came in is older than what they said.
-        self.downloads = [now[item.id] if self._is_running(now.get(item.id), item) else item for item in items]
+
+        def newer(read: DownloadItem) -> DownloadItem:
+            known = now.get(read.id)
+            # A list that was read while events came in may be older than what they said.
+            if known is not None and (self._heard_of.get(read.id, 0) > heard or self._is_running(known, read)):
+                return known
+            return read
+
+        self.downloads = [newer(item) for item in items]
         self.downloads_changed.emit()
 
     @staticmethod
-    def _is_running(known: DownloadItem | None, read: DownloadItem) -> bool:
-        return known is not None and known.state in {"running", "verifying"} and read.state in {"running", "waiting"}
+    def _is_running(known: DownloadItem, read: DownloadItem) -> bool:
+        return known.state in {"running", "verifying"} and read.state in {"running", "waiting"}
 
     def _set_activity(self, text: str) -> None:
         if text != self.activity:
@@ -366,6 +377,8 @@ class LibraryState(QObject):
                 item = replace(item, state="failed", message=event.message, speed=0.0, seconds_left=None)
             case _:
                 return
+        self._heard += 1
+        self._heard_of[item.id] = self._heard
         self.downloads = [item if one.id == item.id else one for one in self.downloads]
         if isinstance(event, DownloadProgress):
             if not self._show_downloads.isActive():

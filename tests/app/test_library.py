@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import threading
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -19,7 +21,7 @@ from app.panels.library_model import EntryRole, PixmapRole
 from app.panels.library_texts import card_text
 from app.state.generation import GenerationState
 from app.state.library import LibraryState
-from engine.library_messages import ModelMarks
+from engine.library_messages import DownloadItem, DownloadPaused, ModelMarks
 from tests.app.fake_engine import FakeEngine
 from tests.fixtures.hub_server import PIECE, HubServer, Repository
 from tests.fixtures.model_files import embedding, lora, vae, write_safetensors
@@ -251,6 +253,31 @@ def hub(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[HubServer]:
         content = (tmp_path / "style.safetensors").read_bytes()
         server.repositories["org/style"] = Repository({"style.safetensors": content}, licence="mit")
         yield server
+
+
+def test_a_list_read_before_an_event_does_not_undo_it(
+    full: Desk, qtbot: QtBot, hub: HubServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert hub.url
+    full.library.planned.connect(full.library.fetch)
+    full.library.plan("org/style")
+    full.until(lambda: [item.state for item in full.library.downloads] == ["done"] and "style" in full.names())
+    (item,) = full.library.downloads
+    begun, go = threading.Event(), threading.Event()
+
+    def late() -> list[DownloadItem]:
+        begun.set()
+        go.wait(LONG / 1000)
+        return [replace(item, state="running")]
+
+    monkeypatch.setattr(full.library._service, "items", late)
+    full.library._list_downloads()
+    assert begun.wait(LONG / 1000)
+    full.library._tell(DownloadPaused(download=item.id))
+    full.until(lambda: full.library.downloads[0].state == "paused")
+    with qtbot.waitSignal(full.library.downloads_changed, timeout=LONG):
+        go.set()
+    assert full.library.downloads[0].state == "paused"
 
 
 def test_download_with_pause(full: Desk, qtbot: QtBot, hub: HubServer) -> None:

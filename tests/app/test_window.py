@@ -20,6 +20,7 @@ from app.application import Application
 from app.dialogs.crash import CrashDialog
 from app.dialogs.settings import SettingsDialog
 from app.panels.prompt_syntax import reweigh, spans
+from app.panels.queue import QueuePanel
 from app.single_instance import hand_over
 from app.widgets.labelled import QuietCombo
 from app.widgets.number import NumberBox
@@ -336,11 +337,11 @@ def test_damaged_settings_are_kept_and_said(tmp_path: Path, make_program: Callab
     assert [path.read_text(encoding="utf-8") for path in tmp_path.glob("settings.damaged-*.json")] == ['{"theme": "da']
 
 
-def test_a_file_of_no_known_kind_is_said(ready: Application, tmp_path: Path) -> None:
+def test_a_file_of_no_known_kind_is_said(ready: Application, tmp_path: Path, qtbot: Any) -> None:
     data = QMimeData()
     data.setText(str(tmp_path))
     ready.intake.open([str(tmp_path / "notes.xyz")])
-    assert ready.window.banner.text.startswith("notes.xyz is no picture")
+    qtbot.waitUntil(lambda: ready.window.banner.text.startswith("notes.xyz is no picture"))
 
 
 def test_every_control_has_a_name_and_says_what_it_does(ready: Application) -> None:
@@ -356,6 +357,21 @@ def test_every_control_has_a_name_and_says_what_it_does(ready: Application) -> N
             if widget.property("role") != "fold" and not (widget.toolTip() or widget.accessibleDescription()):
                 unnamed.append(f"{widget.accessibleName()} has no tooltip")
     assert unnamed == []
+
+
+def test_panels_below_others_come_after_the_first_paint(ready: Application, qtbot: Any) -> None:
+    window = ready.window
+    qtbot.waitUntil(lambda: not list(window.panels_to_come()))
+    names = ("gallery", "queue", "grid", "library")
+    assert [type(window.panel(name)).__name__ for name in names] == [
+        "GalleryPanel",
+        "QueuePanel",
+        "GridPanel",
+        "LibraryPanel",
+    ]
+    ready.settings.set("language", "ar")
+    qtbot.waitUntil(lambda: ready.window is not window)
+    assert isinstance(ready.window.panel("queue"), QueuePanel)  # made at once where it is asked for
 
 
 def test_a_warning_that_another_covers_comes_back(ready: Application, qtbot: Any) -> None:
