@@ -249,7 +249,7 @@ class Application(QObject):
     def _grid_panel(self, window: MainWindow) -> QWidget:
         from app.panels.grid import GridPanel
 
-        panel = GridPanel(self.generation, self.queue, window)
+        panel = GridPanel(self.generation, self.queue, window, when_ready=window.canvas.start.when_sent)
         panel.show_wanted.connect(self.run.show)
         return panel
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -124,8 +125,17 @@ class GridPanel(QWidget):
 
     show_wanted = Signal(str)
 
-    def __init__(self, generation: GenerationState, queue: QueueState, parent: QWidget | None = None) -> None:
+    def __init__(
+        self,
+        generation: GenerationState,
+        queue: QueueState,
+        parent: QWidget | None = None,
+        *,
+        when_ready: Callable[[Callable[[], None]], None] = lambda act: act(),
+    ) -> None:
+        """A panel on these states; `when_ready` calls back once the request holds all that was painted."""
         super().__init__(parent)
+        self._when_ready = when_ready
         self._generation = generation
         self.grid = GridState.of(queue)
         self.across = AxisEditor(self.tr("Across"), "seed", generation)
@@ -211,7 +221,12 @@ class GridPanel(QWidget):
     def _pressed(self) -> None:
         if self.grid.running:
             self.grid.cancel()
-            return
+        else:
+            self._when_ready(self._make)
+
+    def _make(self) -> None:
+        if self.grid.running:
+            return  # pressed twice while the mask was written
         try:
             made = self.cells()
         except KnownError as error:

@@ -46,6 +46,7 @@ class Replay(QObject):
         self._queue = queue
         self._folder = folder
         self._job = ""
+        self._preparing = False
         self._path = Path()
         queue.picture_ready.connect(self._made)
         queue.job_changed.connect(self._job_changed)
@@ -60,31 +61,32 @@ class Replay(QObject):
     @property
     def running(self) -> bool:
         """Whether a replay is under way."""
-        return bool(self._job)
+        return self._preparing or bool(self._job)
 
     def start(self, path: Path, recipe: Recipe, *, device: str = "cpu") -> None:
-        """Make the picture at `path` again; `failed` says at once where its recipe is not enough for that."""
-        if self._job:
+        """Make the picture at `path` again; `failed` says where its recipe is not enough for that."""
+        if self.running:
             return
-        try:
-            self._folder.mkdir(parents=True, exist_ok=True)
-            for old in self._folder.glob("*.png"):
-                old.unlink(missing_ok=True)
-            request = replay_request(recipe, self._folder, device)
-        except KnownError as error:
-            self.failed.emit(str(error))
-            return
-        except OSError as error:
-            self.failed.emit(
-                self.tr("The folder {folder} cannot be written to ({reason}); allow that, then replay.").format(
-                    folder=self._folder, reason=error.strerror
-                )
-            )
-            return
-        self._path = path
+        self._path, self._preparing = path, True
+        folder = self._folder
+        words = self.tr("The folder {folder} cannot be written to ({reason}); allow that, then replay.")
+
+        def prepare() -> GenerateRequest:
+            try:
+                folder.mkdir(parents=True, exist_ok=True)
+                for old in folder.glob("*.png"):
+                    old.unlink(missing_ok=True)
+            except OSError as error:
+                raise KnownError(words.format(folder=folder, reason=error.strerror)) from error
+            return replay_request(recipe, folder, device)
+
+        self._gallery.run(prepare, self._prepared, self._give_up)
+        self.changed.emit(True)
+
+    def _prepared(self, request: GenerateRequest) -> None:
+        self._preparing = False
         self._job = self._queue.add(request)
         self._gallery.ignore_job(self._job)
-        self.changed.emit(True)
 
     def _made(self, picture: ImageDone) -> None:
         if picture.job_id != self._job:
@@ -114,7 +116,7 @@ class Replay(QObject):
         self.failed.emit(message)
 
     def _end(self) -> None:
-        self._job = ""
+        self._job, self._preparing = "", False
         self.changed.emit(False)
 
 

@@ -14,6 +14,7 @@ from PySide6.QtTest import QTest
 
 from app.application import Application
 from app.canvas.images import read_image
+from app.panels.grid import GridPanel
 from tests.app.fake_engine import FakeEngine
 
 PATIENCE = 60_000
@@ -82,3 +83,20 @@ def test_a_stroke_that_cannot_be_kept_is_said_and_makes_no_picture(
     qtbot.waitUntil(lambda: "cannot be written" in painting.window.banner.text, timeout=PATIENCE)
     assert fake.submitted == []
     assert painting.queue.jobs == ()
+
+
+def test_a_grid_waits_for_the_last_stroke(painting: Application, fake: FakeEngine, qtbot: Any) -> None:
+    panel = painting.window.panel("grid")
+    assert isinstance(panel, GridPanel)
+    panel.across.values.setText("1, 2")
+    panel.down.values.setText("3")
+    qtbot.waitUntil(panel.make.isEnabled)
+    go_on = keep_busy(painting)
+    stroke(painting, 10, 10)
+    panel.make.click()
+    qtbot.wait(50)
+    assert fake.submitted == []
+    go_on()
+    qtbot.waitUntil(lambda: len(fake.submitted) == 1, timeout=PATIENCE)
+    mask = read_image(fake.submitted[0].mask_image)
+    assert mask.pixelColor(10, 10).red() == 255
