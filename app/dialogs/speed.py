@@ -46,6 +46,7 @@ class SpeedPage(QWidget):
         layout.addStretch(1)
         self._add_shortcuts()
         self._add_precisions()
+        self._add_backend()
         self.held = self._hint("")
         self._show_held(client.held)
         client.job_loaded.connect(self._loaded)
@@ -134,6 +135,21 @@ class SpeedPage(QWidget):
             self.tr(
                 "Eight bits need the least memory; each step then takes a little longer, and details change. An "
                 "autoencoder that overflows in float16 goes on in float32 and says so."
+            )
+        )
+
+    def _add_backend(self) -> None:
+        names = [
+            ("torch", "PyTorch"),
+            ("openvino", self.tr("OpenVINO: needs the library openvino")),
+            ("onnx", self.tr("ONNX Runtime: needs the libraries onnx and onnxruntime")),
+        ]
+        self.backend = self._choice("backend", self.tr("Computed by"), names)
+        self._hint(
+            self.tr(
+                "On processors only. OpenVINO can make steps faster; the model is translated once, which takes minutes "
+                "and as much disk space as the model in float32. Adapters, step caching, token merging, compiling and "
+                "precisions of single parts work with PyTorch only. Pictures change in the last digits."
             )
         )
 

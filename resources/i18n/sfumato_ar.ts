@@ -2956,6 +2956,22 @@
         <translation>ثماني بتات تحتاج إلى أقل ذاكرة؛ تطول عندئذ كل خطوة قليلًا وتتغيّر التفاصيل. المرمِّز التلقائي الذي يفيض في float16 يواصل في float32 ويخبرك بذلك.</translation>
     </message>
     <message>
+        <source>OpenVINO: needs the library openvino</source>
+        <translation>OpenVINO: يحتاج إلى المكتبة openvino</translation>
+    </message>
+    <message>
+        <source>ONNX Runtime: needs the libraries onnx and onnxruntime</source>
+        <translation>ONNX Runtime: يحتاج إلى المكتبتين onnx وonnxruntime</translation>
+    </message>
+    <message>
+        <source>Computed by</source>
+        <translation>يحسبه</translation>
+    </message>
+    <message>
+        <source>On processors only. OpenVINO can make steps faster; the model is translated once, which takes minutes and as much disk space as the model in float32. Adapters, step caching, token merging, compiling and precisions of single parts work with PyTorch only. Pictures change in the last digits.</source>
+        <translation>على المعالجات فقط. قد يجعل OpenVINO الخطوات أسرع؛ ويُحوَّل النموذج مرة واحدة، ويستغرق ذلك دقائق ويشغل من القرص بقدر النموذج بدقة float32. أما المحوِّلات والتخزين المؤقت للخطوات ودمج الرموز والترجمة البرمجية ودقة الأجزاء المنفردة فتعمل مع PyTorch وحده. تتغير الصور في الأرقام الأخيرة فقط.</translation>
+    </message>
+    <message>
         <source>Guidance has to end after it begins.</source>
         <translation>يجب أن ينتهي التوجيه بعد أن يبدأ.</translation>
     </message>

@@ -14,7 +14,7 @@ from app.dialogs.speed import SpeedPage
 from app.services.settings import Settings
 from app.state.gallery_replay import replay_request
 from engine.messages import ModelLoaded, ModelReleased, Recipe
-from engine.switches import OFF, Switches
+from engine.switches import BACKENDS, OFF, Switches
 from tests.app.fake_engine import FakeEngine
 
 RECIPE = Recipe(
@@ -68,6 +68,14 @@ def test_what_is_chosen_is_in_the_next_job(program: Application, page: SpeedPage
     assert program.generation.request().switches == expected
     page.compiled.setChecked(False)
     assert not switches(program).compiled
+
+
+def test_the_back_end_is_a_switch_too(program: Application, page: SpeedPage) -> None:
+    assert [page.backend.itemData(index) for index in range(page.backend.count())] == list(BACKENDS)
+    page.backend.setCurrentIndex(page.backend.findData("openvino"))
+    page.backend.activated.emit(page.backend.currentIndex())
+    assert switches(program) == Switches(backend="openvino")
+    assert program.generation.request().switches.backend == "openvino"
 
 
 def test_guidance_that_ends_before_it_begins_is_said(program: Application, page: SpeedPage) -> None:

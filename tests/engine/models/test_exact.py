@@ -323,3 +323,17 @@ def test_what_is_off_is_on_again() -> None:
         assert is_on(Win.DOUBLING)
         raise KeyError
     assert all(is_on(win) for win in Win)
+
+
+class _Asks(nn.Module):
+    """Adds one where a way of computing faster is on, else two."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x + (1 if is_on(Win.DOUBLING) else 2)
+
+
+def test_exporting_reads_the_plain_path() -> None:
+    x = torch.zeros(2)
+    assert torch.equal(_Asks()(x), x + 1)
+    exported = torch.export.export(_Asks(), (x,), strict=False)
+    assert torch.equal(exported.module()(x), x + 2)
