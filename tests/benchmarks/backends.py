@@ -4,7 +4,7 @@ Ours is the back end of the program, compiled for the size of the run; "plain Op
 `openvino.convert_model`, compiled as it comes out of it. Both are asked for the same precision; on a processor without
 it OpenVINO computes in float32. All have the same random weights and take turns.
 
-    python -m tests.benchmarks.backends [--size 512] [--rounds 7] [--dtype bfloat16] [--onnx] [--steady]
+    python -m tests.benchmarks.backends [--size 512] [--rounds 7] [--dtype bfloat16] [--onnx] [--steady] [--no-half]
 """
 
 from __future__ import annotations
@@ -48,6 +48,9 @@ def main() -> None:
     parser.add_argument("--dtype", choices=tuple(HINTS), default="bfloat16")
     parser.add_argument("--onnx", action="store_true", help="measure ONNX Runtime, in float32, too")
     parser.add_argument("--steady", action="store_true", help="measure Diffusers in float32, too")
+    parser.add_argument(
+        "--no-half", action="store_true", help="leave out Diffusers in half precision: minutes a step without AVX-512"
+    )
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as cache:
         os.environ["SFUMATO_CACHE"] = cache
@@ -70,7 +73,7 @@ def measured(options: argparse.Namespace) -> str:
         steps["ours, ONNX Runtime"] = _ours(Backend("onnx", "float32"), ours, latents, prompt)
     if options.dtype == "float32" or options.steady:
         steps["Diffusers float32"] = lambda: theirs(latents, 500, prompt, return_dict=False)[0]
-    if options.dtype != "float32":
+    if options.dtype != "float32" and not options.no_half:
         half = theirs.to(dtype=getattr(torch, options.dtype)) if not options.steady else _copy(theirs, options.dtype)
         given = [tensor.to(getattr(torch, options.dtype)) for tensor in (latents, prompt)]
         steps[f"Diffusers {options.dtype}"] = lambda: half(given[0], 500, given[1], return_dict=False)[0]
@@ -108,7 +111,7 @@ def _difference(ours: Tensor, theirs: Tensor) -> float:
 
 
 def _table(times: Times, errors: dict[str, float], options: argparse.Namespace) -> str:
-    diffusers_name = f"Diffusers {options.dtype}"
+    diffusers_name = list(times.seconds)[-1]
     computed = computes_in(options.dtype)
     lines = [
         f"### One guided step in OpenVINO, Stable Diffusion 1.5's size, {options.size} pixels, {options.dtype}",
