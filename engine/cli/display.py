@@ -20,6 +20,7 @@ from engine.messages import (
     ModelLoading,
     StepDone,
 )
+from engine.switches import SAME, Precisions
 
 
 class Display:
@@ -61,6 +62,10 @@ class Display:
             case ModelLoading():
                 self._progress.update(task, description="Loading the model")
             case ModelLoaded():
+                if any(precision != SAME for precision in Precisions.of(SAME, request.switches)):
+                    self.tell(
+                        "the model holds " + ", ".join(f"{name} {size / 1e6:.0f} MB" for name, size in event.held)
+                    )
                 self._progress.update(task, description="Reading the prompt")
             case StepDone():
                 self._step_seconds.append(event.seconds)

@@ -148,3 +148,35 @@ def test_wrong_options_exit_with_two(sfumato: Any, arguments: list[str], words: 
 def test_a_model_that_is_no_model_exits_with_two(sfumato: Any) -> None:
     for name in ("start.png", "nowhere.safetensors"):
         assert main(["generate", "x", "--model", name, "--out", "x.png"]) == 2
+
+
+def test_switches_are_in_the_picture_and_made_again_with_it(sfumato: Any) -> None:
+    assert sfumato("plain.png")[0] == 0
+    given = ("--deep-cache", "2", "--token-merging", "0.5", "--guidance-until", "0.8", "--unet-precision", "bfloat16")
+    code, told = sfumato("fast.png", *given)
+    assert code == 0
+    assert "the model holds" in told
+    kept = {"deep_cache": 2, "token_merging": 0.5, "guidance_until": 0.8, "unet_precision": "bfloat16"}
+    assert json.loads(extras("fast.png")["switches"]) == kept
+    assert not np.array_equal(pixels("fast.png"), pixels("plain.png"))
+    assert sfumato("again.png", "--from", "fast.png")[0] == 0
+    assert np.array_equal(pixels("again.png"), pixels("fast.png"))
+    # Single ones are set back, and all of them together make the plain picture.
+    off = ("--deep-cache", "1", "--token-merging", "0", "--guidance-until", "1", "--unet-precision", "same")
+    assert sfumato("back.png", "--from", "fast.png", *off)[0] == 0
+    assert np.array_equal(pixels("back.png"), pixels("plain.png"))
+    assert "switches" not in extras("back.png")
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "words"),
+    [
+        ("--deep-cache", "0", "DeepCache interval 0"),
+        ("--unet-precision", "int3", "unet precision 'int3' is unknown"),
+        ("--final-autoencoder", "nowhere", "final autoencoder nowhere does not exist"),
+    ],
+)
+def test_a_switch_that_cannot_be_exits_with_two(sfumato: Any, option: str, value: str, words: str) -> None:
+    code, told = sfumato("none.png", option, value)
+    assert code == 2
+    assert words in " ".join(told.split())
