@@ -109,10 +109,14 @@ class Runner:
     def warm_up(self, model: str, device: str, dtype: str, switches: Switches = OFF) -> None:
         """Load the model at `model` ahead of its first job.
 
+        Not for another back end than torch: exporting may take minutes, and belongs to a job that can be cancelled.
+
         Raises:
             KnownError: it cannot be loaded.
         """
         import_torch()
+        if switches.backend != "torch":
+            return
         info = model_info(model)
         key = ModelKey.of(info, device, dtype, switches=switches)
         if self._loaded is None or self._loaded.key != key:

@@ -107,6 +107,16 @@ def test_what_cannot_be_is_said(
         Switches(backend="onnx").check_backend("cuda:0")
 
 
+def test_nothing_is_exported_ahead_of_a_job(
+    tiny_sd_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SFUMATO_CACHE", str(tmp_path))
+    runner = Runner()
+    runner.warm_up(str(tiny_sd_folder), "cpu", "float32", Switches(backend="onnx"))
+    assert runner.model is None
+    assert not list(tmp_path.iterdir())
+
+
 def test_a_precision_that_the_processor_lacks_is_told(request_: GenerateRequest, tiny_sd_folder: Path) -> None:
     from engine.backends.openvino_session import computes_in
 
