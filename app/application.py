@@ -7,7 +7,7 @@ import sys
 from collections import deque
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from PySide6.QtCore import QObject, QTimer, QUrl
 from PySide6.QtGui import QDesktopServices, QGuiApplication
@@ -37,9 +37,11 @@ from app.state.run import RunState
 from app.state.settings import SettingsState
 from app.widgets.banner import Kind, Remedy
 from engine.errors import KnownError
-from engine.library_messages import ModelMarks
 from engine.messages import EngineSettings, GenerateRequest, ImageDone, JobFailed
 from engine.switches import Switches
+
+if TYPE_CHECKING:
+    from engine.library_messages import ModelMarks
 
 log = logging.getLogger(__name__)
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import errno
 import os
-import secrets
 from pathlib import Path
 
 from engine.errors import KnownError
@@ -16,7 +15,7 @@ def write_whole(path: Path, content: bytes) -> None:
     Raises:
         KnownError: the disk is full, or the folder is gone or cannot be written to.
     """
-    temporary = path.parent / f".{secrets.token_hex(8)}.tmp"
+    temporary = path.parent / f".{os.urandom(8).hex()}.tmp"
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         try:

@@ -6,31 +6,26 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, TypeVar
+from threading import Lock
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from PySide6.QtCore import QObject, Qt, QTimer, Signal
 from PySide6.QtGui import QImage
 
 from app.services.gallery_trash import Trashed, restore, trashed
 from engine.errors import KnownError
-from engine.library_messages import (
-    Card,
-    DownloadDone,
-    DownloadEvent,
-    DownloadFailed,
-    DownloadItem,
-    DownloadPaused,
-    DownloadPlan,
-    DownloadProgress,
-    DownloadRetrying,
-    DownloadStarted,
-    DownloadVerifying,
-    HashProgress,
-    LibraryEvent,
-    ModelEntry,
-    ScanDone,
-    ScanProgress,
-)
+
+if TYPE_CHECKING:
+    from engine.library import LibraryService
+    from engine.library_messages import (
+        Card,
+        DownloadEvent,
+        DownloadItem,
+        DownloadPlan,
+        LibraryEvent,
+        ModelEntry,
+        ScanDone,
+    )
 
 T = TypeVar("T")
 PREVIEW_SIDE = 192
@@ -86,9 +81,12 @@ class LibraryState(QObject):
         self._folders = folders
         self._events: deque[LibraryEvent | None] = deque()
         self._arrived.connect(self._take, Qt.ConnectionType.QueuedConnection)
-        self._service = client.open_library(
+        self._open: Callable[[], LibraryService] = lambda: client.open_library(
             database, models, tell=self._tell, changed=lambda: self._tell(None), network_off=network_off
         )
+        self._opened: LibraryService | None = None
+        self._opening = Lock()
+        self._closed = False
         self.models_folder = models
         self.text, self.family, self.kind, self.order = "", "", "", "name"
         self.entries: list[ModelEntry] = []
@@ -110,6 +108,16 @@ class LibraryState(QObject):
         self._show_downloads = QTimer(self, singleShot=True, interval=SHOWN_EVERY)
         self._show_downloads.timeout.connect(self.downloads_changed)
 
+    @property
+    def _service(self) -> LibraryService:
+        """The library, opened by the first work in the pool that needs it: its modules take a fifth of a second."""
+        with self._opening:
+            if self._opened is None:
+                self._opened = self._open()
+                if self._closed:
+                    self._opened.close()
+            return self._opened
+
     # ------------------------------------------------------------------------------------------------ looking
 
     def scan(self) -> None:
@@ -119,7 +127,7 @@ class LibraryState(QObject):
         self._ask("library-scan", lambda: self._service.refresh(folders), self._scanned)
         self._list_downloads()
         if not self.cards:
-            self._ask("library-cards", self._service.cards, self._set_cards)
+            self._ask("library-cards", lambda: self._service.cards(), self._set_cards)  # noqa: PLW0108 - in the pool
 
     def search(self, text: str | None = None, **filters: str) -> None:
         """List the models that contain the words of `text`, of a `family` and a `kind`, in an `order`."""
@@ -239,7 +247,10 @@ class LibraryState(QObject):
 
     def close(self) -> None:
         """Pause the downloads and stop watching."""
-        self._service.close()
+        with self._opening:
+            self._closed = True
+            if self._opened is not None:
+                self._opened.close()
 
     # ------------------------------------------------------------------------------------------------ answers
 
@@ -267,7 +278,7 @@ class LibraryState(QObject):
 
     def _reload(self) -> None:
         self.search()
-        self._ask("library-all", self._service.entries, self._set_all)
+        self._ask("library-all", lambda: self._service.entries(), self._set_all)  # noqa: PLW0108 - in the pool
 
     def _changed(self, id: int) -> None:
         self._set_activity("")
@@ -299,7 +310,8 @@ class LibraryState(QObject):
 
     def _list_downloads(self) -> None:
         heard = self._heard
-        self._ask("library-downloads", self._service.items, lambda items: self._set_downloads(items, heard))
+        read: Callable[[], list[DownloadItem]] = lambda: self._service.items()  # noqa: E731, PLW0108 - in the pool
+        self._ask("library-downloads", read, lambda items: self._set_downloads(items, heard))
 
     def _set_downloads(self, items: list[DownloadItem], heard: int) -> None:
         """Take over a list that was asked for after `heard` events."""
@@ -332,6 +344,8 @@ class LibraryState(QObject):
         self._arrived.emit()
 
     def _take(self) -> None:
+        from engine.library_messages import DownloadEvent, HashProgress, ScanProgress
+
         while self._events:
             event = self._events.popleft()
             if event is None:
@@ -346,6 +360,16 @@ class LibraryState(QObject):
                 self._set_activity(self.tr("Computing the hash: {percent} %").format(percent=percent))
 
     def _download_event(self, event: DownloadEvent) -> None:
+        from engine.library_messages import (
+            DownloadDone,
+            DownloadFailed,
+            DownloadPaused,
+            DownloadProgress,
+            DownloadRetrying,
+            DownloadStarted,
+            DownloadVerifying,
+        )
+
         known = {item.id: item for item in self.downloads}
         item = known.get(event.download)
         if item is None:

@@ -8,7 +8,6 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from statistics import median
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from PySide6.QtCore import QObject, Signal
@@ -158,6 +157,8 @@ class RunState(QObject):
     @property
     def seconds_per_step(self) -> float | None:
         """The median of the last steps; None before the first."""
+        from statistics import median  # brings fractions and decimals, which no start needs
+
         return median(self._speeds) if self._speeds else None
 
     @property
