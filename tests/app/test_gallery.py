@@ -427,7 +427,7 @@ def test_a_picture_of_another_program_dropped_in_shows_its_recipe(rig: Rig, tmp_
     rig.panel.dropEvent(drop)
     rig.qtbot.waitUntil(lambda: rig.recipe.prompt.text() == "a hill")
     rig.qtbot.mouseClick(rig.recipe.replay_button, Qt.MouseButton.LeftButton)
-    assert rig.recipe.result.text().startswith("The recipe does not say the model")
+    rig.qtbot.waitUntil(lambda: rig.recipe.result.text().startswith("The recipe does not say the model"))
 
 
 def test_a_megabyte_of_prompt_is_shown_in_part_and_found(rig: Rig) -> None:
@@ -448,6 +448,7 @@ def test_replay_with_a_scripted_engine_counts_pixels(rig: Rig) -> None:
     rig.qtbot.waitUntil(lambda: rig.recipe.shown is not None)
     rig.qtbot.mouseClick(rig.recipe.replay_button, Qt.MouseButton.LeftButton)
     assert rig.recipe.replay.running
+    rig.qtbot.waitUntil(lambda: bool(rig.client.submitted))
     request = rig.client.submitted[-1]
     assert (request.prompt, request.seed, request.scheduler) == (PROMPTS[0], 100, "euler")
     list(rig.client.whole_job(Path(request.folder)))  # a green picture of the same size
@@ -460,6 +461,7 @@ def test_a_replay_that_fails_says_why(rig: Rig) -> None:
     rig.click(5)
     rig.qtbot.waitUntil(lambda: rig.recipe.shown is not None)
     rig.qtbot.mouseClick(rig.recipe.replay_button, Qt.MouseButton.LeftButton)
+    rig.qtbot.waitUntil(lambda: bool(rig.client.submitted))
     rig.client.started()
     rig.client.failed("There is not enough memory; choose a smaller size.")
     assert rig.recipe.result.text() == "There is not enough memory; choose a smaller size."
