@@ -6,6 +6,7 @@ import logging
 import sys
 from collections import deque
 from collections.abc import Callable, Sequence
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -155,6 +156,8 @@ class Application(QObject):
             (
                 self._say_first,
                 self._ask_for_info,
+                # Its modules are a piece of their own: with its widgets they would hold the loop too long.
+                lambda: import_module("app.panels.library"),
                 *self.window.panels_to_come(),
                 lambda: self.qt.setWindowIcon(window_icon(theme.DARK.accent)),
                 self.library.scan,

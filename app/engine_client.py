@@ -251,7 +251,10 @@ class EngineClient(QObject):
         network_off: Callable[[], bool],
     ) -> LibraryService:
         """The model library; its methods are work for `query`, `tell` and `changed` are called in other threads."""
-        from engine.library import LibraryService
+        from engine.warmup import LOADER
+
+        with LOADER:
+            from engine.library import LibraryService
 
         return LibraryService(database, models, tell=tell, changed=changed, network_off=network_off)
 

@@ -19,6 +19,9 @@ from pathlib import Path
 # How often an idle thread of GNU OpenMP looks for work before it sleeps. Its own 300,000 lets the threads of one step
 # hold each other up beside other busy programs: 1.4 s a step against 0.45 s under load, 13 ms either way without.
 _SPINS = "10000"
+# The system loads one library at a time, and Python waits for its turn with the interpreter lock held: who imports
+# compiled modules while torch's library is being loaded stops every thread, the window's too. Hold this meanwhile.
+LOADER = threading.Lock()
 _LIBRARIES = {"win32": "torch_cpu.dll", "darwin": "libtorch_cpu.dylib"}
 
 
@@ -59,4 +62,5 @@ def _load_library() -> None:
     loader.dlopen.restype = ctypes.c_void_p
     lazy = 0x1
     # Its answer is not needed: if the library is damaged, the import that follows says so better than we could.
-    loader.dlopen(str(library).encode(), lazy)
+    with LOADER:
+        loader.dlopen(str(library).encode(), lazy)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from PySide6.QtCore import Qt, Signal
+from PySide6.QtGui import QShowEvent
 from PySide6.QtWidgets import (
     QFrame,
     QHBoxLayout,
@@ -141,6 +142,10 @@ class DownloadsPage(QScrollArea):
         self.source.clear()
         self._library.fetch(plan)
 
+    def showEvent(self, event: QShowEvent) -> None:  # noqa: N802
+        super().showEvent(event)
+        self._show()
+
     def _show(self) -> None:
         items = {item.id: item for item in self._library.downloads}
         for id in [id for id in self._rows if id not in items]:
@@ -153,7 +158,8 @@ class DownloadsPage(QScrollArea):
                 self._rows[id].show_wanted.connect(self.show_wanted)
                 self.running.insertWidget(0, self._rows[id])
             self._rows[id].show_item(item)
-        if not self._cards and self._library.cards:
+        # The cards take a tenth of a second: they come when somebody looks at the page.
+        if not self._cards and self._library.cards and self.isVisible():
             for card in self._library.cards:
                 row = CardRow(card)
                 row.wanted.connect(lambda card: self._ask(card.source, card.variant))
