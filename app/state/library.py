@@ -16,7 +16,7 @@ from app.services.gallery_trash import Trashed, restore, trashed
 from engine.errors import KnownError
 
 if TYPE_CHECKING:
-    from engine.library import LibraryService
+    from app.engine_client import LibraryService
     from engine.library_messages import (
         Card,
         DownloadEvent,
