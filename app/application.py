@@ -139,6 +139,8 @@ class Application(QObject):
 
     def _begin(self) -> None:
         self._rebuilding = False
+        self._started = False
+        self._later = deque[Callable[[], object]]()
         self._wildcards: list[str] = []
         self._first = FirstInstance(self.paths.data, self)
         self._first.called.connect(self._called)
@@ -151,22 +153,33 @@ class Application(QObject):
 
     def _after_paint(self) -> None:
         """Do what the first paint does not need, one piece per turn of the event loop, so that input comes between."""
-        generation = self.generation
-        self._later = deque[Callable[[], object]](
-            (
-                self._say_first,
-                self._ask_for_info,
-                # Its modules are a piece of their own: with its widgets they would hold the loop too long.
-                lambda: import_module("app.panels.library"),
-                *self.window.panels_to_come(),
-                lambda: self.qt.setWindowIcon(window_icon(theme.DARK.accent)),
-                self.library.scan,
-                self._ask_for_wildcards,
-                # Last: importing torch takes the interpreter from the window for a few milliseconds at a time.
-                lambda: self.client.warm_up(generation.model, generation.device, generation.dtype, generation.switches),
+        generation, began = self.generation, bool(self._later)
+        panels: list[Callable[[], object]] = [
+            # Its modules are a piece of their own: with its widgets they would hold the loop too long.
+            lambda: import_module("app.panels.library"),
+            # Asked of the window that there is then: a change of language makes another one.
+            *(lambda name=name: self.window.panel(name) for name in self.window.panels_to_come()),
+        ]
+        if self._started:
+            self._later.extend(panels)
+        else:
+            self._started = True
+            self._later.extend(
+                (
+                    self._say_first,
+                    self._ask_for_info,
+                    *panels,
+                    lambda: self.qt.setWindowIcon(window_icon(theme.DARK.accent)),
+                    self.library.scan,
+                    self._ask_for_wildcards,
+                    # Last: importing torch takes the interpreter from the window for a few milliseconds at a time.
+                    lambda: self.client.warm_up(
+                        generation.model, generation.device, generation.dtype, generation.switches
+                    ),
+                )
             )
-        )
-        QTimer.singleShot(0, self, self._next_piece)
+        if not began:
+            QTimer.singleShot(0, self, self._next_piece)
 
     def _next_piece(self) -> None:
         if self._closing:
@@ -342,6 +355,7 @@ class Application(QObject):
         self.window.resize(old.size())
         self.window.setVisible(old.isVisible())
         self.window.banner.go_on_from(old.banner)
+        self.window.when_painted(self._after_paint)
         old.close()
         old.deleteLater()
         self._offer_names()

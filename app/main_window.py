@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Literal
 
 from PySide6.QtCore import QByteArray, QSize, Qt, QTimer
@@ -261,9 +261,9 @@ class MainWindow(QMainWindow):
             self._status_last(panel)
         return dock.widget()
 
-    def panels_to_come(self) -> Iterator[Callable[[], object]]:
-        """Make the panels that nobody has seen yet, one with each call."""
-        return iter([lambda name=name: self.panel(name) for name in self._makers])
+    def panels_to_come(self) -> list[str]:
+        """The names of the panels that nobody has seen yet; `panel` makes them."""
+        return list(self._makers)
 
     def when_painted(self, call: Callable[[], object]) -> None:
         """Call back when the window has been painted for the first time from now on."""

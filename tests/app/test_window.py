@@ -361,7 +361,7 @@ def test_every_control_has_a_name_and_says_what_it_does(ready: Application) -> N
 
 def test_panels_below_others_come_after_the_first_paint(ready: Application, qtbot: Any) -> None:
     window = ready.window
-    qtbot.waitUntil(lambda: not list(window.panels_to_come()))
+    qtbot.waitUntil(lambda: not window.panels_to_come())
     names = ("gallery", "queue", "grid", "library")
     assert [type(window.panel(name)).__name__ for name in names] == [
         "GalleryPanel",
@@ -372,6 +372,19 @@ def test_panels_below_others_come_after_the_first_paint(ready: Application, qtbo
     ready.settings.set("language", "ar")
     qtbot.waitUntil(lambda: ready.window is not window)
     assert isinstance(ready.window.panel("queue"), QueuePanel)  # made at once where it is asked for
+    qtbot.waitUntil(lambda: not ready.window.panels_to_come())
+
+
+def test_a_language_that_changes_before_the_first_paint_loses_nothing(
+    make_program: Callable[..., Application], qtbot: Any
+) -> None:
+    """The window that was to begin everything is never painted: the next one begins it."""
+    program = make_program(FakeEngine())
+    first = program.window
+    program.settings.set("language", "ar")
+    qtbot.waitUntil(lambda: program.window is not first)
+    qtbot.waitUntil(lambda: program.generation.info is not None and not program.window.panels_to_come())
+    assert program.window.banner.text  # the welcome
 
 
 def test_a_warning_that_another_covers_comes_back(ready: Application, qtbot: Any) -> None:
