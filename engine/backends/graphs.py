@@ -6,6 +6,7 @@ end token, drawing from a posterior.
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
@@ -35,7 +36,7 @@ class Sizes:
 TRACED, CHECKED = Sizes(2, 2, 3, 5), Sizes(1, 3, 2, 7)
 
 
-class Graph(nn.Module):
+class Graph(nn.Module, ABC):
     """One computation of a network.
 
     Attributes:
@@ -50,9 +51,9 @@ class Graph(nn.Module):
     axes: Mapping[str, Mapping[int, str]]
     outputs: Sequence[str]
 
+    @abstractmethod
     def example(self, sizes: Sizes, generator: torch.Generator) -> Inputs:
         """Random inputs of these sizes, in float32."""
-        raise NotImplementedError
 
 
 class UNetGraph(Graph):

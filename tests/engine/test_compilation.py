@@ -16,12 +16,13 @@ from PIL import Image
 
 from engine.cancel import cancellable
 from engine.errors import Cancelled
-from engine.messages import GenerateRequest, ImageDone, Notice
+from engine.messages import ImageDone, Notice
 from engine.models.attention import BasicTransformerBlock
 from engine.models.compilation import compile_blocks, compiler_problem, is_region, undo_compiling
 from engine.pipelines.base import DiffusionPipeline
 from engine.runner import Runner
 from engine.switches import Switches
+from tests.fixtures.requests import small_request
 
 CPU = torch.device("cpu")
 # torch's compiler uses parts of torch that are to go.
@@ -96,19 +97,7 @@ def test_without_a_compiler_the_picture_is_made_and_the_user_told(
     monkeypatch.setenv("TORCHINDUCTOR_CACHE_DIR", str(tmp_path / "compiled"))
     compiler_problem.cache_clear()
     torch.compiler.reset()
-    request = GenerateRequest(
-        prompt="a red apple",
-        model=str(tiny_sd_folder),
-        scheduler="ddim",
-        steps=2,
-        guidance_scale=5.0,
-        seed=7,
-        width=32,
-        height=32,
-        folder=str(tmp_path),
-        previews=False,
-        switches=Switches(compiled=True),
-    )
+    request = small_request(tiny_sd_folder, tmp_path, steps=2, switches=Switches(compiled=True))
     runner = Runner()
     try:
         events = list(runner.run(replace(request, count=2)))

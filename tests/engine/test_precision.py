@@ -29,6 +29,7 @@ from engine.run_precision import held_bytes
 from engine.runner import Runner
 from engine.switches import Switches
 from tests.engine.test_runner_adapters import an_adapter
+from tests.fixtures.requests import small_request
 
 BFLOAT16 = torch.bfloat16
 
@@ -36,19 +37,7 @@ BFLOAT16 = torch.bfloat16
 @pytest.fixture
 def request_(tiny_sd_folder: Path, tmp_path: Path) -> GenerateRequest:
     """Three steps of a tiny model into an empty folder."""
-    return GenerateRequest(
-        prompt="a red apple",
-        model=str(tiny_sd_folder),
-        scheduler="ddim",
-        steps=3,
-        guidance_scale=3.0,
-        seed=7,
-        width=32,
-        height=32,
-        folder=str(tmp_path),
-        name="apple",
-        previews=False,
-    )
+    return small_request(tiny_sd_folder, tmp_path, guidance_scale=3.0)
 
 
 @pytest.fixture

@@ -30,6 +30,7 @@ from engine.models.autoencoder_kl import AutoencoderKL
 from engine.models.unet_2d_condition import UNet2DConditionModel
 from engine.run_memory import _container_limit, outlook  # pyright: ignore[reportPrivateUsage]
 from engine.runner import Runner
+from tests.fixtures.requests import small_request
 
 E = TypeVar("E", bound=Event)
 FULL = "[enforce fail at alloc_cpu.cpp:114] DefaultCPUAllocator: not enough memory"
@@ -37,20 +38,7 @@ FULL = "[enforce fail at alloc_cpu.cpp:114] DefaultCPUAllocator: not enough memo
 
 @pytest.fixture
 def request_(tiny_sd_folder: Path, tmp_path: Path) -> GenerateRequest:
-    return GenerateRequest(
-        prompt="a red (apple:1.2)",
-        model=str(tiny_sd_folder),
-        scheduler="ddim",
-        steps=3,
-        guidance_scale=5.0,
-        seed=7,
-        width=32,
-        height=32,
-        folder=str(tmp_path),
-        name="apple",
-        previews=False,
-        job_id="job",
-    )
+    return small_request(tiny_sd_folder, tmp_path, prompt="a red (apple:1.2)", job_id="job")
 
 
 @pytest.fixture

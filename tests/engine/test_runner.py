@@ -32,6 +32,7 @@ from engine.messages import (
 from engine.metadata import read_recipe
 from engine.pipelines.base import DiffusionPipeline
 from engine.runner import Runner, run
+from tests.fixtures.requests import small_request
 
 E = TypeVar("E", bound=Event)
 
@@ -39,19 +40,7 @@ E = TypeVar("E", bound=Event)
 @pytest.fixture
 def request_(tiny_sd_folder: Path, tmp_path: Path) -> GenerateRequest:
     """Three steps of a tiny model into an empty folder."""
-    return GenerateRequest(
-        prompt="a red apple",
-        model=str(tiny_sd_folder),
-        scheduler="ddim",
-        steps=3,
-        guidance_scale=5.0,
-        seed=7,
-        width=32,
-        height=32,
-        folder=str(tmp_path),
-        name="apple",
-        job_id="job",
-    )
+    return small_request(tiny_sd_folder, tmp_path, previews=True, job_id="job")
 
 
 @pytest.fixture(scope="module")

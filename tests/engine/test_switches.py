@@ -25,24 +25,13 @@ from engine.pipelines.base import DiffusionPipeline
 from engine.runner import Runner
 from engine.switches import OFF, Switches
 from tests.engine.test_run_preview import write_tiny
+from tests.fixtures.requests import small_request
 
 
 @pytest.fixture
 def request_(tiny_sd_folder: Path, tmp_path: Path) -> GenerateRequest:
     """Four steps of a tiny model into an empty folder."""
-    return GenerateRequest(
-        prompt="a red apple",
-        model=str(tiny_sd_folder),
-        scheduler="ddim",
-        steps=4,
-        guidance_scale=5.0,
-        seed=7,
-        width=32,
-        height=32,
-        folder=str(tmp_path / "pictures"),
-        name="apple",
-        previews=False,
-    )
+    return small_request(tiny_sd_folder, tmp_path / "pictures", steps=4)
 
 
 @pytest.fixture
