@@ -97,7 +97,7 @@ class LibraryPanel(QWidget):
 
     def _make_stack(self) -> QStackedWidget:
         self.empty_icon, self.empty_text, self.empty_button = QLabel(), QLabel(), QPushButton()
-        self.empty_icon.setPixmap(icon("boxes").pixmap(2 * ICON_LARGE, 2 * ICON_LARGE))
+        self._draw_empty_icon()
         for label in (self.empty_icon, self.empty_text):
             label.setAlignment(Qt.AlignmentFlag.AlignCenter)
         self.empty_text.setWordWrap(True)
@@ -116,6 +116,15 @@ class LibraryPanel(QWidget):
         stack.addWidget(self.view)
         stack.addWidget(page)
         return stack
+
+    def _draw_empty_icon(self) -> None:
+        self.empty_icon.setPixmap(icon("boxes").pixmap(2 * ICON_LARGE, 2 * ICON_LARGE))
+
+    def changeEvent(self, event: QEvent) -> None:  # noqa: N802
+        super().changeEvent(event)
+        # The event comes while the panel is being built, too.
+        if event.type() == QEvent.Type.PaletteChange and hasattr(self, "empty_icon"):
+            self._draw_empty_icon()
 
     def _make_trash_bar(self) -> QFrame:
         bar, self.trash_text = QFrame(), QLabel()

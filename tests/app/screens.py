@@ -107,7 +107,7 @@ class Screens:
         program = self.program
         settings = SettingsDialog(program.settings, program.client, program.window.commands, program.window)
         settings.show()
-        for page in ("look", "folders", "engine", "pictures", "network", "shortcuts"):
+        for page in ("look", "folders", "engine", "speed", "pictures", "network", "shortcuts"):
             settings.show_page(page)
             self.settle(150)
             self.save(settings, f"{look}-6-settings-{page}")

@@ -387,6 +387,15 @@ def test_a_language_that_changes_before_the_first_paint_loses_nothing(
     assert program.window.banner.text  # the welcome
 
 
+def test_the_icon_of_the_empty_library_follows_the_theme(ready: Application, qtbot: Any) -> None:
+    label = ready.window.panel("library").empty_icon
+    ready.settings.set("theme", "dark")
+    qtbot.waitUntil(lambda: theme.current() is theme.DARK)
+    dark = label.pixmap().toImage()
+    ready.settings.set("theme", "light")
+    qtbot.waitUntil(lambda: label.pixmap().toImage() != dark)
+
+
 def test_a_warning_that_another_covers_comes_back(ready: Application, qtbot: Any) -> None:
     banner = ready.window.banner
     banner.clear()
