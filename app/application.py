@@ -154,12 +154,11 @@ class Application(QObject):
     def _after_paint(self) -> None:
         """Do what the first paint does not need, one piece per turn of the event loop, so that input comes between."""
         generation, began = self.generation, bool(self._later)
-        panels: list[Callable[[], object]] = [
-            # Its modules are a piece of their own: with its widgets they would hold the loop too long.
-            lambda: import_module("app.panels.library"),
-            # Asked of the window that there is then: a change of language makes another one.
-            *(lambda name=name: self.window.panel(name) for name in self.window.panels_to_come()),
-        ]
+        # Modules, widgets and their place in the window are pieces of their own: together they would hold the loop too
+        # long. The window is the one that there is then: a change of language makes another.
+        panels: list[Callable[[], object]] = [lambda: import_module("app.panels.library")]
+        for name in self.window.panels_to_come():
+            panels += (lambda name=name: self.window.make_panel(name), lambda name=name: self.window.panel(name))
         if self._started:
             self._later.extend(panels)
         else:

@@ -48,6 +48,7 @@ class MainWindow(QMainWindow):
         self._program = program
         self._docks: dict[str, QDockWidget] = {}
         self._makers: dict[str, Callable[[], QWidget]] = {}
+        self._made: dict[str, QWidget] = {}
         self._painted: list[Callable[[], object]] = []
         self._mirrored = program.qt.layoutDirection() == Qt.LayoutDirection.RightToLeft
         self.setObjectName("main")
@@ -253,17 +254,25 @@ class MainWindow(QMainWindow):
     def panel(self, name: str) -> QWidget:
         """What the dock of this name holds; a panel of the trailing side is made the first time that it is wanted."""
         dock = self._docks[name]
-        make = self._makers.pop(name, None)
-        if make is not None:
-            place, panel = dock.widget(), make()
+        if name in self._makers:
+            self.make_panel(name)
+        panel = self._made.pop(name, None)
+        if panel is not None:
+            place = dock.widget()
             dock.setWidget(panel)
             place.deleteLater()
             self._status_last(panel)
         return dock.widget()
 
+    def make_panel(self, name: str) -> None:
+        """Make a panel of the trailing side, which `panel` then puts into its place: each takes its time."""
+        make = self._makers.pop(name, None)
+        if make is not None:
+            self._made[name] = make()
+
     def panels_to_come(self) -> list[str]:
-        """The names of the panels that nobody has seen yet; `panel` makes them."""
-        return list(self._makers)
+        """The names of the panels that nobody has seen yet."""
+        return [*self._made, *self._makers]
 
     def when_painted(self, call: Callable[[], object]) -> None:
         """Call back when the window has been painted for the first time from now on."""
