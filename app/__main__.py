@@ -6,6 +6,7 @@ picture.
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 from collections.abc import Sequence
@@ -56,6 +57,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = sys.argv[1:] if argv is None else argv
     wanted = window_arguments(arguments)
     if wanted is not None:
+        # Nothing of what is imported is garbage; the window's own collector begins after it.
+        gc.disable()
         from app.application import main as open_window
 
         return open_window(wanted[0], wanted[1])
