@@ -77,6 +77,8 @@ def _in_strips(x: Tensor, weight: Tensor, bias: Tensor | None, look: Callable[[]
             _sum_terms(products, summed)
             piece = result[:, top : top + count, :, :, :, first : first + kernel.shape[2]]
             _sum_terms(summed.transpose(0, 1), piece.permute(4, 2, 0, 1, 3, 5))
+    # Bringing a large image back takes as long as a strip.
+    look()
     image = result.view(batch, 2 * rows, 2 * columns, out_channels)
     size = (2 * height, 2 * width) if doubled else (height, width)
     # In the plain layout: PyTorch's group norm for channels last loses digits where a mean is large.
