@@ -19,8 +19,8 @@ from torch import Tensor, nn
 
 from engine.errors import Cancelled
 
-# Multiplications and additions of one piece: a tenth to a quarter of a second on two cores.
-PIECE_OPERATIONS = 12e9
+# Multiplications and additions of one piece: up to a quarter of a second on two cores.
+PIECE_OPERATIONS = 8e9
 
 
 @contextmanager

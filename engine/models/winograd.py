@@ -51,21 +51,21 @@ def _in_strips(x: Tensor, weight: Tensor, bias: Tensor | None, look: Callable[[]
     reach = 1 if doubled else 2  # pixels from one tile to the next
     rows, columns = -(-height // reach), -(-width // reach)
     out_channels = weight.shape[0]
-    # A tile begins one pixel before its output, and the last one may reach past an odd edge.
-    margins = (0, 0, 1, 1 + reach * columns - width, 1, 1 + reach * rows - height)
-    padded = F.pad(x.permute(0, 2, 3, 1), margins)
     terms = 3 if doubled else 4
-    result = x.new_empty(batch, rows, 2, columns, 2, out_channels)
+    # In the plain layout: PyTorch's group norm for channels last loses digits where a mean is large.
+    result = x.new_empty(batch, out_channels, 2 * height // reach, 2 * width // reach)
     row_numbers = terms**2 * batch * columns * max(channels, out_channels)
     step = max(STRIP_NUMBERS * torch.get_num_threads() // row_numbers, 1)
     kernels = _Kernels(weight, bias, terms, used=-(-rows // step))
     for top in range(0, rows, step):
         count = min(step, rows - top)
-        strip = padded[:, reach * top : reach * (top + count) + 2]
+        # Channels last: the terms of all channels of a pixel are made by the same instructions.
+        strip = _padded(x, reach * top - 1, reach * (top + count) + 1, reach * columns - width + 1)
         # Rows first, then columns: (terms, terms, batch, rows, columns, channels).
         across = _image_terms(strip, 1, x.new_empty(terms, batch, count, strip.shape[2], channels))
         tiles = x.new_empty(terms, terms, batch, count, columns, channels)
         _image_terms(across, 3, tiles.transpose(0, 1))
+        pixels = x.new_empty(batch, count, 2, columns, 2, out_channels)
         for first, kernel, shift in kernels:
             look()
             products = torch.bmm(tiles.view(terms**2, -1, channels), kernel)
@@ -75,14 +75,23 @@ def _in_strips(x: Tensor, weight: Tensor, bias: Tensor | None, look: Callable[[]
             products = products.view(*tiles.shape[:-1], -1)
             summed = x.new_empty(2, *products.shape[1:])
             _sum_terms(products, summed)
-            piece = result[:, top : top + count, :, :, :, first : first + kernel.shape[2]]
+            piece = pixels[..., first : first + kernel.shape[2]]
             _sum_terms(summed.transpose(0, 1), piece.permute(4, 2, 0, 1, 3, 5))
-    # Bringing a large image back takes as long as a strip.
-    look()
-    image = result.view(batch, 2 * rows, 2 * columns, out_channels)
-    size = (2 * height, 2 * width) if doubled else (height, width)
-    # In the plain layout: PyTorch's group norm for channels last loses digits where a mean is large.
-    return image[:, : size[0], : size[1]].permute(0, 3, 1, 2).contiguous()
+        # While the strip is in the cache: the same copy of a whole large image takes three times as long.
+        rows_of_strip = result[:, :, 2 * top : 2 * (top + count)]
+        image = pixels.view(batch, 2 * count, 2 * columns, out_channels)
+        rows_of_strip.copy_(image[:, : rows_of_strip.shape[2], : result.shape[3]].permute(0, 3, 1, 2))
+    return result
+
+
+def _padded(x: Tensor, first: int, end: int, right: int) -> Tensor:
+    """Return the rows `first` to `end` of `x`, channels last, with zeros around: one pixel left, `right` of them right.
+
+    A tile begins one pixel before its output, and the last one may reach past an odd edge.
+    """
+    height = x.shape[2]
+    rows = x[:, :, max(first, 0) : min(end, height)]
+    return F.pad(rows.permute(0, 2, 3, 1), (0, 0, 1, right, max(-first, 0), max(end - height, 0)))
 
 
 class _Kernels:
