@@ -24,9 +24,12 @@ from engine.backends import packages
 from engine.backends.openvino_session import computes_in
 from engine.backends.parts import Backend
 from engine.models.unet_2d_condition import UNet2DConditionModel
-from tests.benchmarks.denoising_step import SCALE, TOKENS, UNET, same_weights
+from tests.benchmarks.denoising_step import same_weights
+from tests.benchmarks.networks import SCALE, SD15, TOKENS, kind_of
+from tests.benchmarks.results import Figure, Keeper, add_results_option, ratio
 from tests.benchmarks.timing import ROUNDS, Subject, Times, machine, take_turns
 
+OURS, PLAIN, ONNX = "ours, OpenVINO", "plain OpenVINO", "ours, ONNX Runtime"
 HINTS = {"float32": "f32", "bfloat16": "bf16", "float16": "f16"}
 
 
@@ -51,6 +54,7 @@ def main() -> None:
     parser.add_argument(
         "--no-half", action="store_true", help="leave out Diffusers in half precision: minutes a step without AVX-512"
     )
+    add_results_option(parser)
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as cache:
         os.environ["SFUMATO_CACHE"] = cache
@@ -60,17 +64,17 @@ def main() -> None:
 @torch.no_grad()
 def measured(options: argparse.Namespace) -> str:
     """Measure, and return a table in Markdown."""
-    ours, theirs = same_weights(UNet2DConditionModel, diffusers.UNet2DConditionModel, UNET, "cpu", torch.float32)
+    ours, theirs = same_weights(UNet2DConditionModel, diffusers.UNet2DConditionModel, SD15, "cpu", torch.float32)
     side = options.size // SCALE
     latents = torch.randn(2, 4, side, side)
-    prompt = torch.randn(2, TOKENS, UNET["cross_attention_dim"])
+    prompt = torch.randn(2, TOKENS, SD15["cross_attention_dim"])
     reference = theirs(latents, 500, prompt, return_dict=False)[0]
     steps: dict[str, Callable[[], Tensor]] = {
-        "ours, OpenVINO": _ours(Backend("openvino", options.dtype), ours, latents, prompt),
-        "plain OpenVINO": _plain(theirs, options.dtype, latents, prompt),
+        OURS: _ours(Backend("openvino", options.dtype), ours, latents, prompt),
+        PLAIN: _plain(theirs, options.dtype, latents, prompt),
     }
     if options.onnx:
-        steps["ours, ONNX Runtime"] = _ours(Backend("onnx", "float32"), ours, latents, prompt)
+        steps[ONNX] = _ours(Backend("onnx", "float32"), ours, latents, prompt)
     if options.dtype == "float32" or options.steady:
         steps["Diffusers float32"] = lambda: theirs(latents, 500, prompt, return_dict=False)[0]
     if options.dtype != "float32" and not options.no_half:
@@ -79,8 +83,31 @@ def measured(options: argparse.Namespace) -> str:
         steps[f"Diffusers {options.dtype}"] = lambda: half(given[0], 500, given[1], return_dict=False)[0]
     errors = {name: _difference(step().float(), reference) for name, step in steps.items()}
     subjects: dict[str, Subject] = dict(steps)
-    times = take_turns(subjects, options.rounds, told=lambda line: print(line, flush=True))
-    return _table(times, errors, options)
+    keeper = Keeper(options.results)
+    times = take_turns(
+        subjects,
+        options.rounds,
+        told=lambda line: print(line, flush=True),
+        each=lambda times: keeper.keep(_figures(times, options)),
+    )
+    table = _table(times, errors, options)
+    keeper.keep(_figures(times, options), table)
+    return table
+
+
+def _figures(times: Times, options: argparse.Namespace) -> list[Figure]:
+    """Each of ours to plain OpenVINO and to Diffusers, as far as they were measured."""
+    title = f"{_title(options)}: "
+    bars = {(OURS, PLAIN): 1.0, (OURS, "Diffusers bfloat16"): 0.58} if options.size == kind_of("sd15").size else {}
+    peers = [name for name in times.seconds if name not in (OURS, ONNX)]
+    pairs = [(subject, peer) for subject in (OURS, ONNX) if subject in times.seconds for peer in peers]
+    return [
+        ratio(f"{title}{subject} to {peer}", times, subject, peer, bars.get((subject, peer))) for subject, peer in pairs
+    ]
+
+
+def _title(options: argparse.Namespace) -> str:
+    return f"One guided step in OpenVINO, Stable Diffusion 1.5's size, {options.size} pixels, {options.dtype}"
 
 
 def _ours(backend: Backend, unet: nn.Module, latents: Tensor, prompt: Tensor) -> Callable[[], Tensor]:
@@ -101,7 +128,7 @@ def _plain(unet: nn.Module, dtype: str, latents: Tensor, prompt: Tensor) -> Call
 
 
 def _copy(network: nn.Module, dtype: str) -> Any:
-    copy = diffusers.UNet2DConditionModel(**UNET)
+    copy = diffusers.UNet2DConditionModel(**SD15)
     copy.load_state_dict(network.state_dict())
     return copy.eval().to(dtype=getattr(torch, dtype))
 
@@ -114,7 +141,7 @@ def _table(times: Times, errors: dict[str, float], options: argparse.Namespace) 
     diffusers_name = list(times.seconds)[-1]
     computed = computes_in(options.dtype)
     lines = [
-        f"### One guided step in OpenVINO, Stable Diffusion 1.5's size, {options.size} pixels, {options.dtype}",
+        f"### {_title(options)}",
         "",
         f"{machine()}; {options.rounds} rounds; OpenVINO computes in {computed} here.",
         "",
@@ -122,7 +149,7 @@ def _table(times: Times, errors: dict[str, float], options: argparse.Namespace) 
         "|---|---|---|---|---|",
     ]
     for name in times.seconds:
-        ratios = times.ratio(name, "plain OpenVINO"), times.ratio(name, diffusers_name)
+        ratios = times.ratio(name, PLAIN), times.ratio(name, diffusers_name)
         lines.append(f"| {name} | {times.median(name):.3f} | {ratios[0]} | {ratios[1]} | {errors[name]:.1e} |")
     return "\n".join(lines)
 

@@ -4,7 +4,7 @@ Every run is a new process; the three take turns, so that whatever else the mach
 medians in seconds from the start of the process to the end of the first denoising step and to the end of the process,
 their ratios to Diffusers, and how far the pictures are apart.
 
-    python tests/benchmarks/cold_start.py [--model FOLDER] [--steps 20] [--rounds 5]
+    python -m tests.benchmarks.cold_start [--model FOLDER] [--steps 20] [--rounds 5]
 """
 
 from __future__ import annotations
@@ -21,6 +21,8 @@ from time import perf_counter
 
 import numpy as np
 from PIL import Image
+
+from tests.benchmarks.results import Figure, Keeper, add_results_option
 
 ROOT = Path(__file__).resolve().parents[2]
 PROMPT = "a red apple, 3d icon"
@@ -40,7 +42,9 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=20)
     parser.add_argument("--guidance", type=float, default=5.0)
     parser.add_argument("--rounds", type=int, default=5)
+    add_results_option(parser)
     options = parser.parse_args()
+    keeper = Keeper(options.results)
     with tempfile.TemporaryDirectory() as folder:
         commands = _commands(options, Path(folder))
         times: dict[str, list[tuple[float, float]]] = {name: [] for name in commands}
@@ -50,6 +54,7 @@ def main() -> None:
         for _ in range(options.rounds):
             for name, command in commands.items():
                 times[name].append(_run(command))
+            keeper.keep(_figures(times))
         _report(times)
         _compare(Path(folder))
 
@@ -102,6 +107,19 @@ def _run(command: list[str]) -> tuple[float, float]:
         if process.returncode or first is None:
             raise SystemExit(f"{command[:4]} failed: {process.stderr.read() if process.stderr else ''}")
     return first, ended
+
+
+def _figures(times: dict[str, list[tuple[float, float]]]) -> list[Figure]:
+    """Ours to Diffusers, to the first step and to the end of the process."""
+    figures: list[Figure] = []
+    for column, words in enumerate(("to the first step", "to the end")):
+        for name, seconds in times.items():
+            if name != "diffusers":
+                pairs = zip(seconds, times["diffusers"], strict=True)
+                bar = 0.40 if column == 0 else None
+                title = f"Cold process, embedded model, {words}: {name} to Diffusers"
+                figures.append(Figure(title, tuple(ours[column] / theirs[column] for ours, theirs in pairs), bar))
+    return figures
 
 
 def _report(times: dict[str, list[tuple[float, float]]]) -> None:

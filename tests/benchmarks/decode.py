@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from engine.models.autoencoder_kl import AutoencoderKL
-from tests.benchmarks.denoising_step import add_options, report, same_weights
+from tests.benchmarks.denoising_step import BOUND, THEIRS, Comparison, add_options, report, same_weights
 
 VAE: dict[str, Any] = {
     "block_out_channels": (128, 256, 512, 512),
@@ -36,7 +36,8 @@ def main() -> None:
         return network.decode(latents, return_dict=False)[0]
 
     title = f"Decoding a picture, Stable Diffusion's size, {options.size} pixels, {options.dtype}"
-    report(title, lambda: decode(ours), lambda: decode(theirs), options)
+    bars = {("ours", THEIRS): None, ("ours", BOUND): None}
+    report(Comparison(title, lambda: decode(ours), lambda: decode(theirs), bars), options)
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """How long a Stable Diffusion 1.5 of random weights takes to load, beside Diffusers, and how much memory.
 
-    python tests/benchmarks/loading.py [--rounds 3] [--folder TEMPORARY]
+    python -m tests.benchmarks.loading [--rounds 3] [--folder TEMPORARY]
 
 Each measurement is a process of its own, from its start until every weight was touched; ours and Diffusers' take
 turns. The checkpoint (2.1 GB, float16) is made first, as a folder and as one file, and removed at the end.
@@ -18,6 +18,8 @@ import sys
 import tempfile
 import time
 from pathlib import Path
+
+from tests.benchmarks.results import Figure, Keeper, add_results_option
 
 ROOT = Path(__file__).resolve().parents[2]
 TOUCH = """
@@ -98,6 +100,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--folder", type=Path, default=None)
+    add_results_option(parser)
     arguments = parser.parse_args()
     place = Path(tempfile.mkdtemp(prefix="sfumato-loading-", dir=arguments.folder))
     try:
@@ -107,14 +110,15 @@ def main() -> None:
             check=True,
             env={**os.environ, "PYTHONPATH": str(ROOT)},
         )
-        print(json.dumps(measure(folder, file, arguments.rounds)))
+        print(json.dumps(measure(folder, file, arguments.rounds, Keeper(arguments.results))))
     finally:
         shutil.rmtree(place)
 
 
-def measure(folder: Path, file: Path, rounds: int) -> list[dict[str, float | str]]:
+def measure(folder: Path, file: Path, rounds: int, keeper: Keeper) -> list[dict[str, float | str]]:
     """The medians of each case, printed as they come."""
     rows: list[dict[str, float | str]] = []
+    figures: list[Figure] = []
     for kind, path in (("folder", folder), ("file", file)):
         for dtype in ("float16", "float32"):
             ours, theirs = [], []
@@ -124,6 +128,8 @@ def measure(folder: Path, file: Path, rounds: int) -> list[dict[str, float | str
                 theirs.append(run(THEIRS.format(load=load) + TOUCH))
             mine, other = (statistics.median(sample[0] for sample in samples) for samples in (ours, theirs))
             ratios = [one[0] / two[0] for one, two in zip(ours, theirs, strict=True)]
+            figures.append(Figure(f"Loading Stable Diffusion 1.5, {kind}, {dtype}: to Diffusers", tuple(ratios)))
+            keeper.keep(figures)
             size = ours[0][2] / 1e9
             peak, their_peak = (max(sample[1] for sample in samples) / 1e9 for samples in (ours, theirs))
             print(

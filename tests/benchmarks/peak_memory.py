@@ -19,6 +19,7 @@ import tempfile
 from pathlib import Path
 
 from tests.benchmarks.loading import MAKE, ROOT
+from tests.benchmarks.results import Figure, Keeper, add_results_option
 from tests.benchmarks.timing import Ratio, machine
 
 RUN = """
@@ -86,7 +87,9 @@ def main() -> None:
     parser.add_argument("--size", type=int, default=256)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--folder", type=Path, default=None)
+    add_results_option(parser)
     options = parser.parse_args()
+    keeper = Keeper(options.results)
     place = Path(tempfile.mkdtemp(prefix="sfumato-peak-", dir=options.folder))
     try:
         folder, file = place / "folder", place / "model.safetensors"
@@ -97,9 +100,22 @@ def main() -> None:
         for _ in range(options.rounds):
             for name, code in subjects(str(folder), options.size).items():
                 peaks.setdefault(name, []).append(peak_of(code))
-        print(_table(peaks, options))
+            keeper.keep(_figures(peaks, options))
+        table = _table(peaks, options)
+        keeper.keep(_figures(peaks, options), table)
+        print(table)
     finally:
         shutil.rmtree(place)
+
+
+def _figures(peaks: dict[str, list[int]], options: argparse.Namespace) -> list[Figure]:
+    title = f"Peak memory, float16 folder in bfloat16, {options.size} pixels"
+    theirs = peaks["Diffusers"]
+    return [
+        Figure(f"{title}: {name} to Diffusers", tuple(a / b for a, b in zip(values, theirs, strict=True)), 0.8)
+        for name, values in peaks.items()
+        if name != "Diffusers"
+    ]
 
 
 def _table(peaks: dict[str, list[int]], options: argparse.Namespace) -> str:

@@ -6,7 +6,7 @@ import os
 import platform
 import statistics
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -51,11 +51,12 @@ def take_turns(
     device: str = "cpu",
     clock: str = "wall",
     told: Callable[[str], None] = lambda _line: None,
+    each: Callable[[Times], None] = lambda _times: None,
 ) -> Times:
     """Run all `subjects` once unmeasured, then `rounds` times in turn, every other round backwards.
 
     `clock` "wall" is what a user waits for; "cpu" counts the processor's seconds of this process, which other programs
-    of a busy machine disturb less. On a GPU time is taken by its own events.
+    of a busy machine disturb less. On a GPU time is taken by its own events. `each` gets all times after every round.
     """
     names = list(subjects)
     for name in names:
@@ -65,6 +66,11 @@ def take_turns(
         for name in names if turn % 2 == 0 else reversed(names):
             seconds[name].append(seconds_of(subjects[name], device, clock))
         told(f"round {turn + 1}: " + ", ".join(f"{name} {seconds[name][-1]:.3f}" for name in names))
+        each(_times(seconds))
+    return _times(seconds)
+
+
+def _times(seconds: Mapping[str, Sequence[float]]) -> Times:
     return Times({name: tuple(values) for name, values in seconds.items()})
 
 
@@ -86,10 +92,15 @@ def seconds_of(subject: Subject, device: str = "cpu", clock: str = "wall") -> fl
 
 def machine(device: str = "cpu") -> str:
     """Return one line on the machine: processor, threads, torch, and how busy it was."""
-    kernels = torch.backends.cpu.get_cpu_capability()
-    name = torch.cuda.get_device_name() if device != "cpu" else f"{_processor()}, {kernels}"
     load = f", load {os.getloadavg()[0]:.1f}" if hasattr(os, "getloadavg") else ""
-    return f"{name}, {torch.get_num_threads()} threads, torch {torch.__version__}{load}"
+    return f"{processor(device)}, {torch.get_num_threads()} threads, torch {torch.__version__}{load}"
+
+
+def processor(device: str = "cpu") -> str:
+    """Return the name of the processor with the instructions that torch uses of it, or that of the GPU."""
+    if device != "cpu":
+        return torch.cuda.get_device_name()
+    return f"{_processor()}, {torch.backends.cpu.get_cpu_capability()}"
 
 
 def _processor() -> str:

@@ -2,18 +2,20 @@
 pictures of the embedded model, for several prompts, are from those without.
 
 Random weights say nothing about quality, and the embedded model is too small to say anything about the time of a large
-one; its pictures are small, too, so that what a switch leaves out is a larger part of them.
+one; its pictures are small, too, so that what a switch leaves out is a larger part of them. It has no tiny autoencoder:
+its time is measured, and how far its pictures are is not. With `--peer` Diffusers makes the same pictures in turn.
 
     python -m tests.benchmarks.whole_picture [--size 512] [--steps 25] [--batch 1 2 4] [--rounds 7] [--device cpu]
-        [--dtype float32] [--only NAME ...] [--compile] [--no-time] [--no-difference]
+        [--dtype float32] [--only NAME ...] [--peer] [--compile] [--no-time] [--no-difference]
 """
 
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
+import diffusers
 import numpy as np
 import torch
 from torch import Tensor
@@ -22,6 +24,7 @@ from engine.models.autoencoder_kl import AutoencoderKL
 from engine.models.autoencoder_tiny import AutoencoderTiny
 from engine.models.compilation import compile_blocks, undo_compiling
 from engine.models.float8 import keep_in_float8
+from engine.models.int8 import keep_in_int8
 from engine.models.unet_2d_condition import UNet2DConditionModel
 from engine.pipelines.base import DiffusionPipeline
 from engine.pipelines.stable_diffusion.pipeline_stable_diffusion import StableDiffusionPipeline
@@ -29,11 +32,12 @@ from engine.resources_path import resource
 from engine.schedulers.dpm_solver_multistep import DPMSolverMultistepScheduler
 from engine.switches import OFF, Switches
 from tests.benchmarks.decode import VAE
-from tests.benchmarks.denoising_step import TOKENS, UNET
+from tests.benchmarks.networks import SD15, TOKENS, kind_of
 from tests.benchmarks.random_weights import with_random_weights
+from tests.benchmarks.results import Figure, Keeper, add_results_option, ratio
 from tests.benchmarks.timing import ROUNDS, Times, machine, take_turns
 
-PLAIN = "no switch"
+PLAIN, PEER = "no switch", "Diffusers"
 GUIDANCE = 5.0
 SUBJECTS: Mapping[str, Switches] = {
     PLAIN: OFF,
@@ -46,6 +50,7 @@ SUBJECTS: Mapping[str, Switches] = {
     "tiny autoencoder": Switches(final_autoencoder="tiny"),
     "UNet in bfloat16": Switches(unet_precision="bfloat16"),
     "UNet in float8": Switches(unet_precision="float8"),
+    "UNet in int8": Switches(unet_precision="int8"),
     "compiled": Switches(compiled=True),
 }
 # What the embedded model can draw; its difference is the mean over them.
@@ -70,17 +75,29 @@ def main() -> None:
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--dtype", default="float32")
     parser.add_argument("--only", nargs="+", choices=[*SUBJECTS], help="these beside the one without a switch")
+    parser.add_argument("--peer", action="store_true", help="measure Diffusers, too, without a switch")
     parser.add_argument("--compile", action="store_true", help="measure compiled blocks, too, which takes minutes")
     parser.add_argument("--no-time", action="store_true")
     parser.add_argument("--no-difference", action="store_true")
+    add_results_option(parser)
     options = parser.parse_args()
     if options.threads:
         torch.set_num_threads(options.threads)
-    if not options.no_time:
-        for batch in options.batch:
-            print(_time_table(time_of(batch, options), batch, options), flush=True)
+    keeper, tables, figures = Keeper(options.results, options.device), list[str](), list[Figure]()
+    for batch in [] if options.no_time else options.batch:
+        before = tuple(figures)
+
+        def each(times: Times, before: tuple[Figure, ...] = before, batch: int = batch) -> None:
+            keeper.keep([*before, *_figures(times, batch, options)])
+
+        times = time_of(batch, options, each)
+        figures += _figures(times, batch, options)
+        tables.append(_time_table(times, batch, options))
+        print(tables[-1], flush=True)
     if not options.no_difference:
-        print(_difference_table(options.steps), flush=True)
+        tables.append(_difference_table([name for name in SUBJECTS if _is_wanted(name, options)], options.steps))
+        print(tables[-1], flush=True)
+    keeper.keep(figures, "\n".join(tables))
 
 
 # ---------------------------------------------------------------------------------------------------- time
@@ -92,49 +109,93 @@ class RandomModel:
     def __init__(self, batch: int, options: argparse.Namespace) -> None:
         self.options = options
         self.dtype = getattr(torch, options.dtype)
-        unet = self._network(UNet2DConditionModel, UNET)
+        unet = self._network(UNet2DConditionModel, SD15)
         vae = self._network(AutoencoderKL, VAE)
         self.pipeline = StableDiffusionPipeline(vae, None, None, unet, _scheduler())  # pyright: ignore[reportArgumentType]
         tiny = self._network(AutoencoderTiny, {})
         self.tiny = StableDiffusionPipeline(tiny, None, None, unet, _scheduler())  # pyright: ignore[reportArgumentType]
         generator = torch.Generator().manual_seed(1)
-        shape = (batch, TOKENS, UNET["cross_attention_dim"])
+        shape = (batch, TOKENS, SD15["cross_attention_dim"])
         prompt, negative = (torch.randn(shape, generator=generator) for _ in range(2))
         self.prompts = {"prompt_embeds": prompt, "negative_prompt_embeds": negative}
         self._unets: dict[str, Any] = {"same": unet}
+        self.peer = _peer(unet, vae) if options.peer else None
 
     def _network(self, kind: Any, config: Mapping[str, Any], dtype: torch.dtype | None = None) -> Any:
         return with_random_weights(kind, config).to(self.options.device, dtype or self.dtype)
 
-    def picture(self, switches: Switches, steps: int) -> Tensor:
+    def picture(self, name: str, steps: int) -> Tensor:
         """Make one, from noise to pixels."""
+        if name == PEER:
+            return self._theirs(steps)
+        switches = SUBJECTS[name]
         pipeline = self.tiny if switches.final_autoencoder else self.pipeline
         pipeline.unet = unet = self._unet(switches.unet_precision)
         unet.set_token_merging(switches.token_merging)
         if switches.compiled:
             compile_blocks(unet, torch.device(self.options.device))
         try:
-            return drained(
-                pipeline,
-                **self.prompts,
-                num_inference_steps=steps,
-                guidance_scale=GUIDANCE,
-                height=self.options.size,
-                width=self.options.size,
-                generator=torch.Generator().manual_seed(0),
-                output_type="pt",
-                switches=switches,
-            )
+            return drained(pipeline, **self._arguments(steps), switches=switches)
         finally:
             undo_compiling(unet)
 
+    def _theirs(self, steps: int) -> Tensor:
+        if self.peer is None:
+            raise ValueError(PEER)
+        return self.peer(**self._arguments(steps)).images
+
+    def _arguments(self, steps: int) -> dict[str, Any]:
+        return self.prompts | {
+            "num_inference_steps": steps,
+            "guidance_scale": GUIDANCE,
+            "height": self.options.size,
+            "width": self.options.size,
+            "generator": torch.Generator().manual_seed(0),
+            "output_type": "pt",
+        }
+
     def _unet(self, precision: str) -> Any:
         if precision not in self._unets:
-            network = self._network(UNet2DConditionModel, UNET, torch.bfloat16)
-            if precision == "float8":
-                keep_in_float8(network, torch.bfloat16)
-            self._unets[precision] = network
+            self._unets[precision] = kept_in(precision, self._network(UNet2DConditionModel, SD15, torch.bfloat16))
         return self._unets[precision]
+
+
+def _peer(unet: Any, vae: Any) -> Any:
+    """Diffusers' pipeline with the same weights, which both read where they are."""
+    parts: list[Any] = []
+    for kind, config, ours in (
+        (diffusers.UNet2DConditionModel, SD15, unet),
+        (diffusers.AutoencoderKL, VAE, vae),
+    ):
+        with torch.device("meta"):
+            network = kind(**config)
+        network.load_state_dict(ours.state_dict(), assign=True)
+        parts.append(network.eval())
+    scheduler = diffusers.DPMSolverMultistepScheduler(**_SCHEDULE)
+    pipeline = diffusers.StableDiffusionPipeline(
+        vae=parts[1],
+        text_encoder=None,  # pyright: ignore[reportArgumentType]
+        tokenizer=None,  # pyright: ignore[reportArgumentType]
+        unet=parts[0],
+        scheduler=scheduler,  # pyright: ignore[reportArgumentType]
+        safety_checker=None,  # pyright: ignore[reportArgumentType]
+        feature_extractor=None,  # pyright: ignore[reportArgumentType]
+        requires_safety_checker=False,
+    )
+    pipeline.set_progress_bar_config(disable=True)
+    return pipeline
+
+
+def kept_in(precision: str, network: Any) -> Any:
+    """Bring `network` into the precision of a switch, and return it."""
+    if precision in KEEP:
+        KEEP[precision](network, torch.bfloat16)
+    elif precision == "bfloat16":
+        network.to(torch.bfloat16)
+    return network
+
+
+KEEP = {"float8": keep_in_float8, "int8": keep_in_int8}
 
 
 def drained(pipeline: Any, **arguments: Any) -> Any:
@@ -147,23 +208,45 @@ def drained(pipeline: Any, **arguments: Any) -> Any:
             return end.value.images
 
 
+_SCHEDULE: dict[str, Any] = {"beta_start": 0.00085, "beta_end": 0.012, "beta_schedule": "scaled_linear"}
+
+
 def _scheduler() -> Any:
-    return DPMSolverMultistepScheduler(beta_start=0.00085, beta_end=0.012, beta_schedule="scaled_linear")
+    return DPMSolverMultistepScheduler(**_SCHEDULE)
 
 
-def time_of(batch: int, options: argparse.Namespace) -> Times:
+def time_of(batch: int, options: argparse.Namespace, each: Callable[[Times], None]) -> Times:
     """Measure every subject. The first picture of each, which does not count, has two steps only."""
     model = RandomModel(batch, options)
-    names = [name for name in SUBJECTS if _is_wanted(name, options)]
+    names = [name for name in SUBJECTS if _is_wanted(name, options)] + [PEER] * options.peer
     seen: set[str] = set()
 
     def run(name: str) -> Tensor:
         steps = options.steps if name in seen else 2
         seen.add(name)
-        return model.picture(SUBJECTS[name], steps)
+        return model.picture(name, steps)
 
     subjects = {name: lambda name=name: run(name) for name in names}
-    return take_turns(subjects, options.rounds, options.device, options.clock, lambda line: print(line, flush=True))
+    told: Callable[[str], None] = lambda line: print(line, flush=True)  # noqa: E731
+    return take_turns(subjects, options.rounds, options.device, options.clock, told, each)
+
+
+def _figures(times: Times, batch: int, options: argparse.Namespace) -> list[Figure]:
+    """Each switch to none, and that one to Diffusers."""
+    title = _title(batch, options)
+    figures = [ratio(f"{title}: {PLAIN} to {PEER}", times, PLAIN, PEER)] if PEER in times.seconds else []
+    usual = batch == 1 and options.size == kind_of("sd15").size and options.device == "cpu"
+    for name in times.seconds:
+        if name not in (PLAIN, PEER):
+            bar = 0.55 if usual and name == "DeepCache 3" else None
+            figures.append(ratio(f"{title}: {name} to {PLAIN}", times, name, PLAIN, bar))
+    return figures
+
+
+def _title(batch: int, options: argparse.Namespace) -> str:
+    pictures = "" if batch == 1 else f", {batch} pictures"
+    size, steps = f"{options.size} pixels", f"{options.steps} steps"
+    return f"Whole picture, Stable Diffusion 1.5's size, {size}, {steps}, {options.dtype}{pictures}"
 
 
 def _is_wanted(name: str, options: argparse.Namespace) -> bool:
@@ -174,8 +257,7 @@ def _is_wanted(name: str, options: argparse.Namespace) -> bool:
 
 def _time_table(times: Times, batch: int, options: argparse.Namespace) -> str:
     lines = [
-        f"### Whole picture, Stable Diffusion 1.5's size, {options.size} pixels, {options.steps} steps, batch {batch}, "
-        f"{options.dtype}",
+        f"### {_title(batch, options)}",
         "",
         f"{machine(options.device)}; {options.clock} clock, {options.rounds} rounds.",
         "",
@@ -189,8 +271,8 @@ def _time_table(times: Times, batch: int, options: argparse.Namespace) -> str:
 # ---------------------------------------------------------------------------------------------------- difference
 
 
-def _difference_table(steps: int) -> str:
-    """How far pictures of the embedded model are from those without a switch; it has no tiny autoencoder."""
+def _difference_table(names: list[str], steps: int) -> str:
+    """How far pictures of the embedded model with each switch of `names` are from those without."""
     lines = [
         f"### Difference of pictures, embedded model, 128 pixels, {steps} steps, {len(PROMPTS)} prompts",
         "",
@@ -200,8 +282,12 @@ def _difference_table(steps: int) -> str:
         "|---|---|---|---|---|",
     ]
     whole = [_drawn(prompt, OFF, steps) for prompt in PROMPTS]
-    for name, switches in SUBJECTS.items():
-        if name == PLAIN or switches.final_autoencoder or switches.compiled:
+    for name in names:
+        switches = SUBJECTS[name]
+        if name == PLAIN:
+            continue
+        if switches.final_autoencoder:
+            lines.append(f"| {name} | not measured: the embedded model has none | | | |")
             continue
         pairs = [(_drawn(prompt, switches, steps), one) for prompt, one in zip(PROMPTS, whole, strict=True)]
         differences = [255 * float(np.abs(a - b).mean()) for a, b in pairs]
@@ -216,6 +302,8 @@ def _difference_table(steps: int) -> str:
 def _drawn(prompt: str, switches: Switches, steps: int) -> Any:
     pipeline: Any = _embedded(switches.unet_precision)
     pipeline.unet.set_token_merging(switches.token_merging)
+    if switches.compiled:
+        compile_blocks(pipeline.unet, torch.device("cpu"))
     arguments = {"num_inference_steps": steps, "guidance_scale": GUIDANCE, "output_type": "np"}
     generator = torch.Generator().manual_seed(1)
     return drained(pipeline, prompt=prompt, generator=generator, switches=switches, **arguments)
@@ -223,10 +311,7 @@ def _drawn(prompt: str, switches: Switches, steps: int) -> Any:
 
 def _embedded(precision: str) -> Any:
     pipeline: Any = DiffusionPipeline.from_pretrained(resource("models", "sfumato-icons"))
-    if precision == "float8":
-        keep_in_float8(pipeline.unet, torch.bfloat16)
-    elif precision == "bfloat16":
-        pipeline.unet.to(torch.bfloat16)
+    kept_in(precision, pipeline.unet)
     return pipeline
 
 

@@ -1,0 +1,158 @@
+"""A campaign of benchmarks: what is kept adds up, and comes out as a table, a chart and a place in a README."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from engine.errors import BadFile
+from tests.benchmarks import __main__ as campaign
+from tests.benchmarks import chart as charts
+from tests.benchmarks import results
+from tests.benchmarks.report import BEGIN, END, put_into, table
+from tests.benchmarks.results import Figure, Found, Keeper, Place, read_campaign
+
+PLACE = Place("a machine", 2, "2.0", "2026-01-02")
+
+
+def kept(folder: Path, *values: float, **changes: str | int) -> None:
+    """Keep a figure as a run of its own."""
+    Keeper(folder).keep([Figure("step: ours to theirs", values, 0.85)])
+    newest = max(folder.glob("*.json"), key=lambda path: path.stat().st_mtime_ns)
+    content = json.loads(newest.read_text()) | changes
+    newest.unlink()
+    (folder / f"{len(list(folder.iterdir()))}.json").write_text(json.dumps(content))
+
+
+class TestKeeping:
+    def test_each_round_replaces_what_the_run_kept_before(self, tmp_path: Path) -> None:
+        keeper = Keeper(tmp_path / "new")
+        keeper.keep([Figure("a", (0.5,))])
+        keeper.keep([Figure("a", (0.5, 0.6))], "text")
+        (one,), texts = read_campaign(tmp_path / "new")
+        assert one.figure == Figure("a", (0.5, 0.6))
+        assert list(texts.values()) == ["text"]
+
+    def test_rounds_of_the_same_command_add_up(self, tmp_path: Path) -> None:
+        kept(tmp_path, 0.5, 0.7)
+        kept(tmp_path, 0.9, date="2027-01-01")
+        (one,), _ = read_campaign(tmp_path)
+        assert one.figure.values == (0.5, 0.7, 0.9)
+        assert one.figure.median == 0.7
+        assert one.place.date == "2027-01-01"
+
+    @pytest.mark.parametrize("changed", [{"threads": 99}, {"machine": "another"}, {"torch": "0"}, {"command": "x"}])
+    def test_others_stay_apart(self, tmp_path: Path, changed: dict[str, str | int]) -> None:
+        kept(tmp_path, 0.5)
+        kept(tmp_path, 0.9, **changed)
+        assert [one.figure.values for one in read_campaign(tmp_path)[0]] == [(0.5,), (0.9,)]
+
+    def test_without_a_folder_nothing_is_kept(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.chdir(tmp_path)
+        Keeper(None).keep([Figure("a", (0.5,))])
+        assert list(tmp_path.iterdir()) == []
+
+    def test_another_file_is_named(self, tmp_path: Path) -> None:
+        (tmp_path / "other.json").write_text("{}")
+        with pytest.raises(BadFile, match=r"other\.json does not hold the results"):
+            read_campaign(tmp_path)
+
+    def test_the_command_is_without_what_changes_no_figure(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(sys, "argv", ["/somewhere/decode.py"])
+        told = results.command(["--rounds", "3", "--size", "256", "--results=there", "--only", "DeepCache 3"])
+        assert told == "python -m tests.benchmarks.decode --size 256 --only 'DeepCache 3'"
+
+
+class TestReport:
+    def test_table(self) -> None:
+        other = Place("another", 1, "2.0", "2026-01-03")
+        lines = table(
+            [
+                Found(Figure("fast", (0.5, 0.7, 0.6), 0.85), "python -m fast", PLACE),
+                Found(Figure("slow", (1.5,), 1.0), "python -m slow", other),
+                Found(Figure("time", (2.0,), unit="s", counted="moments"), "python -m time", PLACE),
+            ]
+        ).splitlines()
+        assert lines[2:] == [
+            "| fast | 0.600 (0.500 to 0.700) | 0.85 | 3 rounds | A | 2026-01-02 | `python -m fast` |",
+            "| slow | 1.500 (1.500 to 1.500) | 1 (not met) | 1 rounds | B | 2026-01-03 | `python -m slow` |",
+            "| time | 2.000 (2.000 to 2.000) s |  | 1 moments | A | 2026-01-02 | `python -m time` |",
+            "",
+            "A: a machine, 2 threads, torch 2.0.",
+            "B: another, 1 threads, torch 2.0.",
+        ]
+
+    def test_the_readme_has_a_place_for_it(self, root: Path, tmp_path: Path) -> None:
+        readme = tmp_path / "README.md"
+        readme.write_text((root / "README.md").read_text(encoding="utf-8"), encoding="utf-8")
+        put_into(readme, "the one before")
+        put_into(readme, r"second \1")
+        text = readme.read_text(encoding="utf-8")
+        assert f"{BEGIN}\n\nsecond \\1\n\n{END}" in text
+        assert "the one before" not in text
+
+    def test_without_a_place_it_says_so(self, tmp_path: Path) -> None:
+        (tmp_path / "README.md").write_text("nothing")
+        with pytest.raises(BadFile, match="has no line"):
+            put_into(tmp_path / "README.md", "")
+
+    def test_bars_of_the_chart_end_at_the_median(self) -> None:
+        figures = [Figure("met", (0.5,), 0.85), Figure("missed", (0.9,), 0.85), Figure("time", (3.0,), unit="s")]
+        image = charts.chart(figures)
+        rows = [charts.SCALE * int(charts.TOP + charts.ROW * (index + 0.5) + 5) for index in range(2)]
+        assert image.height == charts.SCALE * (charts.TOP + 2 * charts.ROW + charts.PAD)
+        colours = [charts.BETTER, charts.WORSE]
+        lengths = [
+            sum(image.getpixel((x, row)) == _rgb(colour) for x in range(image.width))
+            for row, colour in zip(rows, colours, strict=True)
+        ]
+        whole = charts.SCALE * (charts.WIDTH - 2 * charts.PAD - charts.LABELS - charts.NUMBERS) / 1.2
+        # Rules of the ground and the mark of what was asked lie above or over a few of its pixels.
+        assert lengths[0] == pytest.approx(0.5 * whole, abs=12)
+        assert lengths[1] == pytest.approx(0.9 * whole, abs=12)
+
+
+def _rgb(colour: str) -> tuple[int, ...]:
+    return tuple(bytes.fromhex(colour[1:]))
+
+
+class TestCampaign:
+    def test_options_go_to_the_parts_that_take_them(self) -> None:
+        given = {"rounds": 3, "size": 64, "dtype": None, "device": "cpu", "results": "there"}
+        line = campaign.PARTS["memory"].commands[0].line(given)
+        assert line[3:] == ["--rounds", "3", "--size", "64", "--results", "there"]
+
+    @pytest.mark.parametrize("part", campaign.PARTS)
+    def test_every_command_takes_what_it_is_given(self, root: Path, part: str) -> None:
+        for command in campaign.PARTS[part].commands:
+            options = (root / "tests" / "benchmarks" / f"{command.module}.py").read_text(encoding="utf-8")
+            shared = (root / "tests" / "benchmarks" / "denoising_step.py").read_text(encoding="utf-8")
+            for name in command.takes - {"results"}:
+                assert f'"--{name}"' in options or ("add_options(" in options and f'"--{name}"' in shared)
+            assert "results" not in command.takes or "add_results_option(" in options or "add_options(" in options
+
+    def test_a_part_from_the_command_to_the_readme(self, root: Path, tmp_path: Path) -> None:
+        folder, readme, picture = tmp_path / "results", tmp_path / "README.md", tmp_path / "shots" / "chart.png"
+        readme.write_text(f"before\n{BEGIN}\n{END}\nafter\n", encoding="utf-8")
+        tiny = ["--model", "tiny", "--size", "64", "--rounds", "2", "--results", str(folder)]
+        for _ in range(2):
+            subprocess.run(
+                [sys.executable, "-m", "tests.benchmarks.denoising_step", *tiny], cwd=root, check=True, timeout=300
+            )
+        assert (
+            campaign.main(["--report", "--results", str(folder), "--readme", str(readme), "--chart", str(picture)]) == 0
+        )
+        text = readme.read_text(encoding="utf-8")
+        assert "(shots/chart.png)" in text
+        assert text.count("| 4 rounds |") == 2
+        assert "`python -m tests.benchmarks.denoising_step --model tiny --size 64`" in text
+        assert picture.read_bytes().startswith(b"\x89PNG")
+
+    def test_an_unknown_part_is_named(self, capsys: pytest.CaptureFixture[str]) -> None:
+        with pytest.raises(SystemExit):
+            campaign.main(["stp"])
+        assert "there is no part 'stp'; choose of step," in capsys.readouterr().err
