@@ -21,6 +21,8 @@ from engine.errors import Cancelled
 
 # Multiplications and additions of one piece: up to a quarter of a second on two cores.
 PIECE_OPERATIONS = 8e9
+# Numbers that a norm does in one piece; it is memory that takes its time.
+PIECE_NUMBERS = 2**24
 
 
 @contextmanager
@@ -73,6 +75,8 @@ def _do_in_pieces(part: nn.Module, look: Callable[[], None]) -> Iterator[str]:
     elif (attend := getattr(part, "_attend", None)) is not None:
         attend = cast("Callable[..., Tensor]", attend)
         replacements["_attend"] = lambda q, k, v, mask: _attend(attend, q, k, v, mask, look)
+    elif type(part) is nn.GroupNorm:
+        replacements["forward"] = lambda x: _normalise(part, x, look)
     elif hasattr(part, "between_pieces"):
         # A network that a back end computes (`engine.backends`): its only leaf, which looks while it waits.
         replacements["between_pieces"] = look
@@ -101,6 +105,23 @@ def _convolve(conv: nn.Conv2d, whole: Callable[[Tensor], Tensor], x: Tensor, loo
         piece = F.pad(piece, (0, 0, max(-low, 0), max(high - x.shape[2], 0)))
         pieces.append(F.conv2d(piece, weight, bias, 1, (0, width)))
     return torch.cat(pieces, dim=2)
+
+
+def _normalise(norm: nn.GroupNorm, x: Tensor, look: Callable[[], None]) -> Tensor:
+    """Return the norm of `x` (batch, channels, ...), some groups at a time where it is large."""
+    if x.numel() <= 1.5 * PIECE_NUMBERS or x.device.type != "cpu":
+        return F.group_norm(x, norm.num_groups, norm.weight, norm.bias, norm.eps)
+    width = norm.num_channels // norm.num_groups
+    groups = max(PIECE_NUMBERS // (x[0].numel() // norm.num_groups), 1)
+    result = torch.empty_like(x)
+    for number in range(len(x)):
+        for first in range(0, norm.num_channels, groups * width):
+            look()
+            some = slice(first, min(first + groups * width, norm.num_channels))
+            weight, bias = (norm.weight[some], norm.bias[some]) if norm.affine else (None, None)
+            piece = x[number : number + 1, some]
+            result[number, some] = F.group_norm(piece, piece.shape[1] // width, weight, bias, norm.eps)[0]
+    return result
 
 
 def _attend(

@@ -124,6 +124,24 @@ def test_long_attention_is_done_in_exact_pieces(monkeypatch: pytest.MonkeyPatch)
     assert "_attend" not in vars(attention)
 
 
+@pytest.mark.parametrize("affine", [True, False])
+def test_large_norms_are_done_in_exact_pieces(affine: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    norm = nn.GroupNorm(8, 48, affine=affine)
+    for weights in norm.parameters():
+        nn.init.normal_(weights)
+    x = torch.randn(2, 48, 9, 11)
+    expected = norm(x)
+    looks: list[bool] = []
+    event = threading.Event()
+    with cancellable([norm], event):
+        # Three groups at a time, hence pieces of 3, 3 and 2.
+        monkeypatch.setattr("engine.cancel.PIECE_NUMBERS", 3 * 6 * 9 * 11)
+        monkeypatch.setattr(event, "is_set", lambda: looks.append(True))
+        assert torch.equal(norm(x), expected)
+    assert len(looks) == 2 * 3 + affine  # a norm without weights has no hook of its own
+    assert "forward" not in vars(norm)
+
+
 def test_cancel_between_the_pieces_of_one_convolution(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("engine.cancel.PIECE_OPERATIONS", 1e6)
     conv, cancel, done = nn.Conv2d(24, 40, 3, padding=1), threading.Event(), []
