@@ -5,12 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QSize
-from PySide6.QtWidgets import QHBoxLayout, QProgressBar, QPushButton, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QHBoxLayout, QPushButton, QVBoxLayout, QWidget
 
 from app.canvas.words import per_step, time_left
 from app.error_texts import said_here
 from app.theme import GAP, ICON, MARGIN, SPACE, icon, set_role
 from app.widgets.elided import ElidedLabel
+from app.widgets.progress_bar import ProgressBar
 
 if TYPE_CHECKING:
     from app.state.run import RunState
@@ -27,7 +28,7 @@ class ProgressRow(QWidget):
         self._run = run
         self.text = ElidedLabel(self)
         self.text.setAccessibleName(self.tr("Progress"))
-        self.bar = QProgressBar(self)
+        self.bar = ProgressBar(self)
         self.bar.setRange(0, BAR_STEPS)
         self.bar.setTextVisible(False)
         self.bar.setAccessibleName(self.tr("Progress of the job"))

@@ -12,7 +12,6 @@ from PySide6.QtWidgets import (
     QLabel,
     QLineEdit,
     QMenu,
-    QProgressBar,
     QPushButton,
     QVBoxLayout,
     QWidget,
@@ -26,6 +25,7 @@ from app.state.grid import GridState
 from app.state.queue import QueueState
 from app.theme import GAP, MARGIN, SPACE, icon, set_role
 from app.widgets.labelled import QuietCombo, labelled
+from app.widgets.progress_bar import ProgressBar
 from engine.catalog import SCHEDULERS
 from engine.errors import InvalidValue, KnownError
 
@@ -144,7 +144,7 @@ class GridPanel(QWidget):
         self.message.setWordWrap(True)
         self.message.setTextFormat(Qt.TextFormat.PlainText)
         self.message.setAccessibleName(self.tr("Size of the grid"))
-        self.progress = QProgressBar()
+        self.progress = ProgressBar()
         self.progress.setTextVisible(False)
         self.progress.setAccessibleName(self.tr("Progress of the grid"))
         self.make = QPushButton(icon("grid-3x3"), self.tr("Make grid"))

@@ -10,7 +10,6 @@ from PySide6.QtWidgets import (
     QInputDialog,
     QLabel,
     QLineEdit,
-    QProgressBar,
     QPushButton,
     QScrollArea,
     QSizePolicy,
@@ -22,6 +21,7 @@ from PySide6.QtWidgets import (
 from app.panels.library_texts import card_text, family_label, kind_label, lead, size_text
 from app.state.library import LibraryState
 from app.theme import GAP, MARGIN, SPACE, icon, set_role
+from app.widgets.progress_bar import ProgressBar
 from engine.library_messages import Card, DownloadItem, DownloadPlan
 
 STEPS = 1000
@@ -251,7 +251,7 @@ class DownloadRow(QFrame):
         self._library = library
         self._item: DownloadItem | None = None
         self.title, self.state = _wrapped(""), _wrapped("hint")
-        self.bar = QProgressBar()
+        self.bar = ProgressBar()
         self.bar.setRange(0, STEPS)
         self.bar.setTextVisible(False)
         self.toggle, self.remove = QToolButton(), QToolButton()
