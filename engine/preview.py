@@ -2,7 +2,8 @@
 
 Each latent vector with its neighbours is mapped linearly to a patch of `side` x `side` pixels (least squares against
 real pictures). The matrix is kept beside an autoencoder's configuration as `latent_preview.json`: `{"weight": [a kernel
-of a convolution for each colour of each pixel of the patch], "bias": [as many numbers]}`.
+of a convolution for each colour of each pixel of the patch], "bias": [as many numbers]}`. Those of well-known ones ship
+in `resources/previews`, each with the `families` and the configuration of the `autoencoder` that it is for.
 """
 
 from __future__ import annotations
@@ -21,8 +22,11 @@ from torch import Tensor
 from engine.errors import BadFile, InvalidValue
 from engine.files import read_json, write_atomic
 from engine.messages import Bitmap
+from engine.resources_path import resource
 
 FILE_NAME = "latent_preview.json"
+# What tells the latents of one autoencoder from those of another that has the same shapes.
+FACTS = ("block_out_channels", "latent_channels", "scaling_factor", "shift_factor", "latents_mean", "latents_std")
 # Pixels of the picture for each pixel of the preview: fine enough to see a face, and a latent knows no more.
 REDUCTION = 4
 RIDGE = 1e-3
@@ -139,18 +143,38 @@ def smooth_images(count: int, size: int, seed: int = 0) -> Tensor:
     return F.interpolate(coarse, size=(size, size), mode="bicubic").tanh()
 
 
-def save_preview(folder: Path, preview: LinearPreview) -> None:
-    """Write `preview` into the autoencoder's folder."""
+def save_preview(path: Path, preview: LinearPreview, about: Mapping[str, Any] | None = None) -> None:
+    """Write `preview` into the file `path`, with what there is to say `about` it."""
     # Five decimals are a hundredth of what a pixel can show.
     weight, bias = (tensor.double().round(decimals=5).tolist() for tensor in (preview.weight, preview.bias))
     # Not indented: one line a number would be most of the file.
-    write_atomic(folder / FILE_NAME, json.dumps({"weight": weight, "bias": bias}).encode())
+    write_atomic(path, json.dumps({**(about or {}), "weight": weight, "bias": bias}).encode())
 
 
 def fit_preview(vae: Autoencoder) -> LinearPreview:
     """Return the preview that best explains soft colour fields: for an autoencoder that brings none."""
     factor = 2 ** (len(vae.config["block_out_channels"]) - 1)
     return LinearPreview(*fit_linear_preview(vae, smooth_images(count=4, size=8 * factor)))
+
+
+def facts(config: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what an autoencoder's configuration says of its latents, as JSON has it; what it does not say is None."""
+    values = {name: config.get(name) for name in FACTS}
+    # No shift and one of zero are the same.
+    values["shift_factor"] = values["shift_factor"] or None
+    return {name: list(value) if isinstance(value, tuple) else value for name, value in values.items()}
+
+
+def known_preview(family: str, config: Mapping[str, Any]) -> LinearPreview | None:
+    """Return the shipped preview of a `family`'s own autoencoder, or None where `config` is that of another one.
+
+    The family counts too: a file of weights does not say how its latents are scaled, and its model may be wrong.
+    """
+    for path in sorted(resource("previews").glob("*.json")):
+        content = read_json(path)
+        if family in content["families"] and facts(content["autoencoder"]) == facts(config):
+            return read_preview(path, config["latent_channels"])
+    return None
 
 
 def read_preview(path: Path, channels: int) -> LinearPreview:

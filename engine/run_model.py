@@ -6,7 +6,7 @@ import ctypes
 import gc
 import sys
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
@@ -137,14 +137,14 @@ def load(info: ModelInfo, key: ModelKey, plan: MemoryPlan = PLANS[0], look: Call
         device=device,
         pipeline=pipeline,
         scheduler_config=pipeline.scheduler.config,
-        previews=_previews(info, key, pipeline.vae.config["latent_channels"]),
+        previews=_previews(info, key, pipeline.vae.config),
         prompts=PromptCache(),
         final=FinalDecoder(),
         residency=Residency(pipeline, device, lambda name: read_kept(key, name)),
     )
 
 
-def _previews(info: ModelInfo, key: ModelKey, channels: int) -> Previews:
+def _previews(info: ModelInfo, key: ModelKey, config: Mapping[str, Any]) -> Previews:
     import torch
 
     from engine.run_preview import Previews
@@ -152,8 +152,7 @@ def _previews(info: ModelInfo, key: ModelKey, channels: int) -> Previews:
     own = info.folder / "vae" if key.vae is None else key.vae
     folder = own if own.is_dir() else None
     digest = key.vae_fingerprint or (key.fingerprint if folder is None else fingerprint(folder))
-    is_xl = info.family.name.startswith("stable-diffusion-xl")
-    return Previews(folder, digest, channels, lambda: read_part(key, torch.float32, "vae"), key.model, is_xl)
+    return Previews(folder, digest, config, lambda: read_part(key, torch.float32, "vae"), key.model, info.family.name)
 
 
 def _load_pipeline(key: ModelKey, dtype: torch.dtype, parts: dict[str, Any]) -> Any:

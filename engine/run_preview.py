@@ -1,14 +1,15 @@
 """The pictures of unfinished latents that a loaded model shows: by its own linear map, a fitted one, or finer ones.
 
 The map of an autoencoder that brings none is fitted once, in a thread of its own with weights of its own, and kept in
-the cache folder under the hash of the autoencoder; until it is there, steps have no preview.
+the cache folder under the hash of the autoencoder. Until it is there, steps are shown by the map that ships for the
+model's family, and where there is none they have no preview.
 """
 
 from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,7 +22,7 @@ from engine.files import read_json
 from engine.formats.pickle_convert import cache_folder
 from engine.messages import Bitmap, EngineSettings
 from engine.pipelines.latents import unscaled
-from engine.preview import FILE_NAME, LinearPreview, fit_preview, read_preview, save_preview
+from engine.preview import FILE_NAME, LinearPreview, fit_preview, known_preview, read_preview, save_preview
 
 if TYPE_CHECKING:
     from engine.models.autoencoder_tiny import AutoencoderTiny
@@ -39,37 +40,45 @@ NO_TINY = (
 class Previews:
     """What a loaded model shows of its steps.
 
-    `folder` is that of the autoencoder, which may bring a map; `key` its hash; `channels` those of its latents; `read`
-    gives it anew, in float32 on the CPU; `model` is where the model lies, `is_xl` whether it is of SDXL's family.
+    `folder` is that of the autoencoder, which may bring a map; `key` its hash; `config` its configuration; `read` gives
+    it anew, in float32 on the CPU; `model` is where the model lies, `family` its name in `engine.catalog`.
     Raises `BadFile` for a map that is damaged or of another autoencoder.
     """
 
     def __init__(
-        self, folder: Path | None, key: str, channels: int, read: Callable[[], nn.Module], model: Path, is_xl: bool
+        self,
+        folder: Path | None,
+        key: str,
+        config: Mapping[str, Any],
+        read: Callable[[], nn.Module],
+        model: Path,
+        family: str,
     ) -> None:
-        self._channels = channels
+        self._channels: int = config["latent_channels"]
+        self._config = config
         self._read = read
         self._model = model
-        self._is_xl = is_xl
+        self._family = family
         self._cache = cache_folder().parent / "previews" / key
         self._fitting: threading.Thread | None = None
         self._linear: LinearPreview | None = None
         self._tiny: AutoencoderTiny | None = None
         self._told = False
         if folder is not None and (folder / FILE_NAME).exists():
-            self._linear = read_preview(folder / FILE_NAME, channels)
+            self._linear = read_preview(folder / FILE_NAME, self._channels)
 
     def begin(self, settings: EngineSettings, device: torch.device) -> str:
         """Make ready for a picture; returns what the user should know, once for a loaded model."""
         if self._linear is None and self._fitting is None:
             self._linear = self._cached()
             if self._linear is None:
+                self._linear = known_preview(self._family, self._config)
                 self._fitting = threading.Thread(target=self._fit, name="fit preview")
                 self._fitting.start()
         return self._find_tiny(settings, device) if settings.fine_previews and self._tiny is None else ""
 
     def _find_tiny(self, settings: EngineSettings, device: torch.device) -> str:
-        found = find_tiny(self._places(settings), self._channels, is_xl=self._is_xl)
+        found = find_tiny(self._places(settings), self._channels, is_xl=self._family.startswith("stable-diffusion-xl"))
         if found is not None:
             from engine.models.autoencoder_tiny import AutoencoderTiny
 
@@ -112,10 +121,10 @@ class Previews:
             vae: Any = self._read()
             preview = fit_preview(vae)
             self._cache.mkdir(parents=True, exist_ok=True)
-            save_preview(self._cache, preview)
+            save_preview(self._cache / FILE_NAME, preview)
         except (KnownError, OSError, RuntimeError, MemoryError) as error:
             # The picture is not in danger, and the next loading tries again.
-            log.warning("steps have no previews: %s", error, exc_info=error)
+            log.warning("no preview was fitted: %s", error, exc_info=error)
             return
         self._linear = preview
 

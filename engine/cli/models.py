@@ -24,6 +24,7 @@ Name = Annotated[str, typer.Argument(help="Name, path or hash of a model in the 
 def program() -> typer.Typer:
     """The group of commands."""
     from engine.cli.models_fetch import convert, import_, pull, token
+    from engine.cli.models_preview import preview
 
     group = typer.Typer(name="models", help="Find, fetch and keep models.", no_args_is_help=True)
     group.command("list")(list_)
@@ -31,6 +32,7 @@ def program() -> typer.Typer:
     group.command()(pull)
     group.command("import")(import_)
     group.command()(convert)
+    group.command()(preview)
     group.command("type")(type_)
     group.command()(remove)
     group.command()(scan)

@@ -21,7 +21,7 @@ from engine.files import read_json, write_json
 from engine.models.autoencoder_kl import AutoencoderKL
 from engine.models.clip_text import CLIPTextModel
 from engine.models.unet_2d_condition import UNet2DConditionModel
-from engine.preview import LinearPreview, fit_linear_preview, save_preview
+from engine.preview import FILE_NAME, LinearPreview, fit_linear_preview, save_preview
 from engine.prompts.tokenizer import CLIPTokenizer
 from engine.schedulers.ddim import DDIMScheduler
 from engine.schedulers.ddpm import DDPMScheduler
@@ -281,4 +281,4 @@ class Trainer:
         chosen = np.linspace(0, len(self.pixels) - 1, min(PREVIEWED, len(self.pixels))).astype(int)
         with torch.no_grad():
             preview = LinearPreview(*fit_linear_preview(self.encoders.vae, to_tensor_range(self.pixels[chosen])))
-        save_preview(self.folder / "vae", preview)
+        save_preview(self.folder / "vae" / FILE_NAME, preview)

@@ -17,10 +17,12 @@ from engine.preview import (
     LinearPreview,
     fit_linear_preview,
     fit_preview,
+    known_preview,
     read_preview,
     save_preview,
     smooth_images,
 )
+from engine.resources_path import resource
 
 
 def noise(*shape: int) -> Tensor:
@@ -128,7 +130,7 @@ def test_fit_follows_scale_and_shift() -> None:
 
 def test_load_reads_the_file(tmp_path: Path) -> None:
     preview = LinearPreview(noise(12, 4, 3, 3), noise(12))
-    save_preview(tmp_path, preview)
+    save_preview(tmp_path / FILE_NAME, preview)
     latents = noise(4, 3, 3)
     read = torch.frombuffer(bytearray(read_preview(tmp_path / FILE_NAME, 4)(latents).pixels), dtype=torch.uint8)
     # The file holds five decimals.
@@ -177,3 +179,79 @@ def test_wrong_latents_are_refused() -> None:
         LinearPreview(noise(3, 4, 3, 3), noise(3)).rgb(noise(1, 5, 3, 3))
     with pytest.raises(KnownError, match="3 \\* n \\* n"):
         LinearPreview(noise(6, 4, 1, 1), noise(6))
+
+
+# The configurations that the models of these families publish for their autoencoders.
+PUBLISHED: dict[str, dict[str, object]] = {
+    "stable-diffusion": {"scaling_factor": 0.18215, "latent_channels": 4},
+    "stable-diffusion-xl": {"scaling_factor": 0.13025, "latent_channels": 4},
+    "stable-diffusion-3": {"scaling_factor": 1.5305, "shift_factor": 0.0609, "latent_channels": 16},
+    "flux": {"scaling_factor": 0.3611, "shift_factor": 0.1159, "latent_channels": 16},
+}
+
+
+def published(family: str, **changes: object) -> dict[str, object]:
+    """The whole configuration of a published autoencoder, with `changes`."""
+    values = {"block_out_channels": (128, 256, 512, 512), **PUBLISHED[family], **changes}
+    with torch.device("meta"):
+        vae = AutoencoderKL(
+            down_block_types=("DownEncoderBlock2D",) * 4, up_block_types=("UpDecoderBlock2D",) * 4, **values
+        )
+    return dict(vae.config)
+
+
+@pytest.mark.parametrize("family", PUBLISHED)
+def test_a_constant_latent_has_the_constant_colour_of_the_shipped_factors(family: str) -> None:
+    config = published(family)
+    preview = known_preview(family, config)
+    assert preview is not None and preview.side == 1
+    content = json.loads(resource("previews", f"{family}.json").read_text())
+    channels = PUBLISHED[family]["latent_channels"]
+    assert isinstance(channels, int)
+    for channel in range(channels):
+        latents = torch.zeros(1, channels, 5, 7)
+        latents[:, channel] = 0.9
+        pixels = preview.rgb(latents)
+        # A colour runs from -1 to 1, and its kernel sees the same latent everywhere.
+        kernels = [content["weight"][colour][channel] for colour in range(3)]
+        colours = [content["bias"][i] + 0.9 * sum(map(sum, kernels[i])) for i in range(3)]
+        expected = torch.tensor([round(min(max((colour + 1) * 127.5, 0), 255)) for colour in colours])
+        assert pixels.shape == (5, 7, 3)
+        assert (pixels - expected).abs().max() <= 1
+
+
+def test_the_shipped_map_of_stable_diffusion_shows_what_its_latents_mean() -> None:
+    """Its first channel is known as the brightness, its fourth takes blue away; a picture keeps its upper left."""
+    preview = known_preview("stable-diffusion", published("stable-diffusion"))
+    assert preview is not None
+    latents = torch.zeros(1, 4, 4, 6)
+    latents[0, 0, 0, 0], latents[0, 3, 3, 5] = 2.0, 1.0
+    pixels = preview.rgb(latents).int()
+    assert (pixels[0, 0] > 128).all()
+    assert pixels[3, 5, 2] < 64 < pixels[3, 5, 0]
+    rest = torch.ones(4, 6, dtype=torch.bool)
+    rest[0, 0] = rest[3, 5] = False
+    assert (pixels[rest] - 128).abs().max() <= 1
+
+
+@pytest.mark.parametrize(
+    ("family", "of", "changes"),
+    [
+        ("stable-diffusion-xl", "stable-diffusion", {}),
+        ("stable-diffusion", "stable-diffusion-xl", {}),
+        ("flux", "stable-diffusion-3", {}),
+        ("stable-diffusion-x4-upscaler", "stable-diffusion", {}),
+        ("stable-diffusion", "stable-diffusion", {"scaling_factor": 1.0}),
+        ("stable-diffusion", "stable-diffusion", {"shift_factor": 0.1}),
+        ("stable-diffusion", "stable-diffusion", {"latent_channels": 16}),
+        ("stable-diffusion", "stable-diffusion", {"block_out_channels": (64, 128, 256, 256)}),
+        ("stable-diffusion-xl", "stable-diffusion-xl", {"latents_mean": [0.0] * 4, "latents_std": [1.0] * 4}),
+    ],
+)
+def test_another_autoencoder_never_gets_a_shipped_map(family: str, of: str, changes: dict[str, object]) -> None:
+    assert known_preview(of, published(of)) is not None
+    assert known_preview(family, published(of, **changes)) is None
+
+
+def test_a_tiny_autoencoder_has_no_shipped_map() -> None:
+    assert known_preview("stable-diffusion", AutoencoderTiny().config) is None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import threading
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -12,9 +13,11 @@ import pytest
 import torch
 from torch import nn
 
+from engine.catalog import EMBEDDED_MODEL
 from engine.messages import EngineSettings, Event, GenerateRequest, JobDone, Notice, StepDone
+from engine.models.autoencoder_kl import AutoencoderKL
 from engine.models.autoencoder_tiny import AutoencoderTiny
-from engine.preview import FILE_NAME
+from engine.preview import FILE_NAME, known_preview, read_preview
 from engine.run_preview import FINE_SIDE, Previews, find_tiny
 from engine.runner import Runner
 from tests.engine.test_preview import noise, small_vae
@@ -67,7 +70,7 @@ def previews(read: list[str], key: str = "key", folder: Path | None = None) -> P
         read.append(key)
         return small_vae()
 
-    return Previews(folder, key, 4, load, Path("/nowhere/model"), False)
+    return Previews(folder, key, small_vae().config, load, Path("/nowhere/model"), "stable-diffusion")
 
 
 def test_an_unknown_autoencoder_is_fitted_once_and_kept_under_its_hash(cache: Path) -> None:
@@ -108,11 +111,11 @@ def test_where_the_fit_fails_pictures_have_no_previews(caplog: pytest.LogCapture
     def load() -> nn.Module:
         raise MemoryError
 
-    one = Previews(None, "key", 4, load, Path("/nowhere"), False)
+    one = Previews(None, "key", small_vae().config, load, Path("/nowhere"), "stable-diffusion")
     one.begin(EngineSettings(), CPU)
     one.wait()
     assert one(noise(1, 4, 3, 3), fine=False) is None
-    assert "no previews" in caplog.text
+    assert "no preview was fitted" in caplog.text
 
 
 def steps(runner: Runner, request: GenerateRequest) -> tuple[list[StepDone], list[str]]:
@@ -120,6 +123,58 @@ def steps(runner: Runner, request: GenerateRequest) -> tuple[list[StepDone], lis
     assert isinstance(events[-1], JobDone), events[-1]
     notices = [event.message for event in events if isinstance(event, Notice)]
     return [event for event in events if isinstance(event, StepDone)], notices
+
+
+def give_published_vae(model: Path) -> None:
+    """Give the model in a folder an autoencoder of the widths and the scale that Stable Diffusion has."""
+    torch.manual_seed(0)
+    shutil.rmtree(model / "vae")
+    blocks = {"down_block_types": ("DownEncoderBlock2D",) * 4, "up_block_types": ("UpDecoderBlock2D",) * 4}
+    AutoencoderKL(block_out_channels=(128, 256, 512, 512), layers_per_block=1, **blocks).save_pretrained(model / "vae")
+
+
+def test_a_known_autoencoder_is_shown_at_the_first_step_and_then_by_its_own_fit(
+    runner: Runner, request_: GenerateRequest, cache: Path
+) -> None:
+    give_published_vae(Path(request_.model))
+    runner.warm_up(request_.model, "cpu", "float32")
+    loaded = runner._loaded  # pyright: ignore[reportPrivateUsage]
+    assert loaded is not None
+    fit_now, read = threading.Event(), loaded.previews._read  # pyright: ignore[reportPrivateUsage]
+
+    def read_later() -> nn.Module:
+        fit_now.wait()
+        return read()
+
+    loaded.previews._read = read_later  # pyright: ignore[reportPrivateUsage]
+    done, _ = steps(runner, request_)
+    # One pixel a latent: the shipped map. The fitted one has four.
+    assert [(one.preview.width, one.preview.height) for one in done if one.preview] == [(4, 4)] * 2
+    shipped = known_preview("stable-diffusion", loaded.pipeline.vae.config)
+    sample = noise(1, 4, 4, 4)
+    assert shipped is not None and loaded.previews(sample, fine=False) == shipped(sample)
+    fit_now.set()
+    loaded.previews.wait()
+    done, _ = steps(runner, replace(request_, name="again"))
+    assert [(one.preview.width, one.preview.height) for one in done if one.preview] == [(8, 8)] * 2
+    (kept,) = cache.glob(f"*/{FILE_NAME}")
+    runner.release()
+    # The next time it is there from the first step.
+    done, _ = steps(runner, replace(request_, name="once more"))
+    assert [one.preview.width for one in done if one.preview] == [8, 8]
+    assert list(cache.glob(f"*/{FILE_NAME}")) == [kept]
+
+
+def test_the_embedded_model_keeps_the_map_that_it_brings(
+    runner: Runner, request_: GenerateRequest, cache: Path
+) -> None:
+    assert steps(runner, replace(request_, model=EMBEDDED_MODEL, width=128, height=128))[1] == []
+    loaded = runner._loaded  # pyright: ignore[reportPrivateUsage]
+    assert loaded is not None
+    own = read_preview(loaded.info.folder / "vae" / FILE_NAME, 16)
+    sample = noise(1, 16, 8, 8)
+    assert loaded.previews(sample, fine=False) == own(sample)
+    assert not cache.exists()
 
 
 def write_tiny(folder: Path, channels: int = 4) -> None:
