@@ -10,6 +10,8 @@ import gc
 
 from PySide6.QtCore import QObject, QTimer
 
+from app.engine_client import loads_libraries
+
 INTERVAL_MS = 500
 
 
@@ -27,7 +29,12 @@ class Collector(QObject):
         self._timer.start(INTERVAL_MS)
 
     def collect(self) -> None:
-        """Collect the oldest generation whose count is past Python's own threshold."""
+        """Collect the oldest generation whose count is past Python's own threshold.
+
+        Not while the engine's libraries are imported: walking over what there is of them takes a tenth of a second.
+        """
+        if loads_libraries():
+            return
         counts, thresholds = gc.get_count(), gc.get_threshold()
         for generation in (2, 1, 0):
             if counts[generation] > thresholds[generation]:

@@ -363,6 +363,13 @@ class EngineClient(QObject):
             self.busy_changed.emit(busy)
 
 
+def loads_libraries() -> bool:
+    """Whether the engine's libraries are being imported at this moment."""
+    from engine.warmup import is_importing
+
+    return is_importing()
+
+
 def engine_thread() -> EnginePort:
     """The engine as a thread of this process."""
     from engine.worker import EngineThread

@@ -22,6 +22,7 @@ _SPINS = "10000"
 # The system loads one library at a time, and Python waits for its turn with the interpreter lock held: who imports
 # compiled modules while torch's library is being loaded stops every thread, the window's too. Hold this meanwhile.
 LOADER = threading.Lock()
+_importing = threading.Event()
 _LIBRARIES = {"win32": "torch_cpu.dll", "darwin": "libtorch_cpu.dylib"}
 
 
@@ -34,13 +35,20 @@ def import_torch() -> None:
     _load_library()
     collecting = gc.isenabled()
     gc.disable()
+    _importing.set()
     try:
         importlib.import_module("torch")
     finally:
         # What an import makes stays: no later collection needs to walk over it.
         gc.freeze()
+        _importing.clear()
         if collecting:
             gc.enable()
+
+
+def is_importing() -> bool:
+    """Whether torch is being imported now: the hundred thousands of objects that it makes are no garbage."""
+    return _importing.is_set()
 
 
 def start_importing_torch() -> threading.Thread:

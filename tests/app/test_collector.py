@@ -7,6 +7,8 @@ import threading
 import weakref
 from typing import Any
 
+import pytest
+
 from app.collector import INTERVAL_MS, Collector
 
 
@@ -33,6 +35,21 @@ def test_what_a_thread_leaves_ends_in_the_window_s(qtbot: Any, collector: Collec
     finally:
         gc.set_threshold(*thresholds)
     assert set(ends) == {threading.main_thread()}
+
+
+def test_nothing_is_collected_while_the_libraries_are_imported(
+    qtbot: Any, collector: Collector, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ends: list[threading.Thread] = []
+    importing = True
+    monkeypatch.setattr("engine.warmup._importing.is_set", lambda: importing)
+    for _ in range(gc.get_threshold()[0]):
+        Knot(ends)
+    collector.collect()
+    qtbot.wait(3 * INTERVAL_MS)
+    assert ends == []
+    importing = False
+    qtbot.waitUntil(lambda: len(ends) > 0, timeout=10 * INTERVAL_MS)
 
 
 def test_python_collects_again_after_it_stopped(collector: Collector) -> None:
