@@ -151,6 +151,20 @@ def cheapest(need: MemoryEstimate, available: int, plans: Sequence[MemoryPlan] =
     return next((plan for plan in plans if need.under(plan) <= available), plans[-1])
 
 
+def rounding_as(name: str, plan: MemoryPlan) -> MemoryPlan:
+    """The first plan from `plan` on that makes the same pixels as the one called `name`.
+
+    Only tiles and attention in pieces change any. `plan` itself where there is no such plan that needs as little.
+    """
+    named = next(one for one in PLANS if one.name == name)
+    alike = (one for one in PLANS[PLANS.index(plan) :] if _rounding(one) == _rounding(named))
+    return next(alike, plan)
+
+
+def _rounding(plan: MemoryPlan) -> tuple[bool, bool]:
+    return plan.tiled, plan.attention_in_pieces
+
+
 def next_plan(need: MemoryEstimate, plan: MemoryPlan, phase: str) -> MemoryPlan | None:
     """The first plan after `plan` that needs less in `phase`; None if there is none."""
     later = PLANS[PLANS.index(plan) + 1 :]

@@ -18,6 +18,8 @@ from engine.switches import OFF, Switches
 
 DTYPES = ("float32", "float16", "bfloat16")
 MEMORY_MODES = ("auto", "fast", "balanced", "low")
+# The names of `engine.memory.PLANS`.
+MEMORY_PLANS = ("resident", "text", "tiles", "in turn", "in pieces")
 OnExisting = Literal["rename", "replace", "fail"]
 PromptSyntax = Literal["a1111", "compel", "plain"]
 _LIMITED = (
@@ -49,7 +51,8 @@ class GenerateRequest:
     made anew, makes it inpainting. A `hires_scale` above 1 adds a second pass at that many times the size, of
     `hires_steps` steps (0: as many as `steps`) and `hires_strength`. With `record` the state after each step is kept;
     `start` goes on from such a state. The precision "auto" is float32 on a CPU, elsewhere what the file has. `switches`
-    make it faster or smaller, and the picture a little different.
+    make it faster or smaller, and the picture a little different. `memory_plan` ("" for none) names the plan whose
+    rounding it has, as a recipe says it: tiles are decoded as tiles again, however much memory there is.
 
     Raises:
         InvalidValue: a value is outside its limits (`engine.catalog.LIMITS`); nothing is corrected silently.
@@ -86,6 +89,7 @@ class GenerateRequest:
     record: bool = False
     start: BranchPoint | None = None
     switches: Switches = OFF
+    memory_plan: str = ""
 
     def __post_init__(self) -> None:
         _check_text("prompt", self.prompt)
@@ -103,6 +107,10 @@ class GenerateRequest:
         if self.prompt_syntax not in get_args(PromptSyntax):
             known = ", ".join(get_args(PromptSyntax))
             raise InvalidValue(f"The prompt syntax {self.prompt_syntax!r} is unknown; choose one of {known}.")
+        if self.memory_plan not in ("", *MEMORY_PLANS):
+            raise InvalidValue(
+                f"The memory plan {self.memory_plan!r} is unknown; choose one of {', '.join(MEMORY_PLANS)}."
+            )
 
     @classmethod
     def from_values(cls, values: Mapping[str, Any]) -> Self:

@@ -7,7 +7,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from engine.errors import KnownError, OutOfMemory
-from engine.memory import MODES, PLANS, TILE, MemoryEstimate, MemoryPlan, cheapest, estimate, stored_precision
+from engine.memory import (
+    MODES,
+    PLANS,
+    TILE,
+    MemoryEstimate,
+    MemoryPlan,
+    cheapest,
+    estimate,
+    rounding_as,
+    stored_precision,
+)
 from engine.messages import GenerateRequest
 
 if TYPE_CHECKING:
@@ -45,6 +55,8 @@ class Outlook:
 def outlook(request: GenerateRequest, mode: str) -> Outlook:
     """What `request` would take in the memory mode `mode` now; what this process holds already counts as available.
 
+    A plan that the request names makes it one of the same pixels, as far as the memory allows.
+
     Raises:
         KnownError: the model is missing or damaged, or the device is not there.
     """
@@ -58,6 +70,8 @@ def outlook(request: GenerateRequest, mode: str) -> Outlook:
     available = available_bytes(device)
     names = {plan.name: plan for plan in PLANS}
     plan = cheapest(need, available) if mode == "auto" else names[MODES[mode]]
+    if request.memory_plan:
+        plan = rounding_as(request.memory_plan, plan)
     return Outlook(plan, need.under(plan), available, need, str(device), dtype)
 
 

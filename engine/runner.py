@@ -327,8 +327,9 @@ def _extras(job: Job, prompted: Prompted) -> Iterator[tuple[str, str]]:
     if request.hires_scale > 1:
         for name in ("hires_scale", "hires_steps", "hires_strength"):
             yield name, str(getattr(request, name))
-    if job.plan.tiled and max(request.width, request.height) * request.hires_scale > TILE:
-        yield "memory_plan", job.plan.name  # tiles change some of the last bits of a picture
+    tiled = job.plan.tiled and max(request.width, request.height) * request.hires_scale > TILE
+    if tiled or job.plan.attention_in_pieces:
+        yield "memory_plan", job.plan.name  # both change some of the last bits of a picture
     if request.switches != OFF:
         yield "switches", json.dumps(request.switches.to_json())
     if request.start is not None:

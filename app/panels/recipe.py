@@ -266,6 +266,7 @@ class RecipePanel(QWidget):
             "hires_steps": self.tr("Its steps"),
             "hires_strength": self.tr("Its strength"),
             "switches": self.tr("Speed"),
+            "memory_plan": self.tr("Memory"),
             "start": self.tr("Branch"),
         }
         return known.get(key, key)

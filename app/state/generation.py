@@ -59,7 +59,8 @@ class GenerationState(QObject):
     """The values of the next request.
 
     `count` pictures are made a press. `styles` are names of `known_styles`, whose fragments join the prompts in the
-    request. Unless `seed_locked`, every press draws a new seed. `info` is what the model's files say, None while it
+    request. `memory_plan` is that of the picture whose recipe was taken over, until its size or model is left. Unless
+    `seed_locked`, every press draws a new seed. `info` is what the model's files say, None while it
     is not known.
 
     Signals:
@@ -98,6 +99,7 @@ class GenerationState(QObject):
     hires_steps = Field(0)
     hires_strength = Field(0.5)
     switches: Field[Switches] = Field(OFF)
+    memory_plan = Field("")
     folder = Field("")
     name = Field("{date}-{time}-{seed}")
     previews = Field(True)
@@ -122,6 +124,8 @@ class GenerationState(QObject):
             self._info = None
             self.info_changed.emit(None)
         self.changed.emit(name)
+        if name in _PLANNED:
+            self.memory_plan = ""
 
     def default(self, name: str) -> Any:
         """What `name` is reset to: what the model does best with, else the program's own default."""
@@ -298,9 +302,11 @@ _NOT_IN_REQUEST = {"styles", "seed_locked"}
 # The start picture before its mask, which belongs to it.
 _MORE = (
     *("prompt_syntax", "vae", "init_image", "mask_image", "strength", "hires_scale", "hires_steps", "hires_strength"),
-    "switches",
+    *("switches", "memory_plan"),
 )
-_NOT_KEPT = {"folder", "name", "previews", "record", "device", "dtype", "mask_image", "switches"}
+# What a memory plan was chosen for.
+_PLANNED = {"model", "vae", "dtype", "device", "width", "height", "hires_scale", "init_image"}
+_NOT_KEPT = {"folder", "name", "previews", "record", "device", "dtype", "mask_image", "switches", "memory_plan"}
 _FROM_MODEL = ("scheduler", "sigma_schedule", "steps", "guidance_scale", "guidance_rescale", "width", "height")
 
 

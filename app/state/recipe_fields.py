@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from typing import Any
 
-from engine.messages import BranchPoint, Recipe
+from engine.messages import MEMORY_PLANS, BranchPoint, Recipe
 from engine.switches import Switches
 
 # What only some pictures have, kept under the names of the request's fields.
@@ -21,6 +21,7 @@ _READERS: dict[str, Callable[[str], Any]] = {
     "hires_steps": int,
     "hires_strength": float,
     "switches": lambda text: Switches.from_json(json.loads(text)),
+    "memory_plan": lambda text: _named(text, MEMORY_PLANS),
     "start": lambda text: BranchPoint(**json.loads(text)),
 }
 OURS = "Sfumato"
@@ -38,6 +39,12 @@ def more_fields(extras: Mapping[str, str]) -> tuple[dict[str, Any], list[str]]:
             except (ValueError, TypeError):
                 unread.append(name)
     return found, unread
+
+
+def _named(text: str, names: Collection[str]) -> str:
+    if text not in names:
+        raise ValueError(text)
+    return text
 
 
 def prompt_with_loras(recipe: Recipe) -> str:

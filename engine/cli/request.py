@@ -15,7 +15,7 @@ from typing import Any, TypeVar, cast, get_args
 from engine.catalog import EMBEDDED_MODEL, ModelInfo, find_scheduler, model_folder
 from engine.cli.info import recipe_of
 from engine.errors import InvalidValue, KnownError, MissingFile
-from engine.messages import EngineSettings, GenerateRequest, OnExisting, PromptSyntax, Recipe
+from engine.messages import MEMORY_PLANS, EngineSettings, GenerateRequest, OnExisting, PromptSyntax, Recipe
 from engine.metadata.fingerprint import fingerprint
 from engine.pictures import picture_path
 from engine.queries import model_info
@@ -104,6 +104,7 @@ def build_request(options: Options) -> GenerateRequest:
         hires_steps=int(_first(options.hires_steps, _number(had, "hires_steps"), 0)),
         hires_strength=_first(options.hires_strength, _number(had, "hires_strength"), 0.5),
         switches=_switches(options.switches, had.get("switches", "{}")),
+        memory_plan=_memory_plan(had.get("memory_plan", "")),
     )
 
 
@@ -176,6 +177,12 @@ def _switches(given: Mapping[str, Any], had: str) -> Switches:
         _file(Path(given["final_autoencoder"]), "final autoencoder", "")
     chosen = {name: value for name, value in given.items() if value is not None}
     return Switches.from_json({**Switches.from_json(before).to_json(), **chosen})
+
+
+def _memory_plan(had: str) -> str:
+    if had not in ("", *MEMORY_PLANS):
+        raise InvalidValue(f"The picture's memory plan is {had[:80]!r}, which is unknown; leave --from out.")
+    return had
 
 
 def targets(request: GenerateRequest) -> list[Path]:

@@ -2398,6 +2398,10 @@
         <translation>السرعة</translation>
     </message>
     <message>
+        <source>Memory</source>
+        <translation>الذاكرة</translation>
+    </message>
+    <message>
         <source>Branch</source>
         <translation>تفرّع</translation>
     </message>

@@ -39,6 +39,7 @@ def request(prompt: str = "a red apple", **changes: Any) -> GenerateRequest:
         {"seed": 2**64 - 1, "prompt": "تفاحة 'حمراء'; DROP TABLE jobs"},
         {"start": BranchPoint("key", 3), "record": True, "clip_skip": 2},
         {"init_image": "/a.png", "mask_image": "/m.png", "strength": 0.25, "hires_scale": 2.0},
+        {"memory_plan": "tiles"},
     ],
 )
 def test_requests_come_back_as_they_were(changes: dict[str, Any]) -> None:
@@ -48,6 +49,12 @@ def test_requests_come_back_as_they_were(changes: dict[str, Any]) -> None:
 def test_a_request_of_a_newer_form_is_read_without_what_is_unknown() -> None:
     text = request_to_json(request()).replace("{", '{"colour": "blue", ', 1)
     assert request_from_json(text) == request()
+
+
+def test_a_row_of_an_older_version_names_no_memory_plan() -> None:
+    text = request_to_json(request(memory_plan="in turn"))
+    older = text.replace(', "memory_plan": "in turn"', "")
+    assert older != text and request_from_json(older) == request()
 
 
 def test_the_queue_comes_back_in_order_with_the_running_job_offered_first(tmp_path: Path) -> None:

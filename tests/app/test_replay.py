@@ -11,6 +11,7 @@ from PIL import Image
 
 from app.state.gallery_replay import compare, replay_request
 from engine.catalog import EMBEDDED_MODEL
+from engine.errors import InvalidValue
 from engine.messages import BranchPoint, EngineSettings, GenerateRequest, ImageDone, JobFailed, StepDone
 from engine.metadata import read_recipe
 from engine.runner import Runner
@@ -80,6 +81,23 @@ def test_the_same_pixels(case: str, request_: GenerateRequest, tmp_path: Path, r
     changes = {name: str(tmp_path / value) if name in named else value for name, value in CASES[case].items()}
     path, _ = made(replace(request_, **changes), EngineSettings())
     assert replayed(path, tmp_path, EngineSettings()) == 0
+
+
+@pytest.mark.parametrize(("mode", "width", "plan"), [("balanced", 576, "tiles"), ("low", 64, "in pieces")])
+def test_a_picture_that_was_made_with_little_memory(
+    mode: str, width: int, plan: str, request_: GenerateRequest, tmp_path: Path
+) -> None:
+    request = replace(request_, width=width, height=64, steps=2, count=1)
+    path, _ = made(request, EngineSettings(memory_mode=mode))
+    recipe = read_recipe(path)
+    assert replay_request(recipe, tmp_path).memory_plan == plan
+    assert replayed(path, tmp_path, EngineSettings(memory_mode="fast")) == 0
+    # An older version did not say it.
+    forgot = made(replace(replay_request(recipe, tmp_path), memory_plan=""), EngineSettings(memory_mode="fast"))[0]
+    assert (compare(path, forgot).differing > 0) == (plan == "tiles")
+    wild = replace(recipe, extras=(("memory_plan", "wild"),))
+    with pytest.raises(InvalidValue, match="'wild' for its memory plan, which cannot be read"):
+        replay_request(wild, tmp_path)
 
 
 def test_a_branch_is_replayed_from_the_step_that_it_began_at(request_: GenerateRequest, tmp_path: Path) -> None:

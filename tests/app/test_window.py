@@ -6,6 +6,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -449,3 +450,17 @@ def test_a_recipe_of_ours_brings_all_its_settings(ready: Application, tmp_path: 
         "/vae.safetensors", "compel", "", 1.0,
     )  # fmt: skip
     assert left == ["The recipe's value for hires_steps cannot be read."]
+
+
+def test_the_memory_plan_of_a_recipe_holds_until_its_size_is_left(ready: Application) -> None:
+    recipe = Recipe(program="Sfumato 0.1", width=640, height=768, extras=(("memory_plan", "tiles"),))
+    assert ready.generation.apply(recipe) == []
+    assert ready.generation.request().memory_plan == "tiles"
+    ready.generation.steps = 9
+    assert ready.generation.request().memory_plan == "tiles"
+    ready.generation.width = 512
+    assert ready.generation.request().memory_plan == ""
+    ready.generation.apply(recipe)
+    ready.generation.apply(replace(recipe, extras=()))
+    assert ready.generation.request().memory_plan == ""
+    assert "memory_plan" not in ready.generation.to_json()

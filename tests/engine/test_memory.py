@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 
 from engine.catalog import EMBEDDED_MODEL, model_folder
 from engine.errors import InvalidValue, MissingFile
@@ -22,10 +23,11 @@ from engine.memory import (
     estimate,
     group_of,
     next_plan,
+    rounding_as,
     stored_precision,
     weight_files,
 )
-from engine.messages import EngineSettings, GenerateRequest
+from engine.messages import MEMORY_PLANS, EngineSettings, GenerateRequest
 
 CHILD = Path(__file__).with_name("memory_child.py")
 GB = 2**30
@@ -88,6 +90,21 @@ def test_the_estimate_for_stable_diffusion_is_what_is_measured(
     expected = estimate(request).phases(plan)
     assert expected["denoising"] == pytest.approx(peaks["denoising"], rel=0.15)
     assert expected["decoding"] == pytest.approx(peaks["decoding"], rel=0.15)
+
+
+@linux
+def test_parts_that_take_turns_are_never_beside_what_others_left(request_: GenerateRequest, tmp_path: Path) -> None:
+    """Converted on the way in, weights of this size stay with the C library when they are freed; it must let go."""
+    from tests.fixtures.stable_diffusion import Size, stable_diffusion
+
+    size = Size(unet=(256, 512), vae=(64, 128, 256), text=512)
+    stable_diffusion(size).to(torch.float16).save_pretrained(tmp_path / "model")
+    request = replace(request_, model=str(tmp_path / "model"), width=64, height=64, steps=1, dtype="bfloat16")
+    peaks = {mode: measured(request, EngineSettings(memory_mode=mode))["peak"] for mode in ("fast", "low")}
+    weights = estimate(request).weights
+    saved = sum(weights.values()) - max(weights.values())
+    assert saved > 20 * 2**20
+    assert peaks["fast"] - peaks["low"] > 0.7 * saved
 
 
 @linux
@@ -242,6 +259,29 @@ def test_files_say_how_their_weights_are_kept(tiny_sd_folder: Path) -> None:
     assert stored_precision(EMBEDDED_MODEL) == "float16"
     names = [group_of(path.parent.name) for path in weight_files(model_folder(EMBEDDED_MODEL))]
     assert names == ["text", "denoiser", "vae"]
+
+
+@pytest.mark.parametrize(
+    ("named", "chosen", "expected"),
+    [
+        ("tiles", "resident", "tiles"),
+        ("in turn", "resident", "tiles"),  # rounds alike, and is quicker
+        ("tiles", "in turn", "in turn"),
+        ("in pieces", "text", "in pieces"),
+        ("resident", "text", "text"),
+        ("resident", "tiles", "tiles"),  # memory comes first
+        ("tiles", "in pieces", "in pieces"),
+    ],
+)
+def test_a_plan_that_rounds_as_another_needs_no_more_than_there_is(named: str, chosen: str, expected: str) -> None:
+    now = next(one for one in PLANS if one.name == chosen)
+    assert rounding_as(named, now).name == expected
+
+
+def test_a_memory_plan_that_is_none_is_refused(request_: GenerateRequest) -> None:
+    assert tuple(plan.name for plan in PLANS) == MEMORY_PLANS
+    with pytest.raises(InvalidValue, match="'wild' is unknown; choose one of resident, text, tiles"):
+        replace(request_, memory_plan="wild")
 
 
 def test_a_memory_mode_that_is_none_is_refused() -> None:

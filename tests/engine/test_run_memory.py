@@ -118,6 +118,25 @@ def test_every_mode_makes_the_same_pictures(
         assert not np.array_equal(without[0], made["low"][0])
 
 
+@pytest.mark.parametrize(("mode", "size", "plan"), [("balanced", (576, 32), "tiles"), ("low", (32, 32), "in pieces")])
+def test_the_plan_that_a_picture_was_made_under_makes_it_again(
+    runner: Runner, request_: GenerateRequest, mode: str, size: tuple[int, int], plan: str
+) -> None:
+    request = replace(request_, width=size[0], height=size[1], steps=1)
+    runner.configure(EngineSettings(memory_mode=mode))
+    events = play(runner, request)
+    first = only(events, ImageDone)[0].recipe
+    assert dict(first.extras) == {"memory_plan": plan}
+    runner.configure(EngineSettings(memory_mode="fast"))
+    whole = play(runner, request)
+    assert only(whole, ImageDone)[0].recipe.extras == ()
+    again = play(runner, replace(request, memory_plan=plan))
+    assert np.array_equal(pixels(again)[0], pixels(events)[0])
+    assert only(again, ImageDone)[0].recipe.extras == first.extras
+    if plan == "tiles":
+        assert not np.array_equal(pixels(whole)[0], pixels(events)[0])  # else the test would say nothing
+
+
 def test_a_model_that_is_loaded_under_a_small_plan_never_has_two_parts(
     request_: GenerateRequest, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,10 @@ from safetensors import safe_open
 from safetensors.torch import save_file
 
 from engine.cli import main
-from engine.metadata import read_recipe
+from engine.messages import EngineSettings, JobDone, Recipe
+from engine.metadata import encode_png, read_recipe
+from engine.runner import Runner
+from tests.fixtures.requests import small_request
 
 TARGET = "attn2.to_k.weight"
 
@@ -82,6 +86,22 @@ def test_from_a_picture(sfumato: Any) -> None:
     # Made again from what the file says.
     assert main(["generate", "--from", "image.png", "--out", "again.png"]) == 0
     assert np.array_equal(pixels("again.png"), pixels("image.png"))
+
+
+def test_from_a_picture_that_was_decoded_in_tiles(tiny_sd_folder: Path, sfumato: Any) -> None:
+    request = small_request(tiny_sd_folder, Path(), width=576, steps=1, name="tiles", job_id="job")
+    events = list(Runner(EngineSettings(memory_mode="balanced")).run(request))
+    assert isinstance(events[-1], JobDone), events[-1]
+    assert extras("tiles.png") == {"memory_plan": "tiles"}
+    assert main(["generate", "--from", "tiles.png", "--out", "again.png"]) == 0
+    assert np.array_equal(pixels("again.png"), pixels("tiles.png"))
+    assert main(["generate", request.prompt, "--from", "tiles.png", "--seed", "8", "--out", "other.png"]) == 0
+    assert not np.array_equal(pixels("other.png"), pixels("tiles.png"))
+    recipe = replace(read_recipe(Path("tiles.png")) or Recipe(), extras=(("memory_plan", "wild"),))
+    with Image.open("tiles.png") as image:
+        Path("wild.png").write_bytes(encode_png(image, recipe))
+    code, err = sfumato("again.png", "--from", "wild.png", "--overwrite")
+    assert code == 2 and "memory plan is 'wild'" in err
 
 
 def test_with_a_mask(sfumato: Any) -> None:
