@@ -18,7 +18,7 @@ from engine.files import read_json
 from engine.memory import PLANS, MemoryPlan, group_of, stored_precision
 from engine.messages import GenerateRequest
 from engine.metadata.fingerprint import fingerprint
-from engine.switches import OFF, Precisions, Switches
+from engine.switches import OFF, PACKED, Precisions, Switches
 from engine.warmup import import_torch
 
 if TYPE_CHECKING:
@@ -112,7 +112,7 @@ def load(info: ModelInfo, key: ModelKey, plan: MemoryPlan = PLANS[0], look: Call
 
     from engine.device import resolve_device, resolve_dtype
     from engine.prompts.cache import PromptCache
-    from engine.run_residency import Residency, empty
+    from engine.run_residency import Residency
     from engine.run_switches import FinalDecoder
 
     device, dtype = resolve_device(key.device), resolve_dtype(key.dtype)
@@ -124,7 +124,7 @@ def load(info: ModelInfo, key: ModelKey, plan: MemoryPlan = PLANS[0], look: Call
         # One after the other, each let go of before the next: only what is compiled stays.
         parts = {name: backend.part(name, read_part(key, torch.float32, name), look) for name in part_names(key)}
     elif plan.in_turn and device.type == "cpu":
-        parts = {name: empty(read_kept(key, name)) for name in part_names(key)}
+        parts = {name: _outline(key, name) for name in part_names(key)}
     elif any(precision != key.dtype for precision in key.precisions):
         names = [name for name in part_names(key) if _precision(key, name) != key.dtype]
         parts = {name: read_kept(key, name) for name in names}
@@ -211,6 +211,21 @@ def read_kept(key: ModelKey, name: str) -> torch.nn.Module:
     )
 
 
+def _outline(key: ModelKey, name: str) -> torch.nn.Module:
+    """The network `name` as it is kept, without its weights: what is not packed is not even read for it."""
+    from engine.device import resolve_dtype
+    from engine.run_residency import empty
+
+    precision = _precision(key, name)
+    if precision in PACKED:
+        part = empty(read_kept(key, name))
+        trim_heap()
+        return part
+    # As it lies in the file, so that it is mapped and not converted.
+    part = read_part(key, resolve_dtype(stored_precision(str(key.model))), name)
+    return empty(part).to(resolve_dtype(precision))
+
+
 def _precision(key: ModelKey, name: str) -> str:
     group = group_of(name)
     return key.dtype if group is None else getattr(key.precisions, group)
@@ -282,9 +297,13 @@ def return_memory() -> None:
     torch = sys.modules.get("torch")
     if torch is not None and torch.cuda.is_available() and torch.cuda.is_initialized():
         torch.cuda.empty_cache()
+    trim_heap()
+
+
+def trim_heap() -> None:
+    """Give what the C library keeps of freed memory back to the system: without it, weights below 32 MB stay."""
     if sys.platform == "linux" and hasattr(libc := ctypes.CDLL(None), "malloc_trim"):
-        # glibc keeps freed memory for later; a foreign call, so that other threads run meanwhile.
-        libc.malloc_trim(0)
+        libc.malloc_trim(0)  # a foreign call, so that other threads run meanwhile
 
 
 def networks(parts: Iterable[Any]) -> list[torch.nn.Module]:

@@ -15,6 +15,7 @@ from torch import nn
 from engine.backends.parts import Computed
 from engine.loading.adapters import clear_part
 from engine.memory import MemoryPlan, group_of
+from engine.run_model import trim_heap
 
 # Reads a part anew from the files of the model, onto the CPU.
 Read = Callable[[str], nn.Module]
@@ -39,12 +40,16 @@ class Residency:
         """
         parts = {name: part for name, part in self._pipeline.components.items() if isinstance(part, nn.Module)}
         groups = {name: group_of(name) for name in parts}
+        left = False
         for name, part in parts.items():
             group = groups[name]
             if group is not None and group not in working and _leaves(plan, group) and isinstance(part, Computed):
                 part.release()  # and comes back by itself
             elif group is not None and group not in working and _leaves(plan, group) and not self._is_away(part):
                 self._send_away(part)
+                left = True
+        if left and self._device.type == "cpu":
+            trim_heap()  # else what comes would lie beside what is freed
         for name, part in parts.items():
             # Without a plan that lets them leave, all are here.
             group = groups[name]
