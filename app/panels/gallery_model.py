@@ -27,7 +27,8 @@ from engine.messages import Bitmap
 
 Index = QModelIndex | QPersistentModelIndex
 _PICTURES_KEPT = 4000
-_PIXELS_KEPT = 24 * 2**20
+# Of all small forms, what is in sight aside: what has just left it comes back without the disk.
+_PIXELS_KEPT = 2**21
 _AT_ONCE = 2
 # Of the corners. Pictures smaller than this are not blown up.
 ROUND, _SMALLEST = 4.0, 64
@@ -45,6 +46,7 @@ class GalleryModel(QAbstractListModel):
         self._pixels = 0
         self._troubles: dict[str, str] = {}
         self._side, self._ratio = 128, 1.0
+        self._room = _PIXELS_KEPT
         self._asked: set[str] = set()
         self._asked_rows: set[int] = set()
         self._wanted: dict[int, None] = {}
@@ -125,8 +127,12 @@ class GalleryModel(QAbstractListModel):
         """Why there is no small form of a picture; "" where there is or will be one."""
         return self._troubles.get(picture.fingerprint, "")
 
-    def set_side(self, side: int, ratio: float) -> None:
-        """How large the small forms are drawn, in pixels of the screen, of which `ratio` make one of the window."""
+    def set_side(self, side: int, ratio: float, in_sight: int) -> None:
+        """How large the small forms are drawn, in pixels of the screen, of which `ratio` make one of the window.
+
+        At most `in_sight` pixels of the screen show them.
+        """
+        self._room = _PIXELS_KEPT + 2 * in_sight
         if (side, ratio) != (self._side, self._ratio):
             self._side, self._ratio = side, ratio
             self._pixmaps.clear()
@@ -181,7 +187,7 @@ class GalleryModel(QAbstractListModel):
         pixmap = _rounded(bitmap, self._side, self._ratio)
         self._pixmaps[picture.fingerprint] = pixmap
         self._pixels += pixmap.width() * pixmap.height()
-        while self._pixels > _PIXELS_KEPT and len(self._pixmaps) > 1:
+        while self._pixels > self._room and len(self._pixmaps) > 1:
             _, old = self._pixmaps.popitem(last=False)
             self._pixels -= old.width() * old.height()
         self._ask_for_pixmaps()

@@ -145,8 +145,8 @@ class GridView(QListView):
         bar.setPageStep(self.viewport().height())
         bar.setSingleStep(step // 2)
         if isinstance(model := self.model(), GalleryModel):
-            ratio = self.devicePixelRatioF()
-            model.set_side(round(self.cell * ratio), ratio)
+            ratio, view = self.devicePixelRatioF(), self.viewport()
+            model.set_side(round(self.cell * ratio), ratio, round(view.width() * view.height() * ratio**2))
 
     def rowsInserted(self, parent: Index, start: int, end: int) -> None:  # noqa: N802, ARG002
         # Looking at older pictures is not disturbed by a new one at the front.
