@@ -1,227 +1,36 @@
-"""Known errors in the user's language: their English sentences are named here, so that Qt's tools find them.
+"""Known errors in the user's language.
 
 Engine and services know no Qt and write whole English sentences with the values in them. `said_here` finds the sentence
-that a text was made of and says it again in the language of the window; what is not named here stays as it is. Tests
-compare this list with the code.
+that a text was made of (`error_sentences`) and says it again in the language of the window; what is not named there
+stays as it is.
 """
 
 from __future__ import annotations
 
 import re
 from functools import cache
-from typing import Any
 
-from PySide6.QtCore import QT_TRANSLATE_NOOP, QCoreApplication
+from PySide6.QtCore import QCoreApplication
 
-SENTENCES: tuple[Any, ...] = (
-    QT_TRANSLATE_NOOP("errors", "The folder {0} cannot be made ({1}); choose another one."),
-    QT_TRANSLATE_NOOP("errors", "The picture {0} is not there any more; it was moved or deleted outside Sfumato."),
-    QT_TRANSLATE_NOOP("errors", "The picture {0} is damaged and cannot be copied in another format."),
-    QT_TRANSLATE_NOOP("errors", "The history of prompts in {0} cannot be read ({1}); mend or remove the file."),
-    QT_TRANSLATE_NOOP("errors", "The file {0} has no columns name and prompt; choose a styles.csv of A1111."),
-    QT_TRANSLATE_NOOP("errors", "The styles in {0} cannot be read ({1}); mend or remove the file."),
-    QT_TRANSLATE_NOOP("errors", "The file {0} does not exist; choose a styles.csv."),
-    QT_TRANSLATE_NOOP("errors", "The file {0} cannot be read ({1}); choose a styles.csv."),
-    QT_TRANSLATE_NOOP("errors", "The sheet would be {0} × {1} pixels; give fewer values, or make smaller pictures."),
-    QT_TRANSLATE_NOOP("errors", "The sheet {0} cannot be written ({1}); free space or choose another folder."),
-    QT_TRANSLATE_NOOP("errors", "The picture {0} cannot be put on the sheet ({1}); it is damaged or gone."),
-    QT_TRANSLATE_NOOP("errors", "There is no value for the {0}; type some, divided by commas."),
-    QT_TRANSLATE_NOOP("errors", "There are {0} values for the {1}; give at most {2}."),
-    QT_TRANSLATE_NOOP("errors", "The grid has {0} pictures; at most {1} fit on a sheet; give fewer values."),
-    QT_TRANSLATE_NOOP("errors", "The range {0} leads nowhere; write it as 1-10 (+2), from the smaller to the larger."),
-    QT_TRANSLATE_NOOP("errors", "The range {0} has {1} values; give at most {2}."),
-    QT_TRANSLATE_NOOP("errors", "The range {0} has {1} values; give 2 to {2}."),
-    QT_TRANSLATE_NOOP("errors", "The value {0} for the {1} is not {2}; correct it."),
-    QT_TRANSLATE_NOOP("errors", "The scheduler {0} is unknown; choose one from the list beside the values."),
-    QT_TRANSLATE_NOOP(
-        "errors",
-        "The {0} does not contain {1}, the first value, which the others replace; begin with words that are in it.",
-    ),
-    QT_TRANSLATE_NOOP("errors", "The setting {0} cannot be {1}; choose {2}."),
-    QT_TRANSLATE_NOOP("errors", "The settings cannot be saved to {0} ({1}); check the folder and the disk."),
-    QT_TRANSLATE_NOOP("errors", "The settings in {0} cannot be read ({1}); defaults hold now."),
-    QT_TRANSLATE_NOOP("errors", "The settings in {0} are damaged ({1}); defaults hold now."),
-    QT_TRANSLATE_NOOP(
-        "errors",
-        "The settings were damaged and are now kept as {0}; defaults hold until you change them.",
-    ),
-    QT_TRANSLATE_NOOP("errors", "The setting {0} cannot be {1} as {2} says; its default holds until you choose {3}."),
-    QT_TRANSLATE_NOOP("errors", "A picture cannot have {0} stars; give 0 to 5."),
-    QT_TRANSLATE_NOOP("errors", "A board cannot be called {0}; give a name of 1 to 80 letters."),
-    QT_TRANSLATE_NOOP("errors", "There is a board {0} already; choose another name."),
-    QT_TRANSLATE_NOOP("errors", "The file {0} cannot be written ({1}); choose another folder."),
-    QT_TRANSLATE_NOOP("errors", "The disk that holds {0} is full; free some space and try again."),
-    QT_TRANSLATE_NOOP("errors", "The thumbnail {0} is damaged; it is made again."),
-    QT_TRANSLATE_NOOP("errors", "The picture {0} is damaged or no picture; delete it, or open it in another program."),
-    QT_TRANSLATE_NOOP("errors", "The picture {0} is not there any more; nothing was deleted."),
-    QT_TRANSLATE_NOOP(
-        "errors",
-        "The picture {0} cannot be deleted: its folder cannot be written to; allow that first.",
-    ),
-    QT_TRANSLATE_NOOP("errors", "The picture {0} is no longer in the trash; it cannot be brought back."),
-    QT_TRANSLATE_NOOP("errors", "The picture {0} cannot go to the trash ({1}); delete it in a file manager."),
-    QT_TRANSLATE_NOOP("errors", "The picture {0} cannot be brought back ({1}); it is still in the trash."),
-    QT_TRANSLATE_NOOP(
-        "errors",
-        "The pictures folder {0} is not there; connect its drive, or choose another one in Settings.",
-    ),
-    QT_TRANSLATE_NOOP("errors", "The picture {0} cannot be read ({1}); check the path."),
-    QT_TRANSLATE_NOOP("errors", "The pictures folder {0} cannot be read; allow it, or choose another folder."),
-    QT_TRANSLATE_NOOP("errors", "Pictures cannot be saved as {0}; choose .png, .jpg or .webp."),
-    QT_TRANSLATE_NOOP("errors", "The picture {0} is no longer there; it was moved or deleted outside Sfumato."),
-    QT_TRANSLATE_NOOP("errors", "The picture {0} cannot be read ({1}); it may be damaged."),
-    QT_TRANSLATE_NOOP("errors", "The file {0} cannot be written ({1}); check the folder and the disk."),
-    QT_TRANSLATE_NOOP(
-        "errors",
-        "This picture was made with {0} in another program, which does not say where that model "
-        "is; use its recipe, then choose the model.",
-    ),
-    QT_TRANSLATE_NOOP("errors", "The recipe does not say the {0}, so it cannot be replayed."),
-    QT_TRANSLATE_NOOP("errors", "The recipe has {0} for its {1}, which cannot be read, so it cannot be replayed."),
-    QT_TRANSLATE_NOOP(
-        "errors",
-        "This picture was made from {0}, which is not there any more; put it back, then replay.",
-    ),
-    QT_TRANSLATE_NOOP("errors", "The picture {0} cannot be compared ({1}); it is damaged or gone."),
-    QT_TRANSLATE_NOOP("errors", "The picture {0} cannot be written ({1}); choose another folder."),
-    QT_TRANSLATE_NOOP("errors", "The name pattern {0} gives {1}, which is no file name; choose another one."),
-    QT_TRANSLATE_NOOP("errors", "The disk that holds {0} is full; free some space and generate again."),
-    QT_TRANSLATE_NOOP("errors", "The folder {0} is gone; create it again, or choose another one."),
-    QT_TRANSLATE_NOOP(
-        "errors",
-        "The {0} in {1} is damaged; start Sfumato again, which moves it aside and begins a fresh one.",
-    ),
-    QT_TRANSLATE_NOOP("errors", "The disk that holds {0} is full, so the {1} cannot be saved; free some space."),
-    QT_TRANSLATE_NOOP("errors", "The {0} in {1} is in use by another program; close that one and try again."),
-    QT_TRANSLATE_NOOP("errors", "The {0} in {1} cannot be read or written ({2}); check the disk."),
-    QT_TRANSLATE_NOOP("errors", "The folder {0} of the {1} is gone; create it again."),
-    QT_TRANSLATE_NOOP("errors", "{0}, where the {1} is kept, is a folder; move it away."),
-    QT_TRANSLATE_NOOP(
-        "errors",
-        "The {0} cannot be kept in {1}, which cannot be written to; allow it, or choose another folder.",
-    ),
-    QT_TRANSLATE_NOOP("errors", "The {0} in {1} was damaged; it was moved to {2} and a fresh one was begun."),
-    QT_TRANSLATE_NOOP("errors", "The {0} cannot be kept in {1} ({2}); choose a folder that you may write to."),
-    QT_TRANSLATE_NOOP(
-        "errors",
-        "The {0} in {1} was written by a newer version of Sfumato (it has version {2}, this one "
-        "knows {3}); install that version again, or move the file away to begin afresh.",
-    ),
-    QT_TRANSLATE_NOOP("errors", "The {0} has {1} characters; at most {2} are taken, so shorten it."),
-    QT_TRANSLATE_NOOP("errors", "The {0} {1} holds bytes that are not text; type it again."),
-    QT_TRANSLATE_NOOP("errors", "The device {0} is unknown; choose auto, cpu, cuda, cuda:N or mps."),
-    QT_TRANSLATE_NOOP("errors", "The prompt syntax {0} is unknown; choose one of {1}."),
-    QT_TRANSLATE_NOOP("errors", "The device {0} is not present on this machine; choose auto or cpu."),
-    QT_TRANSLATE_NOOP("errors", "The precision {0} is unknown; choose one of {1}."),
-    QT_TRANSLATE_NOOP("errors", "The scheduler {0} is unknown; choose one of {1}."),
-    QT_TRANSLATE_NOOP("errors", "The embedded model {0} is missing; install Sfumato again, or name another model."),
-    QT_TRANSLATE_NOOP("errors", "The model in {0} is of the kind {1}; choose one of a known kind: {2}."),
-    QT_TRANSLATE_NOOP("errors", "The {0} {1} is out of range; choose a value from {2} to {3}."),
-    QT_TRANSLATE_NOOP("errors", "The {0} {1} is no multiple of {2}, which the model {3} needs; choose {4} or {5}."),
-    QT_TRANSLATE_NOOP("errors", "The scheduler {0} has no sigma schedule {1}; choose {2}."),
-    QT_TRANSLATE_NOOP(
-        "errors",
-        "The scheduler {0} needs a model that predicts {1}, and this one predicts {2}; choose another scheduler.",
-    ),
-    QT_TRANSLATE_NOOP("errors", "The scheduler {0} is made for {1}; choose another one for pictures."),
-    QT_TRANSLATE_NOOP("errors", "The model {0} does not exist; choose another one."),
-    QT_TRANSLATE_NOOP("errors", "The record {0} has no name that a record can have; branch from a step again."),
-    QT_TRANSLATE_NOOP("errors", "The steps cannot be stored in {0} ({1}); free some space, or switch them off."),
-    QT_TRANSLATE_NOOP(
-        "errors",
-        "There is not enough memory for this picture; choose a smaller size or a lower precision.",
-    ),
-    QT_TRANSLATE_NOOP("errors", "There was not enough memory: trying again without the text encoder."),
-    QT_TRANSLATE_NOOP("errors", "There was not enough memory: trying again with the picture decoded in tiles."),
-    QT_TRANSLATE_NOOP(
-        "errors",
-        "There was not enough memory: trying again with tiles, and one part of the model at a time.",
-    ),
-    QT_TRANSLATE_NOOP(
-        "errors",
-        "There was not enough memory: trying again with one part of the model at a time, in small pieces.",
-    ),
-    QT_TRANSLATE_NOOP(
-        "errors",
-        "Fine previews need a tiny autoencoder for this kind of model (such as TAESD, a folder with its config.json) "
-        "beside the model or in a folder of models; there is none, so the quick ones are shown.",
-    ),
-    QT_TRANSLATE_NOOP("errors", "The precision {0} is unknown; choose auto or one of {1}."),
-    QT_TRANSLATE_NOOP("errors", "The device stopped answering: the model is loaded again for one more try."),
-    QT_TRANSLATE_NOOP("errors", "The VAE {0} does not exist; choose another one, or the model's own."),
-    QT_TRANSLATE_NOOP("errors", "No steps are kept, so that there is none to branch from; switch the records on."),
-    QT_TRANSLATE_NOOP("errors", "The picture has no step {0} to branch from; choose an earlier one."),
-    QT_TRANSLATE_NOOP("errors", "The state of that step is gone; the steps are made again."),
-    QT_TRANSLATE_NOOP("errors", "A mask needs the picture that it belongs to; choose a picture to start from."),
-    QT_TRANSLATE_NOOP("errors", "The picture {0} does not exist; choose another one."),
-    QT_TRANSLATE_NOOP("errors", "The picture {0} does not exist; check the path."),
-    QT_TRANSLATE_NOOP("errors", "The picture {0} cannot be read ({1}); choose another one."),
-    QT_TRANSLATE_NOOP("errors", "The picture {0} is damaged ({1}); choose another one."),
-    QT_TRANSLATE_NOOP(
-        "errors",
-        "The recipe that {0} left in the picture cannot be read; the picture's metadata was changed.",
-    ),
-    QT_TRANSLATE_NOOP("errors", "The recipe in the picture is not valid JSON; the picture's metadata was changed."),
-    QT_TRANSLATE_NOOP("errors", "The recipe in the picture is not a JSON object; the picture's metadata was changed."),
-    QT_TRANSLATE_NOOP("errors", "The recipe in the picture has the wrong value {0} for {1}."),
-    QT_TRANSLATE_NOOP("errors", "The adapter {0} cannot be read ({1}); choose another one."),
-    QT_TRANSLATE_NOOP("errors", "The adapter {0} is not in {1}; {2}"),
-    QT_TRANSLATE_NOOP("errors", "The stored state of {0} is damaged; make the picture again."),
-    QT_TRANSLATE_NOOP("errors", "The file {0} of Sfumato itself is missing; install Sfumato again."),
-    QT_TRANSLATE_NOOP("errors", "The disk that holds {0} is full; free some space and go on with the download."),
-    QT_TRANSLATE_NOOP(
-        "errors",
-        "{0} needs {1} GB, but {2} has {3} GB free; make room, or choose another folder for models.",
-    ),
-)
-# What the command line is told about its options has another remedy in the window.
-REWORDED: dict[Any, Any] = {
-    "The folder {0} does not exist; create it, or choose another one with --out.": QT_TRANSLATE_NOOP(
-        "errors", "The pictures folder {0} does not exist; create it, or choose another one in the settings."
-    ),
-    "The folder {0} cannot be written to; choose another one with --out.": QT_TRANSLATE_NOOP(
-        "errors", "The pictures folder {0} cannot be written to; choose another one in the settings."
-    ),
-    "The model folder {0} does not exist; check the path given with --model.": QT_TRANSLATE_NOOP(
-        "errors", "The model folder {0} does not exist; choose another model."
-    ),
-}
-# Values that are words of ours.
-WORDS: tuple[Any, ...] = (
-    QT_TRANSLATE_NOOP("errors", "queue"),
-    QT_TRANSLATE_NOOP("errors", "gallery"),
-    QT_TRANSLATE_NOOP("errors", "model library"),
-    QT_TRANSLATE_NOOP("errors", "prompt"),
-    QT_TRANSLATE_NOOP("errors", "negative prompt"),
-    QT_TRANSLATE_NOOP("errors", "number of steps"),
-    QT_TRANSLATE_NOOP("errors", "steps"),
-    QT_TRANSLATE_NOOP("errors", "guidance"),
-    QT_TRANSLATE_NOOP("errors", "guidance rescale"),
-    QT_TRANSLATE_NOOP("errors", "number of pictures"),
-    QT_TRANSLATE_NOOP("errors", "length of the prompt"),
-    QT_TRANSLATE_NOOP("errors", "strength"),
-    QT_TRANSLATE_NOOP("errors", "number of skipped text encoder layers"),
-    QT_TRANSLATE_NOOP("errors", "scale of the second pass"),
-    QT_TRANSLATE_NOOP("errors", "number of steps of the second pass"),
-    QT_TRANSLATE_NOOP("errors", "strength of the second pass"),
-    QT_TRANSLATE_NOOP("errors", "seed"),
-    QT_TRANSLATE_NOOP("errors", "width"),
-    QT_TRANSLATE_NOOP("errors", "height"),
-    QT_TRANSLATE_NOOP("errors", "scheduler"),
-    QT_TRANSLATE_NOOP("errors", "model"),
-)
+from app.error_sentences import REWORDED, SENTENCES, WORDS
+
+_VALUE = re.compile(r"\{\d\}")
 
 
 def said_here(text: str) -> str:
-    """The known error `text` in the language of the window; a text that is none comes back unchanged."""
-    for template, sentence in _templates():
+    """The known error `text` in the language of the window; a text that is none comes back unchanged.
+
+    A value may be a sentence itself, such as the reason why something is as the rest says.
+    """
+    if text in WORDS:
+        return _translated(text)
+    for template, sentence, pieces in _templates():
         # Compiling all patterns takes a tenth of a second.
-        if not text.startswith(template.partition("{")[0]):
+        if not all(piece in text for piece in pieces):
             continue
         match = _pattern(template).fullmatch(text)
         if match is not None:
-            values = [_translated(value) if value in WORDS else value for value in match.groups()]
-            return _translated(sentence).format(*values)
+            return _translated(sentence).format(*map(said_here, match.groups()))
     return text
 
 
@@ -230,10 +39,11 @@ def _translated(text: str) -> str:
 
 
 @cache
-def _templates() -> tuple[tuple[str, str], ...]:
-    """What each sentence is in the engine and here, the longest first, which are the most particular."""
+def _templates() -> tuple[tuple[str, str, tuple[str, ...]], ...]:
+    """What each sentence is in the engine and here, and its words between the values; the most particular first."""
     sentences = {**{sentence: sentence for sentence in SENTENCES}, **REWORDED}
-    return tuple(sorted(sentences.items(), key=lambda pair: -len(re.sub(r"\{\d\}", "", pair[0]))))
+    found = [(template, said, tuple(filter(None, _VALUE.split(template)))) for template, said in sentences.items()]
+    return tuple(sorted(found, key=lambda one: -sum(map(len, one[2]))))
 
 
 @cache
@@ -241,5 +51,4 @@ def _pattern(template: str) -> re.Pattern[str]:
     """What a sentence looks like with values in it."""
     # Words of ours first: beside another value nothing else says where they end.
     value = "(" + "|".join(map(re.escape, sorted(WORDS, key=len, reverse=True))) + "|.*?)"
-    parts = re.split(r"(\{\d\})", template)
-    return re.compile("".join(value if part.startswith("{") else re.escape(part) for part in parts), re.DOTALL)
+    return re.compile(value.join(map(re.escape, _VALUE.split(template))), re.DOTALL)

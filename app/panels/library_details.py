@@ -26,6 +26,7 @@ from PySide6.QtWidgets import (
 )
 from shiboken6 import isValid
 
+from app.error_texts import said_here
 from app.panels.library_texts import FAMILIES, family_label, kind_and_family, kind_label, lead, size_text
 from app.state.generation import GenerationState
 from app.state.library import LibraryState
@@ -214,7 +215,7 @@ class LibraryDetails(QScrollArea):
         self._shown = entry.id
         self.title.setText(entry.title or entry.name)
         self.facts.setText(self._facts(entry))
-        self.reason.setText(entry.reason)
+        self.reason.setText(said_here(entry.reason))
         set_role(self.reason, "error" if entry.kind == "damaged" else "hint")
         self.notes.blockSignals(True)
         self.notes.setPlainText(entry.notes)

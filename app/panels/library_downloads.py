@@ -18,6 +18,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from app.error_texts import said_here
 from app.panels.library_texts import card_text, family_label, kind_label, lead, size_text
 from app.state.library import LibraryState
 from app.theme import GAP, MARGIN, SPACE, icon, set_role
@@ -133,7 +134,7 @@ class DownloadsPage(QScrollArea):
 
     def _plan_failed(self, text: str) -> None:
         self.look.setEnabled(True)
-        self.problem.setText(text)
+        self.problem.setText(said_here(text))
         self.problem.show()
         self.ensureWidgetVisible(self.problem)
 
@@ -298,7 +299,7 @@ class DownloadRow(QFrame):
             case "done":
                 return self.tr("In the library, {size}").format(size=size_text(item.total))
             case "failed":
-                return item.message
+                return said_here(item.message)
             case "paused":
                 return self.tr("Paused at {amount}").format(amount=amount)
             case "verifying":
@@ -308,7 +309,7 @@ class DownloadRow(QFrame):
             case _:
                 pass
         if item.message:
-            return item.message
+            return said_here(item.message)
         parts = [amount]
         if item.speed > 0:
             parts.append(self.tr("{size} per second").format(size=size_text(int(item.speed))))

@@ -3853,6 +3853,282 @@
         <translation>يحتاج {0} إلى {1} غيغابايت، وفي {2} مساحة {3} غيغابايت؛ أخلِ مساحة، أو اختر مجلدًا آخر للنماذج.</translation>
     </message>
     <message>
+        <source>There is no tiny autoencoder in {0}; choose a folder with its config.json.</source>
+        <translation>لا يوجد مرمّز تلقائي صغير في {0}؛ اختر مجلدًا فيه ملف config.json الخاص به.</translation>
+    </message>
+    <message>
+        <source>The tiny autoencoder in {0} is for latents of {1} channels, this model&apos;s have {2}; choose one that was made for this model.</source>
+        <translation>المرمّز التلقائي الصغير في {0} لقيم كامنة من {1} من القنوات، ولهذا النموذج {2}؛ اختر واحدًا صُنع لهذا النموذج.</translation>
+    </message>
+    <message>
+        <source>Adapters change weights, which the back end {0} has compiled; choose the back end torch for this prompt, or take &lt;lora:{1}&gt; out of it.</source>
+        <translation>تغيّر المحوّلات الأوزان، وقد ترجمها المحرك {0}؛ اختر المحرك torch لهذا الوصف، أو احذف منه &lt;lora:{1}&gt;.</translation>
+    </message>
+    <message>
+        <source>{0} parts of the adapter {1} have no place in this model.</source>
+        <translation>لا مكان في هذا النموذج لـ{0} من أجزاء المحوّل {1}.</translation>
+    </message>
+    <message>
+        <source>Nothing can be compiled here, so the model works without that: {0}</source>
+        <translation>لا يمكن ترجمة شيء هنا، فيعمل النموذج من دون ذلك: {0}</translation>
+    </message>
+    <message>
+        <source>This kind of run knows no guidance rescale; it is left out.</source>
+        <translation>هذا النوع من التشغيل لا يعرف إعادة قياس التوجيه؛ فتُترك.</translation>
+    </message>
+    <message>
+        <source>The autoencoder overflows in float16, so it works in float32 until the model is loaded again.</source>
+        <translation>يفيض المرمّز في دقة float16، فيعمل بدقة float32 حتى يُحمّل النموذج من جديد.</translation>
+    </message>
+    <message>
+        <source>This processor has no {0}: OpenVINO computes in float32, which is no slower here.</source>
+        <translation>ليس في هذا المعالج {0}: يحسب OpenVINO بدقة float32، وليس ذلك أبطأ هنا.</translation>
+    </message>
+    <message>
+        <source>The steps go on at noise level {0}, the nearest of this scheduler to {1}: step {2} of {3}.</source>
+        <translation>تستمر الخطوات عند مستوى الضوضاء {0}، وهو الأقرب في هذا المُجدول إلى {1}: الخطوة {2} من {3}.</translation>
+    </message>
+    <message>
+        <source>What made the steps {0} is no longer stored in {1}; make the picture again to branch from.</source>
+        <translation>ما صنع الخطوات {0} لم يعد محفوظًا في {1}؛ اصنع الصورة من جديد لتتفرع منها.</translation>
+    </message>
+    <message>
+        <source>The guidance cannot last from {0} to {1} of the steps; let it end after it begins, or set the guidance itself to 1.</source>
+        <translation>لا يمكن أن يدوم التوجيه من {0} إلى {1} من الخطوات؛ اجعله ينتهي بعد أن يبدأ، أو اضبط التوجيه نفسه على 1.</translation>
+    </message>
+    <message>
+        <source>The final autoencoder cannot be {0}; give its folder.</source>
+        <translation>لا يمكن أن يكون المرمّز الأخير {0}؛ اذكر مجلده.</translation>
+    </message>
+    <message>
+        <source>The {0} {1} is unknown; choose one of {2}.</source>
+        <translation>قيمة {0} هي {1}، وهي غير معروفة؛ اختر واحدة من {2}.</translation>
+    </message>
+    <message>
+        <source>The back end {0} is unknown; choose one of {1}.</source>
+        <translation>المحرك {0} غير معروف؛ اختر واحدًا من {1}.</translation>
+    </message>
+    <message>
+        <source>The back end {0} computes on the processor, not on {1}; choose the device cpu, or the back end torch.</source>
+        <translation>يحسب المحرك {0} على المعالج لا على {1}؛ اختر الجهاز cpu، أو المحرك torch.</translation>
+    </message>
+    <message>
+        <source>The switch {0} works with the back end torch only, not with {1}; set one of them back.</source>
+        <translation>لا يعمل الخيار {0} إلا مع المحرك torch، لا مع {1}؛ أعد ضبط أحدهما.</translation>
+    </message>
+    <message>
+        <source>There is no switch {0}; choose of {1}.</source>
+        <translation>لا يوجد الخيار {0}؛ اختر من {1}.</translation>
+    </message>
+    <message>
+        <source>The memory plan {0} is unknown; choose one of {1}.</source>
+        <translation>خطة الذاكرة {0} غير معروفة؛ اختر واحدة من {1}.</translation>
+    </message>
+    <message>
+        <source>The memory mode {0} is unknown; choose one of {1}.</source>
+        <translation>وضع الذاكرة {0} غير معروف؛ اختر واحدًا من {1}.</translation>
+    </message>
+    <message>
+        <source>The {0} of this model is a {1}, which no back end but torch knows; choose torch.</source>
+        <translation>الجزء {0} من هذا النموذج من النوع {1}، ولا يعرفه محرك غير torch؛ اختر torch.</translation>
+    </message>
+    <message>
+        <source>{0} needs the package {1}, which is missing or damaged: run `pip install sfumato[{2}]`, or choose the back end torch.</source>
+        <translation>يحتاج {0} إلى الحزمة {1}، وهي مفقودة أو تالفة: نفّذ `pip install sfumato[{2}]`، أو اختر المحرك torch.</translation>
+    </message>
+    <message>
+        <source>ONNX Runtime computes in float32 on a processor, not in {0}; choose the precision float32, or the back end openvino.</source>
+        <translation>يحسب ONNX Runtime على المعالج بدقة float32 لا {0}؛ اختر الدقة float32، أو المحرك openvino.</translation>
+    </message>
+    <message>
+        <source>Token merging works with the back end torch only; switch one of them off.</source>
+        <translation>لا يعمل دمج الرموز إلا مع المحرك torch؛ أوقف أحدهما.</translation>
+    </message>
+    <message>
+        <source>This back end computes without {0}; choose the back end torch for this run.</source>
+        <translation>يحسب هذا المحرك من دون {0}؛ اختر المحرك torch لهذا التشغيل.</translation>
+    </message>
+    <message>
+        <source>Weights of the kind int8 need the library torchao, which is not installed; run pip install torchao, or choose float8.</source>
+        <translation>تحتاج الأوزان من النوع int8 إلى المكتبة torchao، وهي غير مثبتة؛ نفّذ pip install torchao، أو اختر float8.</translation>
+    </message>
+    <message>
+        <source>DeepCache leaves out layers that a ControlNet or T2I-Adapter adds to; switch one of them off.</source>
+        <translation>يترك DeepCache طبقات تضيف إليها ControlNet أو T2I-Adapter؛ أوقف أحدهما.</translation>
+    </message>
+    <message>
+        <source>DeepCache knows no way around {0}, with which this UNet ends; switch it off (1) for this model.</source>
+        <translation>لا يعرف DeepCache طريقًا حول {0} الذي تنتهي به شبكة UNet هذه؛ أوقفه (1) لهذا النموذج.</translation>
+    </message>
+    <message>
+        <source>{0} is guided by a picture, too, at every step; let guidance last from {1} to {2}.</source>
+        <translation>{0} توجّهه صورة أيضًا في كل خطوة؛ اجعل التوجيه يدوم من {1} إلى {2}.</translation>
+    </message>
+    <message>
+        <source>strength {0} leaves none of the {1} steps; raise one of the two.</source>
+        <translation>القوة {0} لا تُبقي شيئًا من الخطوات وعددها {1}؛ ارفع أحد العددين.</translation>
+    </message>
+    <message>
+        <source>a run of {0} steps cannot go on from step {1}; choose an earlier one.</source>
+        <translation>لا يمكن لتشغيل من {0} من الخطوات أن يستمر من الخطوة {1}؛ اختر خطوة أسبق.</translation>
+    </message>
+    <message>
+        <source>this model&apos;s UNet has {0} input channels; {1} takes {2}, so choose another model or task.</source>
+        <translation>لشبكة UNet في هذا النموذج {0} من قنوات الإدخال؛ وتحتاج المهمة {1} إلى {2}، فاختر نموذجًا آخر أو مهمة أخرى.</translation>
+    </message>
+    <message>
+        <source>{0} has no class for {1}; its models do {2}.</source>
+        <translation>ليس لـ{0} صنف للمهمة {1}؛ تؤدي نماذجه {2}.</translation>
+    </message>
+    <message>
+        <source>{0} cannot be {1}; it must be a positive multiple of {2}.</source>
+        <translation>لا يمكن أن يكون {0} هو {1}؛ يجب أن يكون مضاعفًا موجبًا لـ{2}.</translation>
+    </message>
+    <message>
+        <source>clip_skip cannot be {0}; this text encoder has {1} layers to skip.</source>
+        <translation>لا يمكن تخطي {0} من الطبقات؛ في مرمّز النص هذا {1} منها.</translation>
+    </message>
+    <message>
+        <source>The schedule starts at timestep {0}, beyond the last trained one, {1}; take fewer steps, or a steps_offset less than {2}.</source>
+        <translation>يبدأ الجدول عند الخطوة الزمنية {0}، بعد آخر خطوة دُرّب عليها النموذج، {1}؛ خذ خطوات أقل، أو steps_offset أقل من {2}.</translation>
+    </message>
+    <message>
+        <source>{0} leading timesteps do not fit below {1}; take fewer steps or another timestep_spacing.</source>
+        <translation>لا تتسع {0} من الخطوات الزمنية تحت {1}؛ خذ خطوات أقل، أو timestep_spacing آخر.</translation>
+    </message>
+    <message>
+        <source>num_inference_steps cannot be {0}; a model of {1} trained timesteps takes from 1 to as many steps.</source>
+        <translation>لا يمكن أن يكون عدد الخطوات {0}؛ النموذج المدرّب على {1} من الخطوات الزمنية يأخذ من 1 إلى هذا العدد.</translation>
+    </message>
+    <message>
+        <source>num_inference_steps cannot be {0}: there are {1} distilled timesteps; take fewer steps, or raise original_inference_steps or strength.</source>
+        <translation>لا يمكن أن يكون عدد الخطوات {0}: توجد {1} من الخطوات الزمنية المقطّرة؛ خذ خطوات أقل، أو ارفع القوة.</translation>
+    </message>
+    <message>
+        <source>`num_inference_steps` must be &gt;= {0} for the Runge-Kutta steps, not {1}; take more steps or set skip_prk_steps=True.</source>
+        <translation>يجب ألا يقل عدد الخطوات عن {0} من أجل خطوات رونغه-كوتا، وهو {1}؛ خذ خطوات أكثر.</translation>
+    </message>
+    <message>
+        <source>strength={0} leaves none of {1} timesteps; raise either.</source>
+        <translation>القوة {0} لا تُبقي شيئًا من {1} من الخطوات الزمنية؛ ارفع أحدهما.</translation>
+    </message>
+    <message>
+        <source>Beta sigmas need scipy: install it with `pip install scipy`.</source>
+        <translation>تحتاج قيم سيغما من نوع بيتا إلى scipy: ثبّتها بالأمر `pip install scipy`.</translation>
+    </message>
+    <message>
+        <source>Brownian noise needs torchsde: install it with `pip install torchsde`.</source>
+        <translation>تحتاج الضوضاء البراونية إلى torchsde: ثبّتها بالأمر `pip install torchsde`.</translation>
+    </message>
+    <message>
+        <source>The model in {0} has no tokenizer of CLIP&apos;s kind; its prompts cannot be counted.</source>
+        <translation>ليس للنموذج في {0} مُجزّئ من نوع CLIP؛ فلا يمكن عدّ رموز أوصافه.</translation>
+    </message>
+    <message>
+        <source>The weight {0} in the prompt {1} is no number; write it like 1.2.</source>
+        <translation>الوزن {0} في الوصف {1} ليس عددًا؛ اكتبه مثل 1.2.</translation>
+    </message>
+    <message>
+        <source>The weights of .{0}() in the prompt {1} are {2}; write numbers, like (1, 0.8).</source>
+        <translation>أوزان .{0}() في الوصف {1} هي {2}؛ اكتب أعدادًا، مثل (1, 0.8).</translation>
+    </message>
+    <message>
+        <source>The prompt {0} has {1} parts but .{2}() has {3} weights; give each part one, or none at all.</source>
+        <translation>في الوصف {0} من الأجزاء {1}، ولـ.{2}() من الأوزان {3}؛ أعطِ كل جزء وزنًا، أو لا تعطِ شيئًا.</translation>
+    </message>
+    <message>
+        <source>The weights of .blend() in the prompt {0} add up to 0, so they cannot be normalised; change one, or add no_normalize.</source>
+        <translation>مجموع أوزان .blend() في الوصف {0} صفر، فلا يمكن تسويتها؛ غيّر واحدًا منها، أو أضف no_normalize.</translation>
+    </message>
+    <message>
+        <source>The brackets of the prompt {0} nest too deep; {1} is enough.</source>
+        <translation>أقواس الوصف {0} متداخلة أكثر مما ينبغي؛ يكفي {1}.</translation>
+    </message>
+    <message>
+        <source>The prompt {0} uses .swap(), which is not known here; use [from:to:0.5] of A1111.</source>
+        <translation>يستعمل الوصف {0} الصيغة .swap()، وهي غير معروفة هنا؛ استعمل [from:to:0.5] من A1111.</translation>
+    </message>
+    <message>
+        <source>{0} in the prompt has the strength {1}; write a number.</source>
+        <translation>قوة {0} في الوصف هي {1}؛ اكتب عددًا.</translation>
+    </message>
+    <message>
+        <source>{0} in the prompt names no adapter; write it like &lt;lora:name:0.8&gt;.</source>
+        <translation>لا يسمّي {0} في الوصف محوّلًا؛ اكتبه مثل &lt;lora:name:0.8&gt;.</translation>
+    </message>
+    <message>
+        <source>{0} in the prompt has the strength {1}, which is no number; write it like &lt;lora:name:0.8&gt;.</source>
+        <translation>قوة {0} في الوصف هي {1}، وليست عددًا؛ اكتبه مثل &lt;lora:name:0.8&gt;.</translation>
+    </message>
+    <message>
+        <source>The embedding {0} has {1} vectors; it needs a name, and at most {2}.</source>
+        <translation>للتضمين {0} من المتجهات {1}؛ يحتاج إلى اسم، وإلى {2} على الأكثر.</translation>
+    </message>
+    <message>
+        <source>The embedding {0} has vectors of the shape {1}, but this model&apos;s are {2} wide; it was made for another kind of model.</source>
+        <translation>متجهات التضمين {0} شكلها {1}، وعرض متجهات هذا النموذج {2}؛ فقد صُنع لنوع آخر من النماذج.</translation>
+    </message>
+    <message>
+        <source>{0} has no CLIP text encoder, which prompt syntax needs; choose the plain syntax.</source>
+        <translation>ليس في {0} مرمّز نص CLIP الذي تحتاج إليه صيغة الأوصاف؛ اختر الصيغة plain.</translation>
+    </message>
+    <message>
+        <source>The choices of the prompt cannot be read {0}; check them.</source>
+        <translation>لا يمكن قراءة خيارات الوصف {0}؛ راجعها.</translation>
+    </message>
+    <message>
+        <source>The choices of the prompt cannot be made ({0}); check its braces.</source>
+        <translation>لا يمكن الاختيار من الوصف ({0})؛ راجع أقواسه المعقوفة.</translation>
+    </message>
+    <message>
+        <source>The choices of the prompt cannot be made (nothing is left to choose); check its braces.</source>
+        <translation>لا يمكن الاختيار من الوصف (لم يبق ما يُختار)؛ راجع أقواسه المعقوفة.</translation>
+    </message>
+    <message>
+        <source>The wildcard __{0}__ {1} is unknown; {2}.</source>
+        <translation>البديل __{0}__ {1} غير معروف؛ {2}.</translation>
+    </message>
+    <message>
+        <source>The {0} {1}{2} has {3}; add it, or write \{4} for a plain brace.</source>
+        <translation>{0} {1}{2}: {3}؛ أضف ما ينقص، أو اكتب \{4} للقوس نفسه.</translation>
+    </message>
+    <message>
+        <source>at line {0}, column {1} (&quot;{2}&quot;)</source>
+        <translation>في السطر {0}، العمود {1} (&quot;{2}&quot;)</translation>
+    </message>
+    <message>
+        <source>A wildcard or variable of the prompt {0}</source>
+        <translation>بديل أو متغير في الوصف {0}</translation>
+    </message>
+    <message>
+        <source>in another wildcard</source>
+        <translation>في بديل آخر</translation>
+    </message>
+    <message>
+        <source>set a folder of wildcards</source>
+        <translation>عيّن مجلدًا للبدائل</translation>
+    </message>
+    <message>
+        <source>the folder {0} does not exist</source>
+        <translation>المجلد {0} غير موجود</translation>
+    </message>
+    <message>
+        <source>put {0}.txt into {1}, or correct the name</source>
+        <translation>ضع {0}.txt في {1}، أو صحّح الاسم</translation>
+    </message>
+    <message>
+        <source>did you mean {0}?</source>
+        <translation>هل تقصد {0}؟</translation>
+    </message>
+    <message>
+        <source>put the file there, or take the name out of the prompt.</source>
+        <translation>ضع الملف هناك، أو احذف الاسم من الوصف.</translation>
+    </message>
+    <message>
+        <source>any folder, for none is set</source>
+        <translation>أي مجلد، إذ لم يُعيَّن شيء</translation>
+    </message>
+    <message>
         <source>The pictures folder {0} does not exist; create it, or choose another one in the settings.</source>
         <translation>مجلد الصور {0} غير موجود؛ أنشئه، أو اختر غيره في الإعدادات.</translation>
     </message>
@@ -3949,6 +4225,34 @@
         <translation>النموذج</translation>
     </message>
     <message>
+        <source>download the model as safetensors from somebody you trust</source>
+        <translation>نزّل النموذج بصيغة safetensors من جهة تثق بها</translation>
+    </message>
+    <message>
+        <source>check that config.json and the weights belong to the same model</source>
+        <translation>تأكد من أن config.json والأوزان للنموذج نفسه</translation>
+    </message>
+    <message>
+        <source>refers to itself, directly or through others; take the reference out of the file.</source>
+        <translation>يشير إلى نفسه مباشرة أو عبر غيره؛ احذف الإشارة من الملف.</translation>
+    </message>
+    <message>
+        <source>closing brace</source>
+        <translation>قوس الإغلاق</translation>
+    </message>
+    <message>
+        <source>opening brace</source>
+        <translation>قوس الفتح</translation>
+    </message>
+    <message>
+        <source>no opening one</source>
+        <translation>ليس له قوس فتح</translation>
+    </message>
+    <message>
+        <source>no closing one</source>
+        <translation>ليس له قوس إغلاق</translation>
+    </message>
+    <message>
         <source>There was not enough memory: trying again without the text encoder.</source>
         <translation>لم تكفِ الذاكرة: تُعاد المحاولة من دون مرمِّز النص.</translation>
     </message>
@@ -3971,6 +4275,618 @@
     <message>
         <source>The precision {0} is unknown; choose auto or one of {1}.</source>
         <translation>الدقة {0} غير معروفة؛ اختر auto أو واحدة من {1}.</translation>
+    </message>
+    <message>
+        <source>{0} is missing; check the folder, or download the model again.</source>
+        <translation>{0} مفقود؛ تحقق من المجلد، أو نزّل النموذج من جديد.</translation>
+    </message>
+    <message>
+        <source>{0} is missing; check the path.</source>
+        <translation>{0} مفقود؛ تحقق من المسار.</translation>
+    </message>
+    <message>
+        <source>{0} is not a text file; download it again.</source>
+        <translation>{0} ليس ملفًا نصيًا؛ نزّله من جديد.</translation>
+    </message>
+    <message>
+        <source>{0} cannot be read ({1}); check that it is a file you may read.</source>
+        <translation>لا يمكن قراءة {0} ({1})؛ تأكد من أنه ملف يحق لك قراءته.</translation>
+    </message>
+    <message>
+        <source>{0} is not valid JSON (line {1}: {2}); download it again.</source>
+        <translation>{0} ليس JSON سليمًا (السطر {1}: {2})؛ نزّله من جديد.</translation>
+    </message>
+    <message>
+        <source>{0} holds a JSON {1}, not an object; download it again.</source>
+        <translation>في {0} قيمة JSON من النوع {1} وليست كائنًا؛ نزّله من جديد.</translation>
+    </message>
+    <message>
+        <source>{0} has a wrong value: {1}</source>
+        <translation>في {0} قيمة خاطئة: {1}</translation>
+    </message>
+    <message>
+        <source>{0} is not a file of weights; its name must end in {1}.</source>
+        <translation>{0} ليس ملف أوزان؛ يجب أن ينتهي اسمه بـ{1}.</translation>
+    </message>
+    <message>
+        <source>{0} is not a safetensors file, or is cut short; download it again.</source>
+        <translation>{0} ليس ملف safetensors، أو أنه مبتور؛ نزّله من جديد.</translation>
+    </message>
+    <message>
+        <source>{0} is not a safetensors file: its header cannot be read; download it again.</source>
+        <translation>{0} ليس ملف safetensors: لا يمكن قراءة ترويسته؛ نزّله من جديد.</translation>
+    </message>
+    <message>
+        <source>{0}: {1} has the shape {2} at {3} to {4}; download it again.</source>
+        <translation>{0}: شكل {1} هو {2} من {3} إلى {4}؛ نزّله من جديد.</translation>
+    </message>
+    <message>
+        <source>{0}: {1} has the dtype {2}, which is not known here; use a float16 file.</source>
+        <translation>{0}: نوع أعداد {1} هو {2}، وهو غير معروف هنا؛ استعمل ملفًا بدقة float16.</translation>
+    </message>
+    <message>
+        <source>{0}: {1} takes {2} bytes, which do not fit its shape {3}.</source>
+        <translation>{0}: يشغل {1} من البايتات {2}، ولا يوافق ذلك شكله {3}.</translation>
+    </message>
+    <message>
+        <source>{0} is damaged: its tensors overlap, or leave gaps; download it again.</source>
+        <translation>{0} تالف: تتداخل موتّراته أو بينها فجوات؛ نزّله من جديد.</translation>
+    </message>
+    <message>
+        <source>{0} is damaged: {1} bytes follow its last tensor; download it again.</source>
+        <translation>{0} تالف: بعد آخر موتّر فيه {1} من البايتات؛ نزّله من جديد.</translation>
+    </message>
+    <message>
+        <source>{0} is cut short: {1} of {2} bytes; download it again.</source>
+        <translation>{0} مبتور: {1} من {2} من البايتات؛ نزّله من جديد.</translation>
+    </message>
+    <message>
+        <source>{0} is cut short at {1}; download it again.</source>
+        <translation>{0} مبتور عند {1}؛ نزّله من جديد.</translation>
+    </message>
+    <message>
+        <source>{0} is cut short, or not a GGUF file; download it again.</source>
+        <translation>{0} مبتور، أو ليس ملف GGUF؛ نزّله من جديد.</translation>
+    </message>
+    <message>
+        <source>{0} is not a GGUF file; download it again.</source>
+        <translation>{0} ليس ملف GGUF؛ نزّله من جديد.</translation>
+    </message>
+    <message>
+        <source>{0} is a GGUF file of version {1}; only versions 2 and 3 are known: convert it anew.</source>
+        <translation>{0} ملف GGUF من الإصدار {1}؛ لا يُعرف إلا الإصداران 2 و3: حوّله من جديد.</translation>
+    </message>
+    <message>
+        <source>{0} is damaged: a count of {1} in its header; download it again.</source>
+        <translation>{0} تالف: في ترويسته عدد قدره {1}؛ نزّله من جديد.</translation>
+    </message>
+    <message>
+        <source>{0} is damaged: a value of the kind {1} in its header; download it again.</source>
+        <translation>{0} تالف: في ترويسته قيمة من النوع {1}؛ نزّله من جديد.</translation>
+    </message>
+    <message>
+        <source>{0} is damaged: an array of the kind {1}; download it again.</source>
+        <translation>{0} تالف: فيه مصفوفة من النوع {1}؛ نزّله من جديد.</translation>
+    </message>
+    <message>
+        <source>{0} is damaged: an alignment of {1}; download it again.</source>
+        <translation>{0} تالف: محاذاته {1}؛ نزّله من جديد.</translation>
+    </message>
+    <message>
+        <source>{0} is damaged: {1} has {2} dimensions; download it again.</source>
+        <translation>{0} تالف: لـ{1} من الأبعاد {2}؛ نزّله من جديد.</translation>
+    </message>
+    <message>
+        <source>{0}: {1} is quantised in the way {2}, which is not known here; use Q8_0 or Q4_K.</source>
+        <translation>{0}: كُمّي {1} بالطريقة {2}، وهي غير معروفة هنا؛ استعمل Q8_0 أو Q4_K.</translation>
+    </message>
+    <message>
+        <source>{0}: {1} of the shape {2} cannot be {3}; download it again.</source>
+        <translation>{0}: لا يمكن أن يكون {1} ذو الشكل {2} من النوع {3}؛ نزّله من جديد.</translation>
+    </message>
+    <message>
+        <source>GGUF files need the package gguf, which is missing; run pip install gguf.</source>
+        <translation>تحتاج ملفات GGUF إلى الحزمة gguf، وهي غير موجودة؛ نفّذ pip install gguf.</translation>
+    </message>
+    <message>
+        <source>Weights packed as {0} cannot be read; use a file of the kind Q8_0 or Q4_K.</source>
+        <translation>لا يمكن قراءة أوزان مضغوطة بالطريقة {0}؛ استعمل ملفًا من النوع Q8_0 أو Q4_K.</translation>
+    </message>
+    <message>
+        <source>{0}: {1} is scaled by {2} numbers, which is known for one or for one a row ({3}); use a float16 file.</source>
+        <translation>{0}: مقياس {1} من {2} من الأعداد، ولا يُعرف إلا واحد أو واحد لكل صف ({3})؛ استعمل ملفًا بدقة float16.</translation>
+    </message>
+    <message>
+        <source>{0} cannot be mapped into memory ({1}); copy it to another disk.</source>
+        <translation>لا يمكن إسناد {0} إلى الذاكرة ({1})؛ انسخه إلى قرص آخر.</translation>
+    </message>
+    <message>
+        <source>{0} is refused, because {1}; {2}.</source>
+        <translation>رُفض {0} لأن {1}؛ {2}.</translation>
+    </message>
+    <message>
+        <source>{0} is refused, because it holds a TorchScript program; {1}.</source>
+        <translation>رُفض {0} لأن فيه برنامج TorchScript؛ {1}.</translation>
+    </message>
+    <message>
+        <source>{0} is refused, because its list of tensors is larger than {1} bytes.</source>
+        <translation>رُفض {0} لأن قائمة موتّراته أكبر من {1} من البايتات.</translation>
+    </message>
+    <message>
+        <source>{0} is refused, because its archive lists {1} parts in {2} bytes.</source>
+        <translation>رُفض {0} لأن أرشيفه يذكر {1} من الأجزاء في {2} من البايتات.</translation>
+    </message>
+    <message>
+        <source>{0} is refused, because its archive has a part called {1}.</source>
+        <translation>رُفض {0} لأن في أرشيفه جزءًا اسمه {1}.</translation>
+    </message>
+    <message>
+        <source>{0} is refused, because {1} in it is packed; {2}.</source>
+        <translation>رُفض {0} لأن {1} فيه مضغوط؛ {2}.</translation>
+    </message>
+    <message>
+        <source>{0} is refused, because {1} in it is encrypted; {2}.</source>
+        <translation>رُفض {0} لأن {1} فيه مشفّر؛ {2}.</translation>
+    </message>
+    <message>
+        <source>{0} is not a file of weights that torch wrote, or is damaged; {1}.</source>
+        <translation>{0} ليس ملف أوزان كتبه torch، أو أنه تالف؛ {1}.</translation>
+    </message>
+    <message>
+        <source>{0} is an archive, but not one of weights that torch wrote; {1}.</source>
+        <translation>{0} أرشيف، لكنه ليس أرشيف أوزان كتبه torch؛ {1}.</translation>
+    </message>
+    <message>
+        <source>{0} is damaged: its list of tensors cannot be read; download the model as safetensors.</source>
+        <translation>{0} تالف: لا يمكن قراءة قائمة موتّراته؛ نزّل النموذج بصيغة safetensors.</translation>
+    </message>
+    <message>
+        <source>{0} is damaged: its archive cannot be read; download the model as safetensors.</source>
+        <translation>{0} تالف: لا يمكن قراءة أرشيفه؛ نزّل النموذج بصيغة safetensors.</translation>
+    </message>
+    <message>
+        <source>{0} is damaged: the part {1} is missing or cut short; download the model as safetensors.</source>
+        <translation>{0} تالف: الجزء {1} مفقود أو مبتور؛ نزّل النموذج بصيغة safetensors.</translation>
+    </message>
+    <message>
+        <source>{0} is damaged: its parts take {1} bytes of {2}; download the model as safetensors.</source>
+        <translation>{0} تالف: تشغل أجزاؤه {1} من البايتات من {2}؛ نزّل النموذج بصيغة safetensors.</translation>
+    </message>
+    <message>
+        <source>{0} is damaged: its list of parts does not fit; download the model as safetensors.</source>
+        <translation>{0} تالف: قائمة أجزائه لا توافقه؛ نزّل النموذج بصيغة safetensors.</translation>
+    </message>
+    <message>
+        <source>{0} is damaged: {1} cannot be read from it; download it again, as safetensors.</source>
+        <translation>{0} تالف: لا يمكن قراءة {1} منه؛ نزّله من جديد بصيغة safetensors.</translation>
+    </message>
+    <message>
+        <source>{0} is cut short: the end of its archive is missing; download the model as safetensors.</source>
+        <translation>{0} مبتور: نهاية أرشيفه مفقودة؛ نزّل النموذج بصيغة safetensors.</translation>
+    </message>
+    <message>
+        <source>{0} does not hold weights by name; download the model as safetensors.</source>
+        <translation>ليس في {0} أوزان بأسمائها؛ نزّل النموذج بصيغة safetensors.</translation>
+    </message>
+    <message>
+        <source>{0} could not be read within the limits of memory and time; download it again.</source>
+        <translation>تعذرت قراءة {0} ضمن حدود الذاكرة والوقت؛ نزّله من جديد.</translation>
+    </message>
+    <message>
+        <source>{0} cannot be read ({1}); download the model as safetensors.</source>
+        <translation>لا يمكن قراءة {0} ({1})؛ نزّل النموذج بصيغة safetensors.</translation>
+    </message>
+    <message>
+        <source>The folder {0} is missing; check the path, or download the model again.</source>
+        <translation>المجلد {0} مفقود؛ تحقق من المسار، أو نزّل النموذج من جديد.</translation>
+    </message>
+    <message>
+        <source>{0} is missing ({1}); choose another variant.</source>
+        <translation>{0} مفقود ({1})؛ اختر نسخة أخرى.</translation>
+    </message>
+    <message>
+        <source>{0} is missing ({1}); download the model as safetensors, or name the variant.</source>
+        <translation>{0} مفقود ({1})؛ نزّل النموذج بصيغة safetensors، أو سمِّ النسخة.</translation>
+    </message>
+    <message>
+        <source>{0} has no weight_map; download it again.</source>
+        <translation>ليس في {0} قسم weight_map؛ نزّله من جديد.</translation>
+    </message>
+    <message>
+        <source>{0}, which {1} names, is missing; download the model again.</source>
+        <translation>{0} الذي يذكره {1} مفقود؛ نزّل النموذج من جديد.</translation>
+    </message>
+    <message>
+        <source>{0} lacks {1}{2}, which {3} needs; {4}.</source>
+        <translation>ينقص {0} الموتّر {1}{2}، ويحتاج إليه {3}؛ {4}.</translation>
+    </message>
+    <message>
+        <source>{0} holds {1}{2}, which {3} does not have; {4}.</source>
+        <translation>في {0} الموتّر {1}{2}، وليس في {3} مثله؛ {4}.</translation>
+    </message>
+    <message>
+        <source>{0}: {1} has the shape {2}, but the configuration asks for {3}; {4}.</source>
+        <translation>{0}: شكل {1} هو {2}، والإعدادات تطلب {3}؛ {4}.</translation>
+    </message>
+    <message>
+        <source>{0} describes a {1}, not a {2}; load it as {3}.</source>
+        <translation>يصف {0} جزءًا من النوع {1} لا {2}؛ حمّله بوصفه {3}.</translation>
+    </message>
+    <message>
+        <source>{0}: there is no pipeline {1} here; this version has {2}.</source>
+        <translation>{0}: لا يوجد هنا خط المعالجة {1}؛ في هذا الإصدار {2}.</translation>
+    </message>
+    <message>
+        <source>The folder {0}, which {1} names, is missing; download the model again.</source>
+        <translation>المجلد {0} الذي يذكره {1} مفقود؛ نزّل النموذج من جديد.</translation>
+    </message>
+    <message>
+        <source>{0} cannot be loaded as {1} ({2}); download the model again.</source>
+        <translation>لا يمكن تحميل {0} بوصفه {1} ({2})؛ نزّل النموذج من جديد.</translation>
+    </message>
+    <message>
+        <source>{0} holds no files of the variant {1}; leave the variant out.</source>
+        <translation>ليس في {0} ملفات من النسخة {1}؛ لا تذكر نسخة.</translation>
+    </message>
+    <message>
+        <source>{0} is not a readable tokenizer file ({1}); download it again.</source>
+        <translation>لا يمكن قراءة ملف المُجزّئ {0} ({1})؛ نزّله من جديد.</translation>
+    </message>
+    <message>
+        <source>{0} is missing: a CLIP tokenizer needs vocab.json and merges.txt, or tokenizer.json; download the model again.</source>
+        <translation>{0} مفقود: يحتاج مُجزّئ CLIP إلى vocab.json وmerges.txt، أو إلى tokenizer.json؛ نزّل النموذج من جديد.</translation>
+    </message>
+    <message>
+        <source>{0} cannot be loaded as a model. {1}</source>
+        <translation>لا يمكن تحميل {0} بوصفه نموذجًا. {1}</translation>
+    </message>
+    <message>
+        <source>{0} cannot be loaded. {1}</source>
+        <translation>لا يمكن تحميل {0}. {1}</translation>
+    </message>
+    <message>
+        <source>{0} cannot be run as a model. {1}</source>
+        <translation>لا يمكن تشغيل {0} بوصفه نموذجًا. {1}</translation>
+    </message>
+    <message>
+        <source>{0} lacks tensors of its {1} ({2}); download it again.</source>
+        <translation>تنقص {0} موتّرات من الجزء {1} ({2})؛ نزّله من جديد.</translation>
+    </message>
+    <message>
+        <source>{0} holds no {1}, which {2} needs; pass {3}=...</source>
+        <translation>ليس في {0} الجزء {1} الذي يحتاج إليه {2}؛ مرّر {3}=...</translation>
+    </message>
+    <message>
+        <source>{0} holds no {1}; choose another file.</source>
+        <translation>ليس في {0} الجزء {1}؛ اختر ملفًا آخر.</translation>
+    </message>
+    <message>
+        <source>The folder {0} holds no model: neither {1} nor weights; check the path.</source>
+        <translation>ليس في المجلد {0} نموذج: لا {1} ولا أوزان؛ تحقق من المسار.</translation>
+    </message>
+    <message>
+        <source>{0} holds {1}{2}, which no U-Net of a known family has.</source>
+        <translation>في {0} الموتّر {1}{2}، وليس في أي U-Net من عائلة معروفة مثله.</translation>
+    </message>
+    <message>
+        <source>{0} cannot count: {1}</source>
+        <translation>لا يُعتدّ بـ{0}: {1}</translation>
+    </message>
+    <message>
+        <source>{0} cannot be written ({1}); copy the model into a folder of your own.</source>
+        <translation>لا يمكن كتابة {0} ({1})؛ انسخ النموذج إلى مجلد من مجلداتك.</translation>
+    </message>
+    <message>
+        <source>The family {0} is unknown; choose one of {1}.</source>
+        <translation>العائلة {0} غير معروفة؛ اختر واحدة من {1}.</translation>
+    </message>
+    <message>
+        <source>The family {0} has no variant {1}; it has {2}.</source>
+        <translation>ليس للعائلة {0} الصنف {1}؛ لها {2}.</translation>
+    </message>
+    <message>
+        <source>The variant {0} is unknown; choose one of {1}.</source>
+        <translation>الصنف {0} غير معروف؛ اختر واحدًا من {1}.</translation>
+    </message>
+    <message>
+        <source>The prediction {0} is unknown; choose one of {1}.</source>
+        <translation>نوع التنبؤ {0} غير معروف؛ اختر واحدًا من {1}.</translation>
+    </message>
+    <message>
+        <source>{0} is no adapter: none of its keys is of a known form; choose a LoRA file.</source>
+        <translation>{0} ليس محوّلًا: لا مفتاح فيه من شكل معروف؛ اختر ملف LoRA.</translation>
+    </message>
+    <message>
+        <source>{0}: the settings of the adapter are no JSON ({1}); download it again.</source>
+        <translation>{0}: إعدادات المحوّل ليست JSON ({1})؛ نزّله من جديد.</translation>
+    </message>
+    <message>
+        <source>{0}: the settings of the adapter are no JSON object; download it again.</source>
+        <translation>{0}: إعدادات المحوّل ليست كائن JSON؛ نزّله من جديد.</translation>
+    </message>
+    <message>
+        <source>{0} is no embedding: it holds {1}; choose a file of textual inversion.</source>
+        <translation>{0} ليس تضمينًا: فيه {1}؛ اختر ملف انقلاب نصي.</translation>
+    </message>
+    <message>
+        <source>{0} has {1} vectors for its text encoders; it is damaged.</source>
+        <translation>في {0} من المتجهات {1} لمرمّزات النص؛ إنه تالف.</translation>
+    </message>
+    <message>
+        <source>{0}: {1} has the shape {2}; an embedding is a few vectors.</source>
+        <translation>{0}: شكل {1} هو {2}؛ والتضمين بضعة متجهات.</translation>
+    </message>
+    <message>
+        <source>{0} does not hold a weight and a bias that fit together; delete it.</source>
+        <translation>ليس في {0} وزن وانحياز متوافقان؛ احذفه.</translation>
+    </message>
+    <message>
+        <source>{0} is for {1} latent channels, the model has {2}; delete it.</source>
+        <translation>{0} لـ{1} من القنوات الكامنة، وللنموذج {2}؛ احذفه.</translation>
+    </message>
+    <message>
+        <source>It is a model of {0}, which is known but not supported yet.</source>
+        <translation>إنه نموذج من {0}، وهو معروف لكنه غير مدعوم بعد.</translation>
+    </message>
+    <message>
+        <source>It is {0}, which is known but not supported yet.</source>
+        <translation>إنه {0}، وهو معروف لكنه غير مدعوم بعد.</translation>
+    </message>
+    <message>
+        <source>It is a VAE of {0} latent channels, which no supported family has.</source>
+        <translation>إنه مرمّز له {0} من القنوات الكامنة، وليس لأي عائلة مدعومة مثله.</translation>
+    </message>
+    <message>
+        <source>It is a VAE of 4 latent channels; those of Stable Diffusion 1, 2 and XL have the same shapes.</source>
+        <translation>إنه مرمّز له 4 قنوات كامنة؛ ولمرمّزات Stable Diffusion 1 و2 وXL الأشكال نفسها.</translation>
+    </message>
+    <message>
+        <source>It embeds a hint picture, as a ControlNet does.</source>
+        <translation>إنه يضمّن صورة إرشاد كما تفعل ControlNet.</translation>
+    </message>
+    <message>
+        <source>It holds only vectors of {0} numbers, as token embeddings have.</source>
+        <translation>ليس فيه إلا متجهات من {0} من الأعداد، كما في تضمينات الرموز.</translation>
+    </message>
+    <message>
+        <source>The file holds no tensors.</source>
+        <translation>ليس في الملف موتّرات.</translation>
+    </message>
+    <message>
+        <source>Its {0} tensors, {1} the first, are those of no model that is known here.</source>
+        <translation>موتّراته وعددها {0}، وأولها {1}، ليست لأي نموذج معروف هنا.</translation>
+    </message>
+    <message>
+        <source>{0} is cut short: {1} of {2} bytes; download the model as safetensors.</source>
+        <translation>{0} مبتور: {1} من {2} من البايتات؛ نزّل النموذج بصيغة safetensors.</translation>
+    </message>
+    <message>
+        <source>{0}: {1} has {2} rows, which are not three equal parts.</source>
+        <translation>{0}: صفوف {1} عددها {2}، ولا تنقسم إلى ثلاثة أجزاء متساوية.</translation>
+    </message>
+    <message>
+        <source>{0} holds no {1}; load it from another file and pass {2}=...</source>
+        <translation>ليس في {0} الجزء {1}؛ حمّله من ملف آخر ومرّر {2}=...</translation>
+    </message>
+    <message>
+        <source>A model of the family {0} has no {1}.</source>
+        <translation>ليس لنموذج من العائلة {0} الجزء {1}.</translation>
+    </message>
+    <message>
+        <source>{0} has neither UNet nor text encoder, so no adapter fits it.</source>
+        <translation>ليس في {0} شبكة UNet ولا مرمّز نص، فلا يلائمه أي محوّل.</translation>
+    </message>
+    <message>
+        <source>{0}: a special token is {1}, and must be a text or an object with &apos;content&apos;.</source>
+        <translation>{0}: أحد الرموز الخاصة هو {1}، ويجب أن يكون نصًا أو كائنًا فيه &apos;content&apos;.</translation>
+    </message>
+    <message>
+        <source>{0} holds a {1} tokenizer, and CLIP needs BPE; use the tokenizer of this model.</source>
+        <translation>في {0} مُجزّئ من النوع {1}، ويحتاج CLIP إلى BPE؛ استعمل مُجزّئ هذا النموذج.</translation>
+    </message>
+    <message>
+        <source>The back end {0} is unknown; choose torch or {1}.</source>
+        <translation>المحرك {0} غير معروف؛ اختر torch أو {1}.</translation>
+    </message>
+    <message>
+        <source>That is no token; copy it from the settings of your account.</source>
+        <translation>هذا ليس رمز دخول؛ انسخه من إعدادات حسابك.</translation>
+    </message>
+    <message>
+        <source>The token for {0} cannot be kept, because this system has no keyring ({1}); install one, such as GNOME Keyring or KWallet.</source>
+        <translation>لا يمكن حفظ رمز الدخول إلى {0}، لأنه ليس في هذا النظام حافظة مفاتيح ({1})؛ ثبّت واحدة، مثل GNOME Keyring أو KWallet.</translation>
+    </message>
+    <message>
+        <source>A link has no variants; leave {0} out.</source>
+        <translation>ليس للرابط نسخ؛ احذف {0}.</translation>
+    </message>
+    <message>
+        <source>{0} cannot be kept in {1} ({2}); check it.</source>
+        <translation>لا يمكن حفظ {0} في {1} ({2})؛ تحقق منه.</translation>
+    </message>
+    <message>
+        <source>This download is under way in another window or terminal; wait for it.</source>
+        <translation>هذا التنزيل جارٍ في نافذة أخرى أو طرفية أخرى؛ انتظره.</translation>
+    </message>
+    <message>
+        <source>The folder {0} cannot be written to ({1}); allow it, or choose another.</source>
+        <translation>لا يمكن الكتابة في المجلد {0} ({1})؛ اسمح بها، أو اختر مجلدًا آخر.</translation>
+    </message>
+    <message>
+        <source>The repository {0} has no file {1}; it has {2}.</source>
+        <translation>ليس في المستودع {0} الملف {1}؛ فيه {2}.</translation>
+    </message>
+    <message>
+        <source>The repository {0} holds no model that can be used; choose another one.</source>
+        <translation>ليس في المستودع {0} نموذج يمكن استعماله؛ اختر غيره.</translation>
+    </message>
+    <message>
+        <source>The repository {0} holds {1} models; name one as {2}:FILE, where FILE is {3}{4}.</source>
+        <translation>في المستودع {0} من النماذج {1}؛ سمِّ واحدًا هكذا {2}:FILE، حيث FILE هو {3}{4}.</translation>
+    </message>
+    <message>
+        <source>The repository {0} has no variant {1}; it has {2}.</source>
+        <translation>ليس في المستودع {0} النسخة {1}؛ فيه {2}.</translation>
+    </message>
+    <message>
+        <source>The repository&apos;s model_index.json is no JSON object; choose another revision.</source>
+        <translation>الملف model_index.json في المستودع ليس كائن JSON؛ اختر مراجعة أخرى.</translation>
+    </message>
+    <message>
+        <source>{0} has no such revision; check its name at {1}.</source>
+        <translation>ليس في {0} مراجعة كهذه؛ تحقق من اسمها في {1}.</translation>
+    </message>
+    <message>
+        <source>{0} is no longer there; look at {1}.</source>
+        <translation>لم يعد {0} موجودًا؛ انظر {1}.</translation>
+    </message>
+    <message>
+        <source>{0} is no name that the hub allows; write it as owner/name.</source>
+        <translation>{0} اسم لا يقبله المستودع العام؛ اكتبه هكذا owner/name.</translation>
+    </message>
+    <message>
+        <source>{0} answers in a way that cannot be understood ({1}); check its address.</source>
+        <translation>يجيب {0} بما لا يُفهم ({1})؛ تحقق من عنوانه.</translation>
+    </message>
+    <message>
+        <source>{0} does not exist at {1}; check its name.</source>
+        <translation>لا يوجد {0} في {1}؛ تحقق من اسمه.</translation>
+    </message>
+    <message>
+        <source>{0} answers {1} for {2}; look at {3}.</source>
+        <translation>يجيب {0} بـ{1} عن {2}؛ انظر {3}.</translation>
+    </message>
+    <message>
+        <source>{0} leads to the file {1}, which is no model; copy the link of the model.</source>
+        <translation>يقود {0} إلى الملف {1}، وهو ليس نموذجًا؛ انسخ رابط النموذج.</translation>
+    </message>
+    <message>
+        <source>The server names the file {0}, which would leave the library; copy another link.</source>
+        <translation>يسمّي الخادم الملف {0}، وهو يخرج من المكتبة؛ انسخ رابطًا آخر.</translation>
+    </message>
+    <message>
+        <source>{0} is neither a repository of the hub (owner/name, or owner/name:file) nor a link (https://...).</source>
+        <translation>{0} ليس مستودعًا (owner/name أو owner/name:file) ولا رابطًا (https://...).</translation>
+    </message>
+    <message>
+        <source>The link {0} cannot be read ({1}); copy it again.</source>
+        <translation>لا يمكن قراءة الرابط {0} ({1})؛ انسخه من جديد.</translation>
+    </message>
+    <message>
+        <source>The link {0} is not safe to fetch from; use one that begins with https://.</source>
+        <translation>التنزيل من الرابط {0} غير آمن؛ استعمل رابطًا يبدأ بـhttps://.</translation>
+    </message>
+    <message>
+        <source>There is no download {0}; look at the list again.</source>
+        <translation>لا يوجد التنزيل {0}؛ انظر القائمة من جديد.</translation>
+    </message>
+    <message>
+        <source>The file {0} has {1} bytes now, not {2} as at the beginning; remove the download and begin it again.</source>
+        <translation>في الملف {0} الآن {1} من البايتات، لا {2} كما في البداية؛ أزل التنزيل وابدأه من جديد.</translation>
+    </message>
+    <message>
+        <source>The name {0} cannot be used for a file; leave out slashes, signs such as : and ?, and dots or spaces at its ends.</source>
+        <translation>لا يصلح الاسم {0} لملف؛ احذف الشرطات المائلة وعلامات مثل : و?، والنقاط أو المسافات في طرفيه.</translation>
+    </message>
+    <message>
+        <source>The name {0} cannot be used for a file; choose another, shorter one.</source>
+        <translation>لا يصلح الاسم {0} لملف؛ اختر اسمًا آخر أقصر.</translation>
+    </message>
+    <message>
+        <source>The name {0} is taken; choose another one.</source>
+        <translation>الاسم {0} مستعمل؛ اختر غيره.</translation>
+    </message>
+    <message>
+        <source>{0} has gone; scan the folders again.</source>
+        <translation>اختفى {0}؛ افحص المجلدات من جديد.</translation>
+    </message>
+    <message>
+        <source>{0} has gone already; scan the folders again.</source>
+        <translation>اختفى {0} من قبل؛ افحص المجلدات من جديد.</translation>
+    </message>
+    <message>
+        <source>{0} cannot be read ({1}); scan the folders again.</source>
+        <translation>لا يمكن قراءة {0} ({1})؛ افحص المجلدات من جديد.</translation>
+    </message>
+    <message>
+        <source>The disk of {0} has no trash; delete it with the file manager.</source>
+        <translation>ليس في قرص {0} سلة محذوفات؛ احذفه بمدير الملفات.</translation>
+    </message>
+    <message>
+        <source>The library has a {0} already; rename one of the two.</source>
+        <translation>في المكتبة {0} من قبل؛ غيّر اسم أحدهما.</translation>
+    </message>
+    <message>
+        <source>{0} needs {1} bytes, but {2} are free; free some space.</source>
+        <translation>يحتاج {0} إلى {1} من البايتات، والمتاح {2}؛ أخلِ مساحة.</translation>
+    </message>
+    <message>
+        <source>{0}: the disk is full; free some space.</source>
+        <translation>{0}: القرص ممتلئ؛ أخلِ مساحة.</translation>
+    </message>
+    <message>
+        <source>{0} ({1}); check that its folder may be written to.</source>
+        <translation>{0} ({1})؛ تأكد من أن الكتابة في مجلده مسموحة.</translation>
+    </message>
+    <message>
+        <source>The folder {0} does not exist; check the path.</source>
+        <translation>المجلد {0} غير موجود؛ تحقق من المسار.</translation>
+    </message>
+    <message>
+        <source>{0} is a file, not a folder of models; name its folder.</source>
+        <translation>{0} ملف لا مجلد نماذج؛ سمِّ مجلده.</translation>
+    </message>
+    <message>
+        <source>The folder {0} is not one of the library&apos;s; these are: {1}.</source>
+        <translation>المجلد {0} ليس من مجلدات المكتبة؛ وهي: {1}.</translation>
+    </message>
+    <message>
+        <source>The kind {0} is unknown; choose one of {1}.</source>
+        <translation>النوع {0} غير معروف؛ اختر واحدًا من {1}.</translation>
+    </message>
+    <message>
+        <source>The model is no longer in the library; scan the folders again.</source>
+        <translation>لم يعد النموذج في المكتبة؛ افحص المجلدات من جديد.</translation>
+    </message>
+    <message>
+        <source>The name {0} means {1} models; give the path of one: {2}.</source>
+        <translation>الاسم {0} يعني {1} من النماذج؛ اذكر مسار واحد منها: {2}.</translation>
+    </message>
+    <message>
+        <source>The variant and prediction of {0} cannot be said: {1}</source>
+        <translation>لا يمكن تحديد صنف {0} ونوع تنبئه: {1}</translation>
+    </message>
+    <message>
+        <source>{0} lies in the cache of the hub, which other programs use; copy it first.</source>
+        <translation>يوجد {0} في مخزن المستودع العام المؤقت الذي تستعمله برامج أخرى؛ انسخه أولًا.</translation>
+    </message>
+    <message>
+        <source>{0} does not exist; check the path.</source>
+        <translation>{0} غير موجود؛ تحقق من المسار.</translation>
+    </message>
+    <message>
+        <source>{0} is not known here, so name its kind to take it in all the same: {1}</source>
+        <translation>{0} غير معروف هنا، فسمِّ نوعه لإدخاله مع ذلك: {1}</translation>
+    </message>
+    <message>
+        <source>The disk of {0} cannot be looked at ({1}); choose another one.</source>
+        <translation>لا يمكن فحص قرص {0} ({1})؛ اختر غيره.</translation>
+    </message>
+    <message>
+        <source>The model folders could not be looked at; try again.</source>
+        <translation>تعذر فحص مجلدات النماذج؛ أعد المحاولة.</translation>
+    </message>
+    <message>
+        <source>{0} is there already; choose another name, or move it away.</source>
+        <translation>{0} موجود من قبل؛ اختر اسمًا آخر، أو انقله.</translation>
+    </message>
+    <message>
+        <source>{0} has no U-Net; only models of the Stable Diffusion kind are saved so.</source>
+        <translation>ليس في {0} شبكة U-Net؛ لا تُحفظ هكذا إلا نماذج من نوع Stable Diffusion.</translation>
+    </message>
+    <message>
+        <source>{0} has no place in the original layout, so this model stays a folder.</source>
+        <translation>ليس لـ{0} مكان في التنسيق الأصلي، فيبقى هذا النموذج مجلدًا.</translation>
     </message>
 </context>
 <context>

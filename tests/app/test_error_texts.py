@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 from PySide6.QtWidgets import QApplication
 
-from app.error_texts import REWORDED, SENTENCES, WORDS, said_here
+from app.error_sentences import REWORDED, SENTENCES, WORDS
+from app.error_texts import said_here
 from app.i18n import Languages
 from engine import errors
 from engine.catalog import LIMITS
@@ -19,6 +20,32 @@ from tests.conftest import ROOT
 KINDS = {name for name, kind in vars(errors).items() if isinstance(kind, type) and issubclass(kind, KnownError)}
 # Asked of each other by parts of the program, never by a user.
 INSIDE = {"There is no list of {0}; ask for model or scheduler."}
+# Where the engine says what is wrong with a model, a prompt or a run.
+SHOWN = (
+    *("backends", "files.py", "formats", "library", "loading", "prompts", "records.py", "switches.py"),
+    *("run_memory.py", "run_model.py", "run_picture.py", "run_precision.py", "run_preview.py", "run_prompt.py"),
+    *("run_record.py", "run_switches.py", "weights/entries.py", "weights/modules.py", "weights/reading.py"),
+)
+# What only programs that call the engine can ask for, or the command line alone says.
+UNSEEN = {
+    "A prompt cannot be planned for {0} steps; take at least 1.",
+    "A {0} is not loaded from one file; choose one of {1}.",
+    "The compiling is switched by true or false, not by {0}.",
+    "The kind {0} is unknown; choose one of {1}, {2}.",
+    "The library has no model {0}; `sfumato models list` shows those it has, `sfumato models scan` looks again.",
+    "The order {0} is unknown; choose one of {1}.",
+    "The switches cannot be {0}; give an object of names and values.",
+    "a prompt must be a text, not {0} ({1}).",
+    "max_length {0} leaves no room for the two end tokens; use at least 2.",
+    "padding can be True, False, 'longest' or 'max_length', not {0}.",
+    "return_tensors can be 'pt' or None, not {0}.",
+    "the text has {0} tokens; this encoder takes at most {1}: truncate it.",
+    "the texts have different numbers of tokens; ask for padding=True to get one tensor.",
+    "this UNet needs {0}, which the call does not give; pass it.",
+    "{0} of {1} is a {2}, which cannot be loaded from one file.",
+}
+# So general that every sentence would fit it: how the tensors of an adapter are wrong.
+PIECES = {"{0}: {1} {2} {3}"}
 
 
 @pytest.fixture
@@ -42,9 +69,9 @@ def template(node: ast.expr) -> str | None:
 
 
 def texts(folder: Path, *, raised: bool = False) -> Iterator[str]:
-    """Every text in the code below `folder`; with `raised` those that known errors are made of."""
-    for path in folder.rglob("*.py"):
-        if path.name == "error_texts.py":
+    """Every text in the code below `folder`, or in that file; with `raised` those that known errors are made of."""
+    for path in [folder] if folder.is_file() else folder.rglob("*.py"):
+        if path.name.startswith("error_sentences"):
             continue
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if raised:
@@ -65,6 +92,11 @@ def test_no_sentence_of_the_window_is_forgotten() -> None:
     assert set(texts(ROOT / "app", raised=True)) - {*SENTENCES, *INSIDE} == set()
 
 
+def test_no_sentence_of_the_engine_that_a_user_meets_is_forgotten() -> None:
+    said = {text for part in SHOWN for text in texts(ROOT / "engine" / part, raised=True)}
+    assert said - {*SENTENCES, *REWORDED} == UNSEEN | PIECES
+
+
 @pytest.mark.parametrize(
     ("english", "said"),
     [
@@ -75,6 +107,24 @@ def test_no_sentence_of_the_window_is_forgotten() -> None:
         (
             "The picture /a (1).png cannot be read (Unsupported (odd) format); it may be damaged.",
             "لا يمكن قراءة الصورة /a (1).png (Unsupported (odd) format)؛ قد تكون تالفة.",
+        ),
+        (
+            "/m/a b.safetensors is cut short: 10 of 2,000 bytes; download it again.",
+            "/m/a b.safetensors مبتور: 10 من 2,000 من البايتات؛ نزّله من جديد.",
+        ),
+        (
+            "/m.ckpt is refused, because it would call os.system; "
+            "download the model as safetensors from somebody you trust.",
+            "رُفض /m.ckpt لأن it would call os.system؛ نزّل النموذج بصيغة safetensors من جهة تثق بها.",
+        ),
+        (
+            "/f.safetensors cannot be loaded. It is a model of FLUX.1, which is known but not supported yet.",
+            "لا يمكن تحميل /f.safetensors. إنه نموذج من FLUX.1، وهو معروف لكنه غير مدعوم بعد.",
+        ),
+        (
+            'The closing brace at line 1, column 4 ("a } b") has no opening one; '
+            "add it, or write \\} for a plain brace.",
+            'قوس الإغلاق في السطر 1، العمود 4 ("a } b"): ليس له قوس فتح؛ أضف ما ينقص، أو اكتب \\} للقوس نفسه.',
         ),
         ("This is no sentence of ours.", "This is no sentence of ours."),
     ],
