@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import Any
 
 from PySide6.QtCore import (
@@ -198,8 +197,8 @@ class GalleryModel(QAbstractListModel):
             return
         self._asked.discard(picture.fingerprint)
         self._troubles[picture.fingerprint] = message
-        if picture.width and not Path(picture.path).exists():
-            self._gallery.note_missing(picture)
+        if picture.width:
+            self._gallery.look_for(picture)
         self._ask_for_pixmaps()
         self._redraw([picture.id])
 

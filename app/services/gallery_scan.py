@@ -78,6 +78,14 @@ def read_picture(path: Path, recipe: Recipe | None = None) -> NewPicture:
     )
 
 
+def folder_stamp(folder: Path) -> int | None:
+    """When something was last put into `folder` or taken out, in nanoseconds; None where it is not there."""
+    try:
+        return folder.stat().st_mtime_ns
+    except OSError:
+        return None
+
+
 def scan(store: GalleryStore, folder: Path, leaving: frozenset[int] = frozenset()) -> ScanResult:
     """Bring the gallery up to date with the pictures in `folder` and below; see `scan_steps`."""
     *_, result = scan_steps(store, folder, leaving)

@@ -107,7 +107,7 @@ class GalleryState(QObject):
         self._reader = Worker("gallery-reader", self._open_second, answer)
         self._small = Worker("gallery-thumbnails", lambda: Thumbnails(thumbnails), answer)
         self._files = Worker("gallery-files", lambda: None, answer)
-        self._scanner = GalleryScanner(folder, self._write, lambda: self._leaving, self, watch=watch)
+        self._scanner = GalleryScanner(folder, self._write, lambda: self._leaving, self.run, self, watch=watch)
         self._scanner.found.connect(self.refresh)
         self._scanner.ended.connect(self._found)
         self._scanner.failed.connect(self._tell)
@@ -330,8 +330,17 @@ class GalleryState(QObject):
         self.look_up()
         self.scanned.emit(result)
 
-    def note_missing(self, picture: Picture) -> None:
-        """A picture's file was not found: take it off the list; it comes back, with its stars, when the file does."""
+    def look_for(self, picture: Picture) -> None:
+        """Take a picture off the list if its file is gone; it comes back, with its stars, when the file does."""
+
+        def looked(there: bool) -> None:
+            if not there:
+                self._note_missing(picture)
+
+        # Beside the window, where the small form was asked for: a network folder that has gone answers after seconds.
+        self._small.do(lambda _cache: Path(picture.path).exists(), looked, self._tell)
+
+    def _note_missing(self, picture: Picture) -> None:
         self._write(lambda store: store.set_state([picture.id], MISSING), lambda _none: self._take_out([picture.id]))
 
     # ------------------------------------------------------------------------------------------------ bulk actions

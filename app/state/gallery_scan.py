@@ -7,16 +7,21 @@ from pathlib import Path
 from time import monotonic
 from typing import Any
 
-from PySide6.QtCore import QFileSystemWatcher, QObject, QTimer, Signal
+from PySide6.QtCore import QObject, QTimer, Signal
 
-from app.services.gallery_scan import ScanResult, scan_steps
+from app.services.gallery_scan import ScanResult, folder_stamp, scan_steps
 
+LOOK_MILLISECONDS = 2000
 RESCAN_MILLISECONDS, QUIET_MILLISECONDS = 800, 20_000
 OWN_SECONDS, SHOWN_SECONDS = 3.0, 1.5
 
 
 class GalleryScanner(QObject):
-    """Compares files and rows in short steps, so that nothing waits for the whole of it.
+    """Compares files and rows in short steps, so that nothing waits for the whole of it; again when the folder changes.
+
+    The folder's time is asked for beside the window. A `QFileSystemWatcher` holds Python's interpreter while it begins
+    to watch, in whatever thread: a network folder that has gone would stop the window for seconds. And it says nothing
+    of what others put into a network folder.
 
     Signals:
         found(): pictures were found; more may follow.
@@ -33,20 +38,27 @@ class GalleryScanner(QObject):
         folder: Path,
         write: Callable[..., None],
         leaving: Callable[[], frozenset[int]],
+        ask: Callable[..., None],
         parent: QObject,
         *,
         watch: bool = True,
     ) -> None:
-        """Scans `folder` by `write`, the gallery's; pictures that are `leaving` are passed over."""
+        """Scans `folder` by `write`, the gallery's; pictures that are `leaving` are passed over.
+
+        `ask` does work in another thread, where the answer may be long in coming.
+        """
         super().__init__(parent)
         self.folder = folder
         self._write = write
         self._leaving = leaving
+        self._ask = ask
         self._watching = watch
         self._scanning = self._again = False
         self._shown_at = self._own_at = 0.0
-        self._watcher = QFileSystemWatcher(self)
-        self._watcher.directoryChanged.connect(self._folder_changed)
+        self._stamp: object = None
+        self._asked = False
+        self._look = QTimer(self, singleShot=True, interval=LOOK_MILLISECONDS)
+        self._look.timeout.connect(self._ask_folder)
         self._later = QTimer(self, singleShot=True)
         self._later.timeout.connect(self.scan)
 
@@ -57,20 +69,35 @@ class GalleryScanner(QObject):
             return
         self._scanning, self._shown_at = True, monotonic()
         folder, leaving = self.folder, self._leaving()
-        if self._watching and str(folder) not in self._watcher.directories():
-            # Asked in the other thread: a network folder that is gone answers after seconds.
-            self._write(lambda _store: folder.is_dir(), lambda there: self._watch(folder, there), self._give_up)
+        if self._watching:
+            # Before the look itself, so that what comes in meanwhile is a change.
+            self._write(lambda _store: folder_stamp(folder), lambda stamp: self._watch(folder, stamp), self._give_up)
         self._write(lambda store: scan_steps(store, folder, leaving), self._go_on, self._give_up)
 
-    def _watch(self, folder: Path, there: bool) -> None:
-        if there and folder == self.folder and str(folder) not in self._watcher.directories():
-            self._watcher.addPath(str(folder))
+    def _watch(self, folder: Path, stamp: object) -> None:
+        if folder == self.folder:
+            self._stamp = stamp
+            self._look_later()
+
+    def _look_later(self) -> None:
+        # Never a second question before the answer to the first.
+        if not self._asked and not self._look.isActive():
+            self._look.start()
+
+    def _ask_folder(self) -> None:
+        folder, self._asked = self.folder, True
+        self._ask(lambda: folder_stamp(folder), lambda stamp: self._looked(folder, stamp), self._give_up)
+
+    def _looked(self, folder: Path, stamp: object) -> None:
+        self._asked = False
+        self._look_later()
+        if folder == self.folder and stamp != self._stamp:
+            self._stamp = stamp
+            self._folder_changed()
 
     def set_folder(self, folder: Path) -> None:
         """Look in another folder from now on."""
         if folder != self.folder:
-            if self._watcher.directories():
-                self._watcher.removePaths(self._watcher.directories())
             self.folder = folder
             self.scan()
 
@@ -78,7 +105,7 @@ class GalleryScanner(QObject):
         """A picture of our own was put into the folder just now; its row is there already."""
         self._own_at = monotonic()
 
-    def _folder_changed(self, _path: str) -> None:
+    def _folder_changed(self) -> None:
         """Look again soon; after a picture of our own only when it has become quiet."""
         own = monotonic() - self._own_at < OWN_SECONDS
         self._later.start(QUIET_MILLISECONDS if own else RESCAN_MILLISECONDS)

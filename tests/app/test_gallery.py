@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import json
 import sqlite3
+import threading
+from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 from PIL import Image
@@ -18,8 +21,11 @@ from shiboken6 import delete
 from app.engine_client import EngineClient, engine_thread
 from app.panels.gallery import GalleryPanel
 from app.panels.gallery_export import ExportDialog
-from app.services.gallery_records import NO_BOARD, GalleryFilter
+from app.panels.gallery_model import GalleryModel
+from app.services import gallery_scan
+from app.services.gallery_records import NO_BOARD, GalleryFilter, Picture
 from app.services.gallery_store import SCHEMA, GalleryStore
+from app.state import gallery_scan as state_scan
 from app.state.gallery import GalleryState
 from engine.messages import Bitmap, ImageDone
 from engine.metadata import read_recipe
@@ -365,9 +371,73 @@ def test_a_file_put_into_the_folder_appears_by_itself(qtbot: QtBot, tmp_path: Pa
     gallery = GalleryState(tmp_path / "g.sqlite3", folder, tmp_path / "thumbnails")
     qtbot.waitUntil(lambda: gallery.whole)
     write_picture(folder / "sent.png", "a letter")
-    qtbot.waitUntil(lambda: len(gallery.ids) == 1)
+    qtbot.waitUntil(lambda: len(gallery.ids) == 1, timeout=20_000)
+    # Gone and there again, as a drive is.
+    folder.rename(tmp_path / "away")
+    qtbot.waitUntil(lambda: "is not there" in gallery.trouble, timeout=20_000)
+    write_picture(tmp_path / "away" / "second.png", "a stamp")
+    (tmp_path / "away").rename(folder)
+    qtbot.waitUntil(lambda: len(gallery.ids) == 2, timeout=20_000)
     gallery.close()
     delete(gallery)
+
+
+class Slow:
+    """A question to the disk that is answered when the test allows it; remembers the threads that asked."""
+
+    def __init__(self, answer: Callable[[Path], Any]) -> None:
+        self.answer = answer
+        self.open = threading.Event()
+        self.threads: list[str] = []
+
+    def __call__(self, path: Path, *_: Any, **__: Any) -> Any:
+        self.threads.append(threading.current_thread().name)
+        self.open.wait()
+        return self.answer(path)
+
+
+def test_the_window_does_not_wait_for_a_network_folder_that_has_gone(
+    qtbot: QtBot, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "pictures").mkdir()
+    slow = Slow(gallery_scan.folder_stamp)
+    monkeypatch.setattr(state_scan, "LOOK_MILLISECONDS", 10)
+    gallery = GalleryState(tmp_path / "g.sqlite3", tmp_path / "pictures", tmp_path / "thumbnails")
+    qtbot.waitUntil(lambda: gallery.whole)
+    monkeypatch.setattr(state_scan, "folder_stamp", slow)
+    qtbot.waitUntil(lambda: bool(slow.threads))
+    answers: list[object] = []
+    gallery.load([], answers.append)
+    qtbot.waitUntil(lambda: bool(answers))  # the window goes on, and so does the database
+    assert slow.threads == ["gallery-files"]  # asked once, and not again before the answer
+    slow.open.set()
+    qtbot.waitUntil(lambda: len(slow.threads) > 1)
+    gallery.close()
+    delete(gallery)
+
+
+def test_a_picture_without_a_small_form_is_looked_for_beside_the_window(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gone = rig.folder / "5.png"
+    (rig.root / "thumbnails").rename(rig.root / "old thumbnails")
+    gone.unlink()
+    exists = Path.exists
+    slow = Slow(exists)
+    monkeypatch.setattr(Path, "exists", lambda path, **how: (slow if path == gone else exists)(path, **how))
+    model = GalleryModel(rig.gallery)
+    got: list[list[Picture]] = []
+    rig.gallery.load(rig.gallery.ids, got.append)
+    rig.qtbot.waitUntil(lambda: bool(got))
+    [picture] = [one for one in got[0] if one.name == "5.png"]
+    assert model.pixmap(picture) is None
+    rig.qtbot.waitUntil(lambda: bool(slow.threads))
+    assert set(slow.threads) == {"gallery-thumbnails"}
+    assert "5.png" in rig.names()  # the window and its lists go on
+    slow.open.set()
+    rig.qtbot.waitUntil(lambda: len(rig.gallery.ids) == 5)
+    assert "5.png" not in rig.names()
+    assert not rig.problems
 
 
 def test_a_newer_database_is_refused_and_left_alone(rig: Rig) -> None:
