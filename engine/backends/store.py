@@ -25,7 +25,7 @@ log = logging.getLogger(__name__)
 
 MANIFEST = "complete.json"
 # To be raised when the same weights give other files.
-VERSION = 1
+VERSION = 2
 
 
 def cache_folder() -> Path:

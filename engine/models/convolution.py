@@ -10,7 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from engine.models import winograd
+from engine.models import doubling, winograd
 from engine.models.arithmetic import computes_wider
 from engine.models.exact import Win, is_on
 
@@ -52,8 +52,10 @@ class Conv2d(nn.Conv2d):
         """Return the convolution of `input` with every pixel repeated along both sides, twice as high and wide."""
         if computes_wider(input):
             return self.doubled(input.float()).to(input.dtype)
-        tiles = input.shape[0] * input.shape[-2] * input.shape[-1]
         wide = min(self.in_channels, self.out_channels) >= DOUBLED_CHANNELS
+        if torch.jit.is_tracing() and wide and self._is_plain_3x3(input):  # pyright: ignore[reportPrivateImportUsage]
+            return doubling.convolve_doubled(input, self.weight, self.bias)  # of any size, and what is exported is fast
+        tiles = input.shape[0] * input.shape[-2] * input.shape[-1]
         if tiles >= DOUBLED_TILES and wide and self._is_plain_3x3(input) and is_on(Win.DOUBLING):
             return winograd.convolve_doubled(input, *self.parameters_in(input.dtype), self.between_pieces)
         return self(F.interpolate(input, scale_factor=2.0, mode="nearest"))

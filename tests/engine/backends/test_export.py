@@ -17,9 +17,10 @@ from engine.backends.onnx_session import OnnxSession
 from engine.backends.openvino_session import OpenVinoSession, computes_in
 from engine.backends.parts import Backend
 from engine.errors import InvalidValue, MissingDependency
+from engine.models import convolution
 from engine.models.autoencoder_tiny import AutoencoderTiny
 from engine.models.unet_2d_condition import UNet2DConditionModel
-from tests.fixtures.stable_diffusion import stable_diffusion, stable_diffusion_xl
+from tests.fixtures.stable_diffusion import Size, stable_diffusion, stable_diffusion_xl
 
 
 def nothing() -> None:
@@ -53,6 +54,19 @@ def test_equal_to_the_original_at_every_size(backend: str, make: Callable[[], An
         session = session_of(graph, backend, tmp_path / str(number), fixed=graph.name == "unet")
         for sizes in (Sizes(1, 1, 1, 3), Sizes(3, 4, 2, 9), Sizes(2, 4, 2, 9)):
             assert differs(graph, session, sizes) <= 1e-4, (graph.name, sizes)
+
+
+@pytest.mark.parametrize("backend", ["openvino", "onnx"])
+def test_wide_upsamplers_are_exported_without_the_doubled_image(backend: str, tmp_path: Path) -> None:
+    """Nine products on the image itself in place of the convolution of one four times as large."""
+    wide = stable_diffusion(Size(vae=(convolution.DOUBLED_CHANNELS,) * 2)).vae
+    graph = graphs_of("vae", wide)[0]
+    session = session_of(graph, backend, tmp_path)
+    for sizes in (Sizes(1, 1, 1, 3), Sizes(3, 4, 2, 9)):
+        assert differs(graph, session, sizes) <= 1e-5
+    written = next(path for path in (tmp_path / "model.xml", tmp_path / "model.onnx") if path.exists()).read_bytes()
+    doubles = (b'type="Interpolate"', b'type="Upsample"') if backend == "openvino" else (b"Resize", b"Upsample")
+    assert not any(name in written for name in doubles)
 
 
 @pytest.mark.parametrize(

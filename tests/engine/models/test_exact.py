@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from engine.cancel import cancellable
 from engine.errors import Cancelled
-from engine.models import attention, convolution, winograd
+from engine.models import attention, convolution, doubling, winograd
 from engine.models.autoencoder_kl import AutoencoderKL
 from engine.models.convolution import Conv2d
 from engine.models.exact import Win, is_on, without
@@ -158,6 +158,7 @@ def test_every_way_of_convolving_gives_the_convolution(
             assert distance(conv.doubled(image), expected_doubled) <= 1e-6
     with only(Win.DOUBLING):
         assert distance(conv.doubled(image), expected_doubled) <= 1e-6
+    assert distance(doubling.convolve_doubled(image, conv.weight, conv.bias), expected_doubled) <= 1e-6
 
 
 @pytest.mark.parametrize(
