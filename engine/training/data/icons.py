@@ -31,7 +31,8 @@ from engine.training.data.packages import EMOJIBASE, FLUENT_3D, FLUENT_FLAT, NOT
 from engine.training.data.raster import Pixels, iconify_svg, rasterise_file, rasterise_svg
 
 STYLES = {FLUENT_3D.name: "3d icon", FLUENT_FLAT.name: "flat icon", NOTO.name: "drawn icon"}
-LABEL_FORMS = 3
+LABEL_FORMS = 6
+SINGLE_TAGS = 4
 Draw = Callable[[int], Pixels]
 
 
@@ -68,24 +69,36 @@ def _svg_drawer(collection: dict[str, Any], name: str) -> Draw:
 def captions_for(
     label: str, tags: Sequence[str], style: str, frequency: Counter[str], chance: random.Random
 ) -> list[str]:
-    """Eight captions, of which the trainer draws one at a time: four of the label, one with tags, three of tags only.
+    """Sixteen captions, of which the trainer draws one at a time: nine of the label, two of them with tags, seven of tags.
 
-    `tags` must not contain held-out words. A tag standing alone is drawn by the inverse root of its `frequency`:
-    "feline" says more about a picture than "face", which a hundred others share.
+    `tags` must not contain held-out words. Four captions are a single tag: a prompt of one word finds its way by the
+    single words that captions had. They are drawn by the inverse root of their `frequency`: "feline" says more about a
+    picture than "face", which a hundred others share.
     """
     plain = f"{label}, {style}"
     article = "an" if label[0].lower() in "aeiou" else "a"
     captions = [plain] * LABEL_FORMS + [f"{article} {label}, {style}"]
     if not tags:
         return captions
-    weights = [frequency[tag] ** -0.5 for tag in tags]
 
     def some(most: int) -> str:
         return ", ".join(chance.sample(list(tags), min(len(tags), chance.randint(1, most))))
 
-    captions.append(f"{label}, {some(3)}, {style}")
-    captions.append(f"{chance.choices(tags, weights)[0]}, {style}")
-    return [*captions, f"{some(3)}, {style}", f"{some(5)}, {style}"]
+    captions += [f"{label}, {some(3)}, {style}" for _ in range(2)]
+    captions += [f"{tag}, {style}" for tag in drawn_tags(tags, SINGLE_TAGS, frequency, chance)]
+    return [*captions, f"{some(3)}, {style}", f"{some(3)}, {style}", f"{some(5)}, {style}"]
+
+
+def drawn_tags(tags: Sequence[str], count: int, frequency: Counter[str], chance: random.Random) -> list[str]:
+    """`count` of `tags` by the inverse root of their `frequency`, none again before all have been drawn."""
+    drawn: list[str] = []
+    left: list[str] = []
+    while len(drawn) < count:
+        left = left or list(tags)
+        tag = chance.choices(left, [frequency[one] ** -0.5 for one in left])[0]
+        left.remove(tag)
+        drawn.append(tag)
+    return drawn
 
 
 def caption_rows(icons: Sequence[Icon], held_out: Collection[str], seed: int) -> Iterator[dict[str, Any]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import random
 import re
 import tarfile
 from collections import Counter
@@ -186,16 +187,24 @@ def test_no_caption_holds_a_held_out_word(folder: Path) -> None:
 
 
 def test_captions_are_half_labels_and_always_name_the_style() -> None:
-    import random
-
     frequency = Counter({"fruit": 50, "apple": 2, "red": 9})
     captions = captions_for("red apple", ["fruit", "apple", "red"], "flat icon", frequency, random.Random(1))
-    assert len(captions) == 8
-    assert captions.count("red apple, flat icon") == 3
-    assert captions[3] == "a red apple, flat icon"
+    assert len(captions) == 16
+    assert captions.count("red apple, flat icon") == 6
+    assert captions[6] == "a red apple, flat icon"
+    assert all(caption.startswith("red apple, ") for caption in captions[7:9])
     assert all(caption.endswith(", flat icon") for caption in captions)
-    assert all(set(caption.split(", ")) <= {"fruit", "apple", "red", "flat icon"} for caption in captions[5:])
-    assert captions_for("apple", [], "3d icon", frequency, random.Random(1))[3] == "an apple, 3d icon"
+    assert all(set(caption.split(", ")) <= {"fruit", "apple", "red", "flat icon"} for caption in captions[9:])
+    assert captions_for("apple", [], "3d icon", frequency, random.Random(1))[6] == "an apple, 3d icon"
+
+
+def test_tags_alone_take_turns_and_rare_ones_come_first() -> None:
+    frequency = Counter({"fruit": 1_000_000, "apple": 1, "red": 1})
+    captions = captions_for("red apple", ["fruit", "apple", "red"], "flat icon", frequency, random.Random(1))
+    alone = [caption.removesuffix(", flat icon") for caption in captions[9:13]]
+    assert set(alone[:2]) == {"apple", "red"}
+    assert alone[2] == "fruit"
+    assert alone[3] in {"apple", "red"}
 
 
 def many_emoji() -> list[Emoji]:
