@@ -69,7 +69,7 @@ def _svg_drawer(collection: dict[str, Any], name: str) -> Draw:
 def captions_for(
     label: str, tags: Sequence[str], style: str, frequency: Counter[str], chance: random.Random
 ) -> list[str]:
-    """Sixteen captions, of which the trainer draws one at a time: nine of the label, two of them with tags, seven of tags.
+    """Sixteen captions, of which the trainer draws one at a time: nine of the label (two with tags), seven of tags.
 
     `tags` must not contain held-out words. Four captions are a single tag: a prompt of one word finds its way by the
     single words that captions had. They are drawn by the inverse root of their `frequency`: "feline" says more about a
