@@ -9,8 +9,9 @@ from typing import Any
 from engine.errors import KnownError, MissingFile
 from engine.files import read_json
 from engine.formats.read import WEIGHT_SUFFIXES, read_header
-from engine.loading.detection import Detected, detect_header, precision_of
+from engine.loading.detection import Detected, detect_header
 from engine.loading.families import LABELS, LATENT_CHANNELS, PIPELINES, VARIANTS
+from engine.loading.header_facts import precision_of
 
 INDEX_NAME = "model_index.json"
 _NETWORKS = ("unet", "vae", "text_encoder", "text_encoder_2")

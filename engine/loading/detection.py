@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Literal
 
 from engine.errors import MissingFile
-from engine.formats.header import ITEM_SIZES, Header, Stored
+from engine.formats.header import Header
 from engine.formats.read import read_header
 from engine.loading.families import (
     ADAPTER_ENDS,
@@ -21,36 +21,21 @@ from engine.loading.families import (
     ADAPTER_WORDS,
     ARCHITECTURES,
     BARE_PREFIXES,
-    GUIDANCE_EMBEDDINGS,
     HELPERS,
     LABELS,
     LATENT_CHANNELS,
     NOT_YET,
     TEXT_LAYOUTS,
-    TEXT_PREFIXES,
     TEXT_WIDTHS,
-    UNET_PREFIXES,
     UNET_SHAPES,
     VAE_PREFIXES,
     VARIANTS,
 )
+from engine.loading.header_facts import UNetFacts, find_prefix, precision_of, text_encoders, unet_facts
 from engine.loading.own_configuration import KEY, Texts, read_own
 from engine.loading.user_type import UserType, read_user_type
 
 Kind = Literal["checkpoint", "unet", "vae", "text_encoder", "lora", "embedding", "controlnet", "helper", "unknown"]
-Layout = Literal[
-    "original", "diffusers", "transformers", "open_clip", "folder", "kohya", "lycoris", "peft", "a1111", ""
-]
-Tensors = Mapping[str, Stored]
-
-DTYPE_WORDS: Mapping[str, str] = {
-    "F64": "float64",
-    "F32": "float32",
-    "F16": "float16",
-    "BF16": "bfloat16",
-    "F8_E4M3": "float8_e4m3fn",
-    "F8_E5M2": "float8_e5m2",
-}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -150,98 +135,6 @@ def _why_unknown(header: Header) -> str:
 
 
 # -------------------------------------------------------------------------------------------------- facts
-
-
-def precision_of(tensors: Tensors) -> str:
-    """The precision that nearly all of the weights have, or the mixture, the largest share first."""
-    shares: dict[str, int] = {}
-    scaled = False
-    for name, stored in tensors.items():
-        scaled = scaled or name.endswith((".scale_weight", ".weight_scale", "scaled_fp8"))
-        if stored.dtype not in ITEM_SIZES or stored.dtype in DTYPE_WORDS:
-            count = 1
-            for length in stored.shape:
-                count *= length
-            word = DTYPE_WORDS.get(stored.dtype, stored.dtype)
-            shares[word] = shares.get(word, 0) + count
-    total = sum(shares.values())
-    if not total:
-        return ""
-    ordered = sorted(shares, key=lambda word: -shares[word])
-    # A hundredth in another precision, such as norms beside quantised layers, does not make a mixture.
-    words = [word for word in ordered if shares[word] * 100 > total]
-    words = [f"{word} scaled" if scaled and word.startswith("float8") else word for word in words]
-    return words[0] if len(words) == 1 else f"mixed: {', '.join(words)}"
-
-
-def _prefix(tensors: Tensors, prefixes: tuple[str, ...], names: tuple[str, ...]) -> str | None:
-    """The first of `prefixes` under which all `names` stand."""
-    return next((prefix for prefix in prefixes if all(prefix + name in tensors for name in names)), None)
-
-
-def text_encoders(tensors: Tensors) -> dict[str, str]:
-    """Prefix and layout of each text encoder in the file."""
-    found: dict[str, str] = {}
-    for prefix, layout in TEXT_PREFIXES.items():
-        if layout == "open_clip":
-            if (
-                f"{prefix}token_embedding.weight" in tensors
-                and f"{prefix}transformer.resblocks.0.ln_1.weight" in tensors
-            ):
-                found[prefix] = layout
-        elif any(f"{prefix}{inner}embeddings.token_embedding.weight" in tensors for inner in ("text_model.", "")):
-            found[prefix] = layout
-    if not found and "token_embedding.weight" in tensors and "transformer.resblocks.0.ln_1.weight" in tensors:
-        found[""] = "open_clip"
-    return found
-
-
-@dataclass(frozen=True, slots=True)
-class _UNet:
-    prefix: str
-    layout: Layout
-    channels: int
-    latents: int
-    context: int
-    added: int
-    classes: bool
-    consistency: bool
-
-
-def _unet(tensors: Tensors) -> _UNet | None:
-    prefix = _prefix(tensors, UNET_PREFIXES, ("input_blocks.0.0.weight", "time_embed.0.weight", "out.2.weight"))
-    layout: Layout = "original"
-    names = ("input_blocks.0.0.weight", "label_emb.0.0.weight", "label_emb.weight", "out.2.weight")
-    if prefix is None:
-        prefix = _prefix(
-            tensors, UNET_PREFIXES, ("conv_in.weight", "time_embedding.linear_1.weight", "conv_out.weight")
-        )
-        layout = "diffusers"
-        names = (
-            "conv_in.weight",
-            "add_embedding.linear_1.weight",
-            "class_embedding.weight",
-            "conv_out.weight",
-        )
-    if prefix is None:
-        return None
-    first, last = tensors[prefix + names[0]], tensors[prefix + names[3]]
-    added = tensors.get(prefix + names[1])
-    context = next(
-        (s.shape[1] for name, s in tensors.items() if name.endswith("attn2.to_k.weight") and len(s.shape) == 2), 0
-    )
-    if len(first.shape) != 4 or not last.shape or not context:
-        return None
-    return _UNet(
-        prefix,
-        layout,
-        first.shape[1],
-        last.shape[0],
-        context,
-        added.shape[1] if added is not None and len(added.shape) == 2 else 0,
-        prefix + names[2] in tensors,
-        any(prefix + name in tensors for name in GUIDANCE_EMBEDDINGS),
-    )
 
 
 def _named_architecture(metadata: Mapping[str, str]) -> str:
@@ -374,11 +267,11 @@ def _look_for_others(header: Header) -> Detected | None:
 
 def _look_for_model(header: Header) -> Detected | None:
     tensors = header.tensors
-    unet = _unet(tensors)
+    unet = unet_facts(tensors)
     if unet is None:
         return None
     encoders = text_encoders(tensors)
-    with_vae = _prefix(tensors, VAE_PREFIXES, ("encoder.conv_in.weight", "decoder.conv_in.weight")) is not None
+    with_vae = find_prefix(tensors, VAE_PREFIXES, ("encoder.conv_in.weight", "decoder.conv_in.weight")) is not None
     shape = next(
         (s for s in UNET_SHAPES if (s.context, s.added, s.classes) == (unet.context, unet.added, unet.classes)), None
     )
@@ -409,7 +302,7 @@ def _look_for_model(header: Header) -> Detected | None:
     )
 
 
-def _because(unet: _UNet, family: str, prediction: str) -> str:
+def _because(unet: UNetFacts, family: str, prediction: str) -> str:
     facts = f"{unet.channels} input channels, prompts of {unet.context} numbers"
     if unet.added:
         facts += f", {unet.added} numbers beside them"
@@ -422,8 +315,8 @@ def _because(unet: _UNet, family: str, prediction: str) -> str:
 
 def _look_for_vae(header: Header) -> Detected | None:
     tensors = header.tensors
-    original = _prefix(tensors, VAE_PREFIXES, ("encoder.conv_in.weight", "encoder.down.0.block.0.norm1.weight"))
-    diffusers = _prefix(
+    original = find_prefix(tensors, VAE_PREFIXES, ("encoder.conv_in.weight", "encoder.down.0.block.0.norm1.weight"))
+    diffusers = find_prefix(
         tensors, VAE_PREFIXES, ("encoder.conv_in.weight", "encoder.down_blocks.0.resnets.0.norm1.weight")
     )
     prefix = original if original is not None else diffusers

@@ -21,7 +21,8 @@ from engine.files import read_json
 from engine.formats.header import Header
 from engine.loading import layouts, shapes
 from engine.loading.configurations import check_prediction, family_configuration
-from engine.loading.detection import Detected, as_said, detect_header, own_texts, text_encoders
+from engine.loading.detection import Detected, as_said, detect_header, own_texts
+from engine.loading.header_facts import text_encoders
 from engine.loading.own_configuration import Texts, json_of, unpacked
 from engine.loading.quantised import is_packed, keep_packed
 from engine.loading.user_type import UserType, read_user_type
