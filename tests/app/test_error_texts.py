@@ -23,8 +23,15 @@ INSIDE = {"There is no list of {0}; ask for model or scheduler."}
 # Where the engine says what is wrong with a model, a prompt or a run.
 SHOWN = (
     *("backends", "files.py", "formats", "library", "loading", "prompts", "records.py", "switches.py"),
-    *("run_memory.py", "run_model.py", "run_picture.py", "run_precision.py", "run_preview.py", "run_prompt.py"),
-    *("run_record.py", "run_switches.py", "weights/entries.py", "weights/modules.py", "weights/reading.py"),
+    *("run_memory.py", "run_model.py", "run_passes.py", "run_picture.py", "run_precision.py", "run_preview.py"),
+    *(
+        "run_prompt.py",
+        "run_record.py",
+        "run_switches.py",
+        "weights/entries.py",
+        "weights/modules.py",
+        "weights/reading.py",
+    ),
 )
 # What only programs that call the engine can ask for, or the command line alone says.
 UNSEEN = {
