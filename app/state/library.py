@@ -315,21 +315,13 @@ class LibraryState(QObject):
 
     def _set_downloads(self, items: list[DownloadItem], heard: int) -> None:
         """Take over a list that was asked for after `heard` events."""
+        from app.state.downloads import newer
+
         now = {item.id: item for item in self.downloads}
-
-        def newer(read: DownloadItem) -> DownloadItem:
-            known = now.get(read.id)
-            # A list that was read while events came in may be older than what they said.
-            if known is not None and (self._heard_of.get(read.id, 0) > heard or self._is_running(known, read)):
-                return known
-            return read
-
-        self.downloads = [newer(item) for item in items]
+        self.downloads = [
+            newer(now.get(read.id), read, heard_since=self._heard_of.get(read.id, 0) > heard) for read in items
+        ]
         self.downloads_changed.emit()
-
-    @staticmethod
-    def _is_running(known: DownloadItem, read: DownloadItem) -> bool:
-        return known.state in {"running", "verifying"} and read.state in {"running", "waiting"}
 
     def _set_activity(self, text: str) -> None:
         if text != self.activity:
@@ -360,47 +352,18 @@ class LibraryState(QObject):
                 self._set_activity(self.tr("Computing the hash: {percent} %").format(percent=percent))
 
     def _download_event(self, event: DownloadEvent) -> None:
-        from engine.library_messages import (
-            DownloadDone,
-            DownloadFailed,
-            DownloadPaused,
-            DownloadProgress,
-            DownloadRetrying,
-            DownloadStarted,
-            DownloadVerifying,
-        )
+        from app.state.downloads import after
+        from engine.library_messages import DownloadDone, DownloadProgress
 
-        known = {item.id: item for item in self.downloads}
-        item = known.get(event.download)
-        if item is None:
+        known = next((item for item in self.downloads if item.id == event.download), None)
+        if known is None:
             self._list_downloads()
             return
-        match event:
-            case DownloadStarted():
-                item = replace(item, state="running", done=event.resumed, total=event.plan.size, message="")
-            case DownloadProgress():
-                item = replace(
-                    item,
-                    state="running",
-                    done=event.done,
-                    total=event.total,
-                    speed=event.speed,
-                    seconds_left=event.seconds_left,
-                    message="",
-                )
-            case DownloadRetrying():
-                item = replace(item, message=event.message, speed=0.0, seconds_left=None)
-            case DownloadVerifying():
-                item = replace(item, state="verifying", speed=0.0, seconds_left=None)
-            case DownloadPaused():
-                item = replace(item, state="paused", speed=0.0, seconds_left=None)
-            case DownloadDone():
-                item = replace(item, state="done", done=item.total, path=event.path, speed=0.0, seconds_left=None)
-                self.scan()
-            case DownloadFailed():
-                item = replace(item, state="failed", message=event.message, speed=0.0, seconds_left=None)
-            case _:
-                return
+        item = after(known, event)
+        if item is None:
+            return
+        if isinstance(event, DownloadDone):
+            self.scan()
         self._heard += 1
         self._heard_of[item.id] = self._heard
         self.downloads = [item if one.id == item.id else one for one in self.downloads]
