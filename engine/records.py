@@ -37,7 +37,7 @@ class StepState:
         clean: the clean sample that was predicted, None where the scheduler does not say.
         scheduler, scheduler_tensors: as `engine.scheduler_state.capture` gives them.
         generator: the state of the source of noise.
-        carried: what the run drew at its beginning (`engine.pipelines.step.Step`).
+        carried: what the run drew at its beginning, or keeps for some steps (`engine.pipelines.step.Step`).
     """
 
     index: int
@@ -138,6 +138,7 @@ class RecordStore:
 def _packed(states: Sequence[StepState]) -> bytes:
     tensors: dict[str, Tensor] = {}
     described: dict[str, Any] = {}
+    places: dict[int, str] = {}
     for state in states:
         prefix = f"{state.index}/"
         parts = {"latents": state.latents, "generator": state.generator}
@@ -145,11 +146,16 @@ def _packed(states: Sequence[StepState]) -> bytes:
             parts["clean"] = state.clean
         parts |= {f"scheduler/{name}": tensor for name, tensor in state.scheduler_tensors.items()}
         parts |= {f"carried/{name}": tensor for name, tensor in state.carried.items()}
-        tensors |= {prefix + name: tensor.contiguous() for name, tensor in parts.items()}
+        # What several steps have in common lies in the file once, where the first of them has it.
+        elsewhere = {name: places[id(tensor)] for name, tensor in parts.items() if id(tensor) in places}
+        own = {name: tensor for name, tensor in parts.items() if name not in elsewhere}
+        places |= {id(tensor): prefix + name for name, tensor in own.items()}
+        tensors |= {prefix + name: tensor.contiguous() for name, tensor in own.items()}
         described[str(state.index)] = {
             "first": state.first,
             "scheduler": state.scheduler,
             "tensors": sorted(parts),
+            "elsewhere": elsewhere,
             "channels_last": sorted(name for name, tensor in parts.items() if _is_channels_last(tensor)),
         }
     return save(tensors, metadata={"steps": json.dumps(described)})
@@ -163,7 +169,10 @@ def _unpacked(file: Any, index: int) -> StepState | None:
     described = json.loads(file.metadata()["steps"]).get(str(index))
     if described is None:
         return None
-    parts: dict[str, Tensor] = {name: file.get_tensor(f"{index}/{name}") for name in described["tensors"]}
+    elsewhere: Mapping[str, str] = described.get("elsewhere", {})  # records of before have none
+    parts: dict[str, Tensor] = {
+        name: file.get_tensor(elsewhere.get(name, f"{index}/{name}")) for name in described["tensors"]
+    }
     for name, tensor in parts.items():
         # In the layout and on the boundary that it had: both decide how some kernels of the CPU round.
         layout = torch.channels_last if name in described["channels_last"] else torch.contiguous_format

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from engine.messages import EngineSettings, GenerateRequest
+from engine.models.deep_cache import FEATURES, PLACE
 from engine.pipelines.step import ResumePoint, Step
 from engine.records import RecordStore, StepState
 from engine.scheduler_state import capture, restore
@@ -35,6 +36,7 @@ class Recorder:
         self._store = store
         self._request = request
         self._states: list[StepState] = []
+        self._carried: dict[str, tuple[Tensor, Tensor]] = {}
 
     def take(self, step: Step, index: int, first: int, scheduler: Any, generator: torch.Generator) -> None:
         """Keep where the run stands after `step`, which is number `index` of the picture."""
@@ -48,15 +50,24 @@ class Recorder:
                 scheduler=state,
                 scheduler_tensors=tensors,
                 generator=generator.get_state(),
-                carried={name: _copied(tensor) for name, tensor in step.carried.items()},
+                carried=self._copies(step.carried),
             )
         )
+
+    def _copies(self, carried: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """Copies of `carried`; of a tensor that was so at the step before, the copy that was made then."""
+        before = self._carried
+        self._carried = {
+            name: before[name] if name in before and before[name][0] is tensor else (tensor, _copied(tensor))
+            for name, tensor in carried.items()
+        }
+        return {name: copy for name, (_, copy) in self._carried.items()}
 
     def write(self) -> None:
         """Put the states on the disk; `KnownError` where that fails."""
         if self._states:
             self._store.put(self.key, self._request, self._states)
-            self._states = []
+            self._states, self._carried = [], {}
 
 
 def _copied(tensor: Tensor) -> Tensor:
@@ -107,13 +118,24 @@ def begin(
         generator.set_state(state.generator)
     elif state.clean is not None:
         latents = _with_new_noise(state.clean, make(request)[0], index + skipped, generator)
-    resume = ResumePoint(index=index, latents=latents.to(device), carried=_on(state.carried, device))
+    carried = state.carried
+    if seed != origin.seed or not _same_network_calls(origin, request):
+        # What deep layers made of another prompt or by another model is no use: the first call is whole.
+        carried = {name: tensor for name, tensor in carried.items() if name not in (FEATURES, PLACE)}
+    resume = ResumePoint(index=index, latents=latents.to(device), carried=_on(carried, device))
     return scheduler, generator, Start(resume, notice)
 
 
 def _same_run(origin: GenerateRequest, request: GenerateRequest) -> bool:
     names = ("scheduler", "sigma_schedule", "steps", "strength", "hires_steps", "hires_strength")
     return all(getattr(origin, name) == getattr(request, name) for name in names)
+
+
+def _same_network_calls(origin: GenerateRequest, request: GenerateRequest) -> bool:
+    names = ("model", "dtype", "device", "prompt", "negative_prompt", "prompt_syntax", "clip_skip", "guidance_scale")
+    return _same_run(origin, request) and all(
+        getattr(origin, name) == getattr(request, name) for name in (*names, "guidance_rescale", "switches")
+    )
 
 
 def _on(tensors: Any, device: torch.device) -> dict[str, Tensor]:

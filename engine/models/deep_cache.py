@@ -8,7 +8,14 @@ shortest branch of section 3.3.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Self
+
+import torch
 from torch import Size, Tensor
+
+# Names of what a run that is left in the middle has to keep.
+FEATURES, PLACE = "deep_cache.features", "deep_cache.place"
 
 
 class DeepCache:
@@ -25,6 +32,21 @@ class DeepCache:
         self._since = 0
         self._features: Tensor | None = None
         self._of: Size | None = None
+
+    @classmethod
+    def resumed(cls, every: int, carried: Mapping[str, Tensor]) -> Self:
+        """One that goes on where another's `state` among `carried` was taken; without one, with a whole call."""
+        cache = cls(every)
+        if FEATURES in carried and PLACE in carried:
+            since, *shape = carried[PLACE].tolist()
+            cache._features, cache._since, cache._of = carried[FEATURES], since, Size(shape)
+        return cache
+
+    def state(self) -> dict[str, Tensor]:
+        """What the next call needs of those before: nothing where it will be whole."""
+        if self._features is None or self._of is None or self._since >= self.every - 1:
+            return {}
+        return {FEATURES: self._features, PLACE: torch.tensor([self._since, *self._of])}
 
     def take(self, sample: Tensor) -> Tensor | None:
         """The features to use for `sample` (batch, channels, height, width); None where the call must be whole.

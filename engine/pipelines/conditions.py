@@ -33,7 +33,7 @@ class StepConditions:
         tensors: what the UNet is given, by the names that callbacks know; they may replace them.
         weights: the weight of each positive part.
         image_guided: whether the negative prompts come last, and twice, as models take them that edit an image.
-        switches: which of the steps are guided, and how often the UNet works whole.
+        switches: which of the steps are guided.
         prompt_keys: what the UNet's cross-attention makes of `tensors`, kept from step to step.
         deep_cache: what its deep layers made, kept for some steps; None where it always works whole.
     """
@@ -48,12 +48,9 @@ class StepConditions:
     image_guided: bool = False
     switches: Switches = OFF
     prompt_keys: PromptKeys = field(default_factory=PromptKeys)
-    deep_cache: DeepCache | None = field(init=False)
+    deep_cache: DeepCache | None = None
     _stacked: Conditions | None = None
     _in_interval: bool = True
-
-    def __post_init__(self) -> None:
-        self.deep_cache = DeepCache(self.switches.deep_cache) if self.switches.deep_cache > 1 else None
 
     def guided(self, index: int, total: int, wanted: bool) -> bool:
         """Return whether step `index` of `total` has guidance, where the run has it: only in the switches' interval.

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Generator, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from typing import Any, ClassVar, Generic, TypeVar, cast
 
@@ -12,6 +14,7 @@ from torch import Tensor
 from engine.errors import InvalidValue
 from engine.guidance import guidance_scale_embedding
 from engine.images import OUTPUT_TYPES, check_output_type
+from engine.models.deep_cache import DeepCache
 from engine.pipelines.base import DiffusionPipeline, from_older
 from engine.pipelines.call import bind_steps
 from engine.pipelines.conditions import ConditionPlan, images_of
@@ -47,6 +50,12 @@ class Settings:
     conditioning: ConditionPlan | None = None
     resume: ResumePoint | None = None
     switches: Switches = OFF
+
+    @functools.cached_property
+    def deep_cache(self) -> DeepCache | None:
+        """What the UNet's deep layers made, kept for some steps; None where it always works whole."""
+        every = self.switches.deep_cache
+        return DeepCache.resumed(every, {} if self.resume is None else self.resume.carried) if every > 1 else None
 
     @property
     def images(self) -> int:
@@ -147,7 +156,19 @@ class LatentPipeline(DiffusionPipeline, Generic[SettingsT]):
 
     def _start(self, settings: SettingsT) -> Generator[Step, None, Any]:
         self._check(settings)
-        return self._denoise(settings)
+        return self._carrying(self._denoise(settings), settings.deep_cache)
+
+    def _carrying(self, steps: Generator[Step, None, Any], cache: DeepCache | None) -> Generator[Step, None, Any]:
+        """Yield `steps`, each with what `cache` keeps for the next ones."""
+        with closing(steps):
+            while True:
+                try:
+                    step = next(steps)
+                except StopIteration as end:
+                    return end.value
+                if cache is not None:
+                    step.carried = {**step.carried, **cache.state()}
+                yield step
 
     def _check(self, settings: SettingsT) -> None:
         """Raise `InvalidValue` for settings that do not fit, before anything is computed."""

@@ -36,7 +36,8 @@ class Step:
         latents: the less noisy sample (batch, channels, height, width).
         pred_original_sample: the clean sample that the model predicts now, of the same shape.
         conditioning: tensors by the names that `callback_on_step_end_tensor_inputs` may ask for.
-        carried: what the run drew at its beginning and needs to the end, for a `ResumePoint`.
+        carried: what the run drew at its beginning and needs to the end, and what it keeps for the steps that follow,
+            for a `ResumePoint`.
     """
 
     index: int

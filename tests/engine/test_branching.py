@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from safetensors import safe_open
 
 from engine.catalog import EMBEDDED_MODEL, SCHEDULERS, model_folder, read_model
 from engine.errors import BadFile, InvalidValue
@@ -24,9 +25,11 @@ from engine.messages import (
     Notice,
     StepDone,
 )
+from engine.models.deep_cache import FEATURES
 from engine.records import RecordStore, StepState
 from engine.run_record import coefficients
 from engine.runner import Runner
+from engine.switches import Switches
 
 E = TypeVar("E", bound=Event)
 STEPS = 5
@@ -135,6 +138,55 @@ def test_the_same_picture_in_other_tasks(runner: Runner, request_: GenerateReque
     for step in range(len(steps)):
         branch = play(runner, replace(request, record=False, start=BranchPoint(steps[0].record, step)))
         assert np.array_equal(pixels(branch), expected), step
+
+
+@pytest.mark.parametrize("scheduler", ["euler-a", "heun", "dpmsolver++"])
+@pytest.mark.parametrize(
+    "switches",
+    [
+        Switches(deep_cache=2),
+        Switches(deep_cache=3),
+        Switches(deep_cache=5),
+        Switches(deep_cache=3, guidance_from=0.2, guidance_until=0.6),
+        Switches(guidance_from=0.2, guidance_until=0.6),
+        Switches(token_merging=0.5),
+        Switches(unet_precision="float8", deep_cache=3),
+    ],
+    ids=lambda switches: str(switches.to_json()),
+)
+def test_the_same_picture_with_switches(
+    runner: Runner, request_: GenerateRequest, scheduler: str, switches: Switches
+) -> None:
+    """Whatever is kept from step to step is kept in the record, too."""
+    request = replace(request_, scheduler=scheduler, steps=8, switches=switches)
+    whole = play(runner, request)
+    steps, expected = only(whole, StepDone), pixels(whole)
+    for step in range(len(steps) - 1):
+        branch = play(runner, replace(request, record=False, start=BranchPoint(steps[0].record, step)))
+        assert np.array_equal(pixels(branch), expected), step
+
+
+def test_steps_share_what_deep_layers_made(runner: Runner, request_: GenerateRequest, folder: Path) -> None:
+    """One whole call in three: of nine steps three are whole, and two after each need what it made."""
+    request = replace(request_, steps=9, switches=Switches(deep_cache=3))
+    record = only(play(runner, request), StepDone)[0].record
+    with safe_open(folder / "records" / f"{record}.safetensors", framework="pt") as file:
+        kept = [name for name in file.keys() if name.endswith(FEATURES)]  # noqa: SIM118 - no mapping
+    assert len(kept) == 3
+    states = [RecordStore(folder / "records", 10**9).get(record, step) for step in range(9)]
+    assert [state is not None and FEATURES in state.carried for state in states] == [True, True, False] * 3
+
+
+def test_a_branch_with_another_prompt_begins_whole(runner: Runner, request_: GenerateRequest) -> None:
+    """What deep layers made of the first prompt is not used for the second."""
+    request = replace(request_, switches=Switches(deep_cache=5))
+    start = BranchPoint(only(play(runner, request), StepDone)[0].record, 2)
+    branches = [
+        pixels(play(runner, replace(request, prompt="a boat", switches=Switches(deep_cache=every), start=start)))
+        for every in (5, 4)
+    ]
+    # Two steps are left: a whole one and a short one with either interval, but short and whole ones if it went on.
+    assert np.array_equal(branches[0], branches[1])
 
 
 @pytest.mark.parametrize(

@@ -120,7 +120,14 @@ class StableDiffusionFamily(LatentPipeline[SettingsT]):
     def _conditions(self, settings: Settings) -> StepConditions:
         """Return the conditions of the steps: those of the plan given, or of the prompts at every step."""
         plan = settings.conditioning or self._plan_of_prompts(settings)
-        return StepConditions(plan, settings.images, self.device, self.unet.dtype, switches=settings.switches)
+        return StepConditions(
+            plan,
+            settings.images,
+            self.device,
+            self.unet.dtype,
+            switches=settings.switches,
+            deep_cache=settings.deep_cache,
+        )
 
     def _plan_of_prompts(self, settings: Settings) -> ConditionPlan:
         guided = self.do_classifier_free_guidance

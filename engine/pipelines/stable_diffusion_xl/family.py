@@ -215,7 +215,9 @@ class StableDiffusionXLFamily(LatentPipeline[SettingsXLT]):
             torch.tensor([list(negative_ids)], dtype=dtype, device=self.device).repeat(images, 1),
             torch.tensor([list(ids)], dtype=dtype, device=self.device).repeat(images, 1),
         )
-        return StepConditions(plan, images, self.device, dtype, told, switches=settings.switches)
+        return StepConditions(
+            plan, images, self.device, dtype, told, switches=settings.switches, deep_cache=settings.deep_cache
+        )
 
     # ------------------------------------------------------------------------------------------------ results
 
