@@ -179,7 +179,8 @@ def _stamp(path: Path) -> tuple[Path, int, int]:
 
 def _unpack(part: nn.Module, name: str, packed: Packed) -> nn.Module:
     """Put a plain layer in the place of a packed one, whose few bits cannot hold a small change."""
-    layer = _plain_linear(packed) if isinstance(packed, QuantisedLinear) else packed.plain(cast("Any", part).dtype)
+    dtype = cast("Any", part).dtype
+    layer = _plain_linear(packed, dtype) if isinstance(packed, QuantisedLinear) else packed.plain(dtype)
     parent, _, last = name.rpartition(".")
     owner = part.get_submodule(parent)
     _originals(part)[owner, last] = packed
@@ -187,10 +188,10 @@ def _unpack(part: nn.Module, name: str, packed: Packed) -> nn.Module:
     return layer
 
 
-def _plain_linear(packed: QuantisedLinear) -> nn.Linear:
+def _plain_linear(packed: QuantisedLinear, dtype: torch.dtype) -> nn.Linear:
     layer = nn.Linear(1, 1, bias=False, device="meta")
     layer.in_features, layer.out_features = packed.in_features, packed.out_features
-    layer.weight, layer.bias = nn.Parameter(packed.weight, requires_grad=False), packed.bias  # pyright: ignore[reportAttributeAccessIssue]
+    layer.weight, layer.bias = nn.Parameter(packed.unpacked(dtype), requires_grad=False), packed.bias  # pyright: ignore[reportAttributeAccessIssue]
     return layer
 
 

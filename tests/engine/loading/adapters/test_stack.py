@@ -347,6 +347,26 @@ def test_names_of_a_whole_sdxl() -> None:
     }
 
 
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+def test_packed_layers_without_a_bias_are_unpacked_to_the_precision_of_the_model(
+    tmp_path: Path, dtype: torch.dtype
+) -> None:
+    pipeline = stable_diffusion_xl()
+    pipeline.unet.to(dtype)
+    parent, _, last = BLOCK.rpartition(".")
+    packed_weight = pipeline.unet.get_submodule(BLOCK).weight.detach().to(torch.float8_e4m3fn)
+    entry = Entry(tmp_path, "weight", torch.float8_e4m3fn, tuple(packed_weight.shape))
+    setattr(
+        pipeline.unet.get_submodule(parent), last, QuantisedLinear(packed_weight, entry, torch.tensor(0.5), bias=None)
+    )
+    stack = AdapterStack(pipeline)
+    stack.set([AdapterUse(both(tmp_path), 0.25, 0)])
+    merged = pipeline.unet.get_submodule(BLOCK)
+    assert merged.weight.dtype == dtype
+    assert merged(torch.ones(1, 32, dtype=dtype)).dtype == dtype
+    torch.testing.assert_close(merged.weight, (0.5 * packed_weight.float() + 0.25).to(dtype))
+
+
 def test_packed_layers_are_unpacked_and_come_back(tmp_path: Path) -> None:
     pipeline = stable_diffusion_xl()
     parent, _, last = BLOCK.rpartition(".")
