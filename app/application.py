@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from PySide6.QtCore import QObject, QTimer, QUrl
 from PySide6.QtGui import QDesktopServices, QGuiApplication
-from PySide6.QtWidgets import QApplication, QWidget
+from PySide6.QtWidgets import QApplication
 
 from app import remedies, theme
 from app.attention import Attention
@@ -20,13 +20,14 @@ from app.collector import Collector
 from app.crashes import Crashes
 from app.engine_client import EngineClient, engine_thread
 from app.error_texts import said_here
+from app.failures import Failures
 from app.i18n import Languages
 from app.icons import window_icon
 from app.intake import Intake
 from app.main_window import MainWindow
 from app.services.gallery_records import GalleryFilter
 from app.services.logfile import end_log, start_log
-from app.services.paths import FolderState, Paths, folder_state
+from app.services.paths import Paths
 from app.services.settings import Settings
 from app.single_instance import FirstInstance, Turn
 from app.state.gallery import GalleryState
@@ -38,7 +39,7 @@ from app.state.run import RunState
 from app.state.settings import SettingsState
 from app.widgets.banner import Kind, Remedy
 from engine.errors import KnownError
-from engine.messages import EngineSettings, GenerateRequest, ImageDone, JobFailed
+from engine.messages import GenerateRequest, ImageDone
 from engine.switches import Switches
 
 if TYPE_CHECKING:
@@ -56,7 +57,7 @@ class Application(QObject):
     Attributes:
         qt, paths, settings, languages: the surroundings.
         client, generation, prompts, queue, run, gallery, library: what panels bind to.
-        intake, crashes: what comes in; errors of ours.
+        intake, crashes, failures: what comes in; errors of ours; jobs and models that fail.
         window: the main window; another object after a change of language.
     """
 
@@ -90,6 +91,7 @@ class Application(QObject):
         )
         self.intake = Intake(self)
         self.crashes = Crashes(self)
+        self.failures = Failures(self)
         self._closing = False
         self._connect()
         self._apply_settings()
@@ -224,7 +226,6 @@ class Application(QObject):
     def _connect(self) -> None:
         self.generation.changed.connect(self._generation_changed)
         self.settings.changed.connect(self._setting_changed)
-        self.client.job_failed.connect(self._job_failed)
         self.client.notice.connect(lambda event: self.say_banner(event.message, "info"))
         self.queue.problem.connect(lambda text: self.say_banner(text, "warning"))
         self.library.models_changed.connect(self._offer_names)
@@ -240,42 +241,6 @@ class Application(QObject):
         self.gallery.opened.connect(self.run.show)
         hints = QGuiApplication.styleHints()
         hints.colorSchemeChanged.connect(lambda _scheme: self._follow_system())
-
-    def side_panels(self, window: MainWindow) -> list[tuple[str, str, Callable[[], QWidget]]]:
-        """Name, title and maker of each panel that lies on the trailing side; the window calls a maker once."""
-        return [
-            ("gallery", self.tr("Gallery"), lambda: self._gallery_panel(window)),
-            ("queue", self.tr("Queue"), lambda: self._queue_panel(window)),
-            ("grid", self.tr("Grid"), lambda: self._grid_panel(window)),
-            ("library", self.tr("Models"), lambda: self._library_panel(window)),
-        ]
-
-    def _gallery_panel(self, window: MainWindow) -> QWidget:
-        from app.panels.gallery import GalleryPanel
-
-        return GalleryPanel(self.gallery, self.generation, self.queue, window)
-
-    def _queue_panel(self, window: MainWindow) -> QWidget:
-        from app.panels.queue import QueuePanel
-
-        panel = QueuePanel(self.queue, window)
-        panel.show_wanted.connect(self.run.show)
-        panel.generate_wanted.connect(self.generate)
-        return panel
-
-    def _grid_panel(self, window: MainWindow) -> QWidget:
-        from app.panels.grid import GridPanel
-
-        panel = GridPanel(self.generation, self.queue, window, when_ready=window.canvas.start.when_sent)
-        panel.show_wanted.connect(self.run.show)
-        return panel
-
-    def _library_panel(self, window: MainWindow) -> QWidget:
-        from app.panels.library import LibraryPanel
-
-        panel = LibraryPanel(self.library, self.generation, window)
-        panel.folder_wanted.connect(lambda: self.open_settings("folders"))
-        return panel
 
     def _show_pictures_of(self, marks: ModelMarks) -> None:
         """Show the pictures that a model of the library made."""
@@ -294,12 +259,8 @@ class Application(QObject):
         self.client.model_info(
             location,
             lambda info: self.generation.set_info(location, info),
-            lambda error: self._model_refused(location, error),
+            lambda error: self.failures.model_refused(location, error),
         )
-
-    def _model_refused(self, location: str, error: Exception) -> None:
-        if location == self.generation.model:
-            self.say_banner(str(error), "error", remedies.for_model(self))
 
     def _apply_settings(self) -> None:
         generation, settings = self.generation, self.settings
@@ -310,20 +271,7 @@ class Application(QObject):
         generation.previews = settings["previews"] != "off"
         generation.record = settings["keep_records"]
         generation.switches = Switches.from_json(settings["switches"])
-        adapters = tuple(str(folder) for folder in settings.model_folders)
-        self.client.configure(
-            EngineSettings(
-                records=str(self.paths.records) if settings["keep_records"] else None,
-                records_bytes=settings["records_megabytes"] * 2**20,
-                wildcards=str(self.paths.wildcards),
-                adapters=adapters,
-                embeddings=adapters,
-                idle_seconds=settings["idle_release_minutes"] * 60.0,
-                memory_mode=settings["memory_mode"],
-                fine_previews=settings["previews"] == "fine",
-                autoencoders=adapters,
-            )
-        )
+        self.client.configure(settings.of_engine())
 
     def _setting_changed(self, name: str) -> None:
         # Not for what the program notes by itself: the panels may have chosen otherwise since.
@@ -403,30 +351,6 @@ class Application(QObject):
         if not self.window.isActiveWindow():
             QApplication.alert(self.window)
         log.info("picture %s", event.path)
-
-    def _job_failed(self, event: JobFailed) -> None:
-        if event.report:
-            log.error("job %s failed:\n%s", event.job_id, event.report)
-            self.say_banner(event.message, "error", remedies.for_report(self, event))
-            return
-        job = self.queue.job(event.job_id)
-        if job is None or event.kind not in {"MissingFile", "KnownError"}:
-            self.say_banner(event.message, "error", remedies.for_failure(self, event))
-            return
-        # The engine's sentence is for whoever calls it; here the folder is chosen in the settings.
-        folder = Path(job.request.folder)
-        say: Callable[[FolderState], None] = lambda state: self._say_failure(event, folder, state)  # noqa: E731
-        self.client.query("folder", lambda: folder_state(folder), say)
-
-    def _say_failure(self, event: JobFailed, folder: Path, state: FolderState) -> None:
-        if state == "missing":
-            words = self.tr("The pictures folder {folder} is not there; connect its drive, make it, or choose another.")
-            self.say_banner(words.format(folder=folder), "error", remedies.for_missing_folder(self, event, folder))
-        elif state == "read-only":
-            words = self.tr("The pictures folder {folder} cannot be written to; allow that, or choose another.")
-            self.say_banner(words.format(folder=folder), "error", remedies.for_folder(self, event))
-        else:
-            self.say_banner(event.message, "error", remedies.for_failure(self, event))
 
     # ------------------------------------------------------------------------------------------------ saying things
 

@@ -25,6 +25,7 @@ from app.commands import Commands
 from app.panels.model import ModelPanel
 from app.panels.prompt import PromptPanel
 from app.panels.scheduler import SchedulerPanel
+from app.side_panels import side_panels
 from app.status import StatusBar
 from app.theme import GAP, MARGIN, SPACE
 from app.widgets.banner import Banner
@@ -103,7 +104,7 @@ class MainWindow(QMainWindow):
         self.splitDockWidget(model, scheduler, Qt.Orientation.Vertical)
         self.resizeDocks([prompt], [SIDE_WIDTH], Qt.Orientation.Horizontal)
         side: list[QDockWidget] = []
-        for name, title, make in self._program.side_panels(self):
+        for name, title, make in side_panels(self._program, self):
             self._makers[name] = make
             place = QWidget(self)
             place.setMinimumWidth(TRAILING_WIDTH)  # as wide as the widest panel, so that nothing moves when it comes

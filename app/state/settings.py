@@ -12,6 +12,7 @@ from PySide6.QtCore import QObject, Signal
 from app.services.paths import Paths
 from app.services.settings import SETTINGS, Settings
 from engine.errors import KnownError
+from engine.messages import EngineSettings
 
 log = logging.getLogger(__name__)
 
@@ -70,6 +71,21 @@ class SettingsState(QObject):
         if str(error) != self._told:
             self._told = str(error)
             self.problem.emit(self._told)
+
+    def of_engine(self) -> EngineSettings:
+        """What the engine is told of them once, and not with every job."""
+        folders = tuple(str(folder) for folder in self.model_folders)
+        return EngineSettings(
+            records=str(self.paths.records) if self["keep_records"] else None,
+            records_bytes=self["records_megabytes"] * 2**20,
+            wildcards=str(self.paths.wildcards),
+            adapters=folders,
+            embeddings=folders,
+            idle_seconds=self["idle_release_minutes"] * 60.0,
+            memory_mode=self["memory_mode"],
+            fine_previews=self["previews"] == "fine",
+            autoencoders=folders,
+        )
 
     def reset(self, name: str) -> None:
         """Give `name` its default."""

@@ -149,30 +149,6 @@
         <source>The model is in {path}.</source>
         <translation>النموذج في {path}.</translation>
     </message>
-    <message>
-        <source>Gallery</source>
-        <translation>المعرض</translation>
-    </message>
-    <message>
-        <source>Queue</source>
-        <translation>قائمة الانتظار</translation>
-    </message>
-    <message>
-        <source>Grid</source>
-        <translation>الشبكة</translation>
-    </message>
-    <message>
-        <source>Models</source>
-        <translation>النماذج</translation>
-    </message>
-    <message>
-        <source>The pictures folder {folder} is not there; connect its drive, make it, or choose another.</source>
-        <translation>مجلد الصور {folder} غير موجود؛ صِل قرصه، أو أنشئه، أو اختر غيره.</translation>
-    </message>
-    <message>
-        <source>The pictures folder {folder} cannot be written to; allow that, or choose another.</source>
-        <translation>لا يمكن الكتابة في مجلد الصور {folder}؛ اسمح بذلك، أو اختر غيره.</translation>
-    </message>
 </context>
 <context>
     <name>Attention</name>
@@ -704,6 +680,17 @@
     <message>
         <source>Where the copies go</source>
         <translation>حيث توضع النسخ</translation>
+    </message>
+</context>
+<context>
+    <name>Failures</name>
+    <message>
+        <source>The pictures folder {folder} is not there; connect its drive, make it, or choose another.</source>
+        <translation>مجلد الصور {folder} غير موجود؛ صِل قرصه، أو أنشئه، أو اختر غيره.</translation>
+    </message>
+    <message>
+        <source>The pictures folder {folder} cannot be written to; allow that, or choose another.</source>
+        <translation>لا يمكن الكتابة في مجلد الصور {folder}؛ اسمح بذلك، أو اختر غيره.</translation>
     </message>
 </context>
 <context>
@@ -4997,6 +4984,25 @@
     <message>
         <source>Show the report</source>
         <translation>إظهار التقرير</translation>
+    </message>
+</context>
+<context>
+    <name>side_panels</name>
+    <message>
+        <source>Gallery</source>
+        <translation>المعرض</translation>
+    </message>
+    <message>
+        <source>Queue</source>
+        <translation>قائمة الانتظار</translation>
+    </message>
+    <message>
+        <source>Grid</source>
+        <translation>الشبكة</translation>
+    </message>
+    <message>
+        <source>Models</source>
+        <translation>النماذج</translation>
     </message>
 </context>
 </TS>
