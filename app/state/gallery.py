@@ -2,25 +2,23 @@
 
 from __future__ import annotations
 
-import threading
 from array import array
 from bisect import bisect_left
-from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
-from PySide6.QtCore import QObject, Qt, QTimer, Signal
+from PySide6.QtCore import QObject, QTimer, Signal
 
 from app.services.gallery_bulk import Deleted, bring_back, delete, to_trash_now
 from app.services.gallery_export import Export, export
 from app.services.gallery_records import ANY_BOARD, Board, GalleryFilter, Picture
 from app.services.gallery_scan import ScanResult, read_picture
 from app.services.gallery_store import MISSING, GalleryStore
-from app.services.gallery_worker import Worker, explained
-from app.services.thumbnails import SIDE, Thumbnails
+from app.services.thumbnails import SIDE
 from app.state.gallery_scan import GalleryScanner
+from app.state.gallery_threads import GalleryThreads
 from engine.messages import Bitmap, ImageDone, Recipe
 from engine.metadata import read_recipe
 
@@ -74,7 +72,6 @@ class GalleryState(QObject):
     opened = Signal(str, object)
     file_shown = Signal(str)
     filter_changed = Signal()
-    _answered = Signal()
 
     def __init__(
         self, file: Path, folder: Path, thumbnails: Path, parent: QObject | None = None, *, watch: bool = True
@@ -90,60 +87,29 @@ class GalleryState(QObject):
         self.trouble = ""
         self.current: Picture | None = None
         self.replays = file.parent / "replays"
-        self._file = file
         self._turn = 0
-        self._closed = False
         self._undo: list[Deleted | _Rated] = []
         self._unsaved: dict[str, ImageDone] = {}
         self._ignored: set[str] = set()
         self._leaving: frozenset[int] = frozenset()
-        self._opened = threading.Event()
-        # Called in the workers' threads, handled in this object's: the signal only says that there is something, since
-        # Python objects that travel in a signal between threads have crashed PySide 6.11.
-        self._answers: deque[Callable[[], None]] = deque()
-        self._answered.connect(self._take_answer, Qt.ConnectionType.QueuedConnection)
-        answer = self._answer
-        self._writer = Worker("gallery-writer", self._open_first, answer)
-        self._reader = Worker("gallery-reader", self._open_second, answer)
-        self._small = Worker("gallery-thumbnails", lambda: Thumbnails(thumbnails), answer)
-        self._files = Worker("gallery-files", lambda: None, answer)
-        self._scanner = GalleryScanner(folder, self._write, lambda: self._leaving, self.run, self, watch=watch)
+        self._threads = GalleryThreads(file, thumbnails, self._tell, self)
+        self._scanner = GalleryScanner(
+            folder, self._threads.write, lambda: self._leaving, self._threads.run, self, watch=watch
+        )
         self._scanner.found.connect(self.refresh)
         self._scanner.ended.connect(self._found)
         self._scanner.failed.connect(self._tell)
-        self._write(lambda _store: None, lambda _none: None)
+        self._threads.write(lambda _store: None, lambda _none: None)
         self.refresh()
         if watch:
             self.scan()
-
-    def _answer(self, call: Callable[[], None]) -> None:
-        self._answers.append(call)
-        self._answered.emit()
-
-    def _take_answer(self) -> None:
-        call = self._answers.popleft()
-        if not self._closed:
-            call()
-
-    def _open_first(self) -> GalleryStore:
-        try:
-            return GalleryStore(self._file, notice=lambda text: self._answer(lambda: self._tell(text)))
-        finally:
-            self._opened.set()
-
-    def _open_second(self) -> GalleryStore:
-        # After the writer has looked for damage and brought the file to this version.
-        self._opened.wait()
-        return GalleryStore(self._file, check=False)
 
     def close(self) -> None:
         """Finish what was asked for; pictures on their way to the trash go there now."""
         for entry in list(self._undo):
             if isinstance(entry, Deleted) and entry.waiting:
                 self._finish_deleting(entry)
-        self._closed = True
-        for worker in (self._reader, self._small, self._files, self._writer):
-            worker.close()
+        self._threads.close()
 
     # ------------------------------------------------------------------------------------------------ what is shown
 
@@ -162,8 +128,8 @@ class GalleryState(QObject):
         """Ask the database again what meets the filter."""
         self._turn += 1
         turn, wanted = self._turn, self.filter
-        self._reader.drop("page")
-        self._read(
+        self._threads.reader.drop("page")
+        self._threads.read(
             lambda store: store.ids(wanted, None, FIRST_PAGE),
             lambda ids: self._show_first(turn, ids),
             kind="page",
@@ -184,7 +150,9 @@ class GalleryState(QObject):
             self.complete.emit()
             return
         wanted, last = self.filter, self.ids[-1] if self.ids else None
-        self._read(lambda store: store.ids(wanted, last, PAGE), lambda ids: self._show_more(turn, ids), kind="page")
+        self._threads.read(
+            lambda store: store.ids(wanted, last, PAGE), lambda ids: self._show_more(turn, ids), kind="page"
+        )
 
     def _show_more(self, turn: int, ids: list[int]) -> None:
         if turn != self._turn:
@@ -232,20 +200,20 @@ class GalleryState(QObject):
     def load(self, ids: Sequence[int], done: Callable[[list[Picture]], None]) -> None:
         """Give `done` the pictures with these ids."""
         wanted = list(ids)
-        self._read(lambda store: store.pictures(wanted), done, first=True)
+        self._threads.read(lambda store: store.pictures(wanted), done, first=True)
 
     def load_thumbnail(self, picture: Picture, done: Callable[[Bitmap], None], failed: Callable[[str], None]) -> None:
         """Give `done` the small form of a picture."""
         path, key = Path(picture.path), picture.fingerprint
-        self._small.do(lambda cache: cache.get(path, key), done, failed, first=True)
+        self._threads.small.do(lambda cache: cache.get(path, key), done, failed, first=True)
 
     def recipe(self, id: int, done: Callable[[Recipe | None], None]) -> None:
         """Give `done` what made the picture."""
-        self._read(lambda store: store.recipe(id), done, kind="recipe", first=True)
+        self._threads.read(lambda store: store.recipe(id), done, kind="recipe", first=True)
 
     def read_file(self, path: Path, done: Callable[[Recipe | None], None], failed: Callable[[str], None]) -> None:
         """Give `done` the recipe in any picture file, of this program or another."""
-        self._files.do(lambda _none: read_recipe(path), done, failed, kind="file", newest=True, first=True)
+        self._threads.files.do(lambda _none: read_recipe(path), done, failed, kind="file", newest=True, first=True)
 
     def show_file(self, path: Path) -> None:
         """Ask for the recipe of any picture file to be shown; `file_shown` answers."""
@@ -258,7 +226,7 @@ class GalleryState(QObject):
 
     def look_up(self) -> None:
         """Read boards, models and schedulers anew."""
-        self._read(
+        self._threads.read(
             lambda store: (store.boards(), store.values("model"), store.values("scheduler")),
             self._looked_up,
             kind="values",
@@ -303,13 +271,15 @@ class GalleryState(QObject):
             id, shown, fingerprint, large = answer
             self._unsaved.pop(picture.path, None)
             if large:
-                self._small.do(lambda cache: cache.put(fingerprint, picture.thumbnail), lambda _none: None, self._tell)
+                self._threads.small.do(
+                    lambda cache: cache.put(fingerprint, picture.thumbnail), lambda _none: None, self._tell
+                )
             if shown and wanted == self.filter:
                 self._insert(id)
             self.added.emit(picture)
             self.look_up()
 
-        self._write(work, done)
+        self._threads.write(work, done)
 
     @property
     def folder(self) -> Path:
@@ -338,10 +308,12 @@ class GalleryState(QObject):
                 self._note_missing(picture)
 
         # Beside the window, where the small form was asked for: a network folder that has gone answers after seconds.
-        self._small.do(lambda _cache: Path(picture.path).exists(), looked, self._tell)
+        self._threads.small.do(lambda _cache: Path(picture.path).exists(), looked, self._tell)
 
     def _note_missing(self, picture: Picture) -> None:
-        self._write(lambda store: store.set_state([picture.id], MISSING), lambda _none: self._take_out([picture.id]))
+        self._threads.write(
+            lambda store: store.set_state([picture.id], MISSING), lambda _none: self._take_out([picture.id])
+        )
 
     # ------------------------------------------------------------------------------------------------ bulk actions
 
@@ -366,7 +338,7 @@ class GalleryState(QObject):
             self._changed(chosen)
 
         if chosen:
-            self._write(work, done)
+            self._threads.write(work, done)
 
     def _changed(self, ids: list[int]) -> None:
         self.pictures_changed.emit(ids)
@@ -378,7 +350,7 @@ class GalleryState(QObject):
         """Move pictures to the system's trash; can be undone."""
         chosen = list(ids)
         if chosen:
-            self._write(lambda store: delete(store, chosen), self._deleted)
+            self._threads.write(lambda store: delete(store, chosen), self._deleted)
 
     def _deleted(self, gone: Deleted) -> None:
         self._take_out(gone.ids)
@@ -406,7 +378,7 @@ class GalleryState(QObject):
         self._undo.remove(gone)
         self._leaving -= {id for id, _ in gone.waiting}
         self.undo_changed.emit(self.can_undo)
-        self._write(lambda _store: to_trash_now(gone), lambda _none: None)
+        self._threads.write(lambda _store: to_trash_now(gone), lambda _none: None)
 
     @property
     def can_undo(self) -> bool:
@@ -420,7 +392,7 @@ class GalleryState(QObject):
         last = self._undo.pop()
         self.undo_changed.emit(self.can_undo)
         if isinstance(last, _Rated):
-            self._write(
+            self._threads.write(
                 lambda store: store.restore_ratings(last.before), lambda _none: self._changed(list(last.before))
             )
             return
@@ -435,7 +407,7 @@ class GalleryState(QObject):
             for message in failed[:1]:
                 self.problem.emit(message)
 
-        self._write(lambda store: bring_back(store, last), done)
+        self._threads.write(lambda store: bring_back(store, last), done)
 
     def _remember(self, entry: Deleted | _Rated) -> None:
         self._undo.append(entry)
@@ -457,7 +429,7 @@ class GalleryState(QObject):
 
         def asked(pictures: list[Picture]) -> None:
             paths = [Path(picture.path) for picture in pictures]
-            self._files.do(lambda _none: export(paths, how), done, self.problem.emit)
+            self._threads.files.do(lambda _none: export(paths, how), done, self.problem.emit)
 
         self.load(chosen, asked)
 
@@ -469,11 +441,11 @@ class GalleryState(QObject):
             if ids:
                 self.move(ids, board)
 
-        self._write(lambda store: store.make_board(name), done)
+        self._threads.write(lambda store: store.make_board(name), done)
 
     def rename_board(self, board: int, name: str) -> None:
         """Give a board another name."""
-        self._write(lambda store: store.rename_board(board, name), lambda _none: self.look_up())
+        self._threads.write(lambda store: store.rename_board(board, name), lambda _none: self.look_up())
 
     def drop_board(self, board: int) -> None:
         """Take a board away; its pictures stay in the gallery."""
@@ -483,26 +455,13 @@ class GalleryState(QObject):
                 self.refine(board=ANY_BOARD)
             self.look_up()
 
-        self._write(lambda store: store.drop_board(board), done)
+        self._threads.write(lambda store: store.drop_board(board), done)
 
     # ------------------------------------------------------------------------------------------------ threads
 
     def run(self, work: Callable[[], T], done: Callable[[T], None], failed: Callable[[str], None]) -> None:
         """Do `work` on files beside the window, and answer in its thread."""
-        self._files.do(lambda _none: work(), done, failed)
-
-    def _read(
-        self, work: Callable[[GalleryStore], T], done: Callable[[T], None], *, kind: str = "", first: bool = False
-    ) -> None:
-        self._reader.do(explained(self._file, work), done, self._tell, kind=kind, newest=bool(kind), first=first)
-
-    def _write(
-        self,
-        work: Callable[[GalleryStore], T],
-        done: Callable[[T], None],
-        failed: Callable[[str], None] | None = None,
-    ) -> None:
-        self._writer.do(explained(self._file, work), done, failed or self._tell)
+        self._threads.run(work, done, failed)
 
     def _tell(self, message: str) -> None:
         """Say a thing once, not at every page until it is mended."""

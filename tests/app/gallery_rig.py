@@ -85,7 +85,7 @@ class Rig:
 
     def settle(self) -> None:
         """Wait until all that was asked of the threads is done and shown."""
-        for worker in ("_writer", "_reader", "_files", "_writer", "_reader"):
+        for worker in ("writer", "reader", "files", "writer", "reader"):
             self.wait_for(worker)
         self.qtbot.waitUntil(lambda: self.gallery.whole or bool(self.gallery.trouble))
 
@@ -93,7 +93,8 @@ class Rig:
         """Wait until the worker has done what it was asked before."""
         done: list[bool] = []
         ended = lambda *_: done.append(True)  # noqa: E731
-        getattr(self.gallery, worker).do(lambda _context: None, ended, ended)
+        threads = self.gallery._threads  # pyright: ignore[reportPrivateUsage]
+        getattr(threads, worker).do(lambda _context: None, ended, ended)
         self.qtbot.waitUntil(lambda: bool(done))
 
     def names(self) -> list[str]:
