@@ -15,17 +15,14 @@ from PySide6.QtGui import (
     QImage,
     QKeyEvent,
     QMouseEvent,
-    QNativeGestureEvent,
     QPainter,
     QPaintEvent,
     QPen,
-    QResizeEvent,
-    QWheelEvent,
 )
 from PySide6.QtWidgets import QApplication, QSizePolicy, QWidget
 
 from app.canvas.painting import paint_brush, paint_divider, paint_grid, paint_tag
-from app.canvas.viewport import Viewport
+from app.canvas.zoom_view import ZoomView
 from app.theme import GAP, current
 
 if TYPE_CHECKING:
@@ -36,18 +33,14 @@ if TYPE_CHECKING:
 # only fills the window.
 SQUARES_FROM = 3.0
 GRID_FROM = 12.0
-PAN_STEP = 48
-# One notch of a wheel is 120; four notches double the scale.
-WHEEL_DOUBLES = 480.0
 COMPARE_REACH = 8.0
 PICTURE_SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff")
 
 
-class CanvasView(QWidget):
+class CanvasView(ZoomView):
     """Shows one picture, or the preview of one, at any scale.
 
     Signals:
-        scale_changed(float): screen pixels for each pixel of the picture.
         drag_wanted(): the user began to drag the picture out.
         menu_wanted(QPoint): a context menu is asked for, at this point of the screen.
         file_dropped(str), image_dropped(QImage): a picture came in from outside.
@@ -56,7 +49,6 @@ class CanvasView(QWidget):
         brush_changed(float): the radius of the brush, in pixels of the picture.
     """
 
-    scale_changed = Signal(float)
     drag_wanted = Signal()
     menu_wanted = Signal(object)
     file_dropped = Signal(str)
@@ -79,7 +71,6 @@ class CanvasView(QWidget):
         self.setMouseTracking(True)
         self.setAcceptDrops(True)
         self.setAttribute(Qt.WidgetAttribute.WA_OpaquePaintEvent)
-        self._viewport = Viewport()
         self._picture: Pyramid | None = None
         self._preview: QImage | None = None
         self._before: Pyramid | None = None
@@ -90,16 +81,10 @@ class CanvasView(QWidget):
         self._radius = 24.0
         self._pressed: QPointF | None = None
         self._grip = ""
-        self._pointer: QPointF | None = None
         self._space = False
         self._drop_over = False
 
     # ------------------------------------------------------------------------------------------------ what is shown
-
-    @property
-    def viewport(self) -> Viewport:
-        """Where the picture lies."""
-        return self._viewport
 
     @property
     def picture(self) -> Pyramid | None:
@@ -190,40 +175,6 @@ class CanvasView(QWidget):
         self.brush_changed.emit(self._radius)
         self.update()
 
-    # ------------------------------------------------------------------------------------------------ zoom and pan
-
-    def fit(self) -> None:
-        """Show the whole picture."""
-        self._set_viewport(self._viewport.fit())
-
-    def actual_size(self) -> None:
-        """One pixel of the screen for each of the picture."""
-        self._set_viewport(self._viewport.zoomed(1.0))
-
-    def zoom_in(self) -> None:
-        """The next stop in."""
-        self._set_viewport(self._viewport.stepped(1, self._under_pointer()))
-
-    def zoom_out(self) -> None:
-        """The next stop out."""
-        self._set_viewport(self._viewport.stepped(-1, self._under_pointer()))
-
-    def set_viewport(self, viewport: Viewport) -> None:
-        """Show this part, of the same picture."""
-        self._set_viewport(viewport)
-
-    def _under_pointer(self) -> tuple[float, float] | None:
-        if self._pointer is None or not self.underMouse():
-            return None
-        return self._pointer.x(), self._pointer.y()
-
-    def _set_viewport(self, viewport: Viewport) -> None:
-        changed = viewport.scale != self._viewport.scale
-        self._viewport = viewport
-        if changed:
-            self.scale_changed.emit(viewport.scale)
-        self.update()
-
     # ------------------------------------------------------------------------------------------------ painting
 
     def paintEvent(self, event: QPaintEvent) -> None:  # noqa: N802
@@ -252,12 +203,6 @@ class CanvasView(QWidget):
             painter.setPen(QPen(theme.color("focus"), 1))
             painter.drawRect(QRectF(self.rect()).adjusted(0.5, 0.5, -0.5, -0.5))
         painter.end()
-
-    def _target(self) -> QRectF:
-        left, top = self._viewport.origin
-        return QRectF(
-            left, top, self._viewport.width * self._viewport.logical, self._viewport.height * self._viewport.logical
-        )
 
     def _paint_picture(self, painter: QPainter, target: QRectF) -> None:
         if self._preview is not None:
@@ -351,32 +296,6 @@ class CanvasView(QWidget):
     def contextMenuEvent(self, event: QContextMenuEvent) -> None:  # noqa: N802
         self.menu_wanted.emit(event.globalPos())
 
-    def wheelEvent(self, event: QWheelEvent) -> None:  # noqa: N802
-        pixels, notches = event.pixelDelta(), event.angleDelta()
-        control = bool(event.modifiers() & Qt.KeyboardModifier.ControlModifier)
-        shift = bool(event.modifiers() & Qt.KeyboardModifier.ShiftModifier)
-        touchpad = not pixels.isNull() and event.phase() != Qt.ScrollPhase.NoScrollPhase
-        if touchpad and not control:
-            self._set_viewport(self._viewport.moved(pixels.x(), pixels.y()))
-        elif shift and not control:
-            self._set_viewport(self._viewport.moved(notches.y() or notches.x(), 0))
-        elif notches.y():
-            at = (event.position().x(), event.position().y())
-            factor = 2.0 ** (notches.y() / WHEEL_DOUBLES)
-            self._set_viewport(self._viewport.zoomed(self._viewport.scale * factor, at))
-        event.accept()
-
-    def event(self, event: QEvent) -> bool:
-        if isinstance(event, QNativeGestureEvent):
-            if event.gestureType() == Qt.NativeGestureType.ZoomNativeGesture:
-                at = (event.position().x(), event.position().y())
-                self._set_viewport(self._viewport.zoomed(self._viewport.scale * (1.0 + event.value()), at))
-                return True
-            if event.gestureType() == Qt.NativeGestureType.SmartZoomNativeGesture:
-                self.fit() if not self._viewport.fitted else self.actual_size()
-                return True
-        return super().event(event)
-
     def _picture_point(self, at: QPointF) -> QPointF:
         return QPointF(*self._viewport.to_picture(at.x(), at.y()))
 
@@ -400,27 +319,9 @@ class CanvasView(QWidget):
     # ------------------------------------------------------------------------------------------------ keys
 
     def keyPressEvent(self, event: QKeyEvent) -> None:  # noqa: N802
+        key = event.key()
         if event.modifiers() & (Qt.KeyboardModifier.ControlModifier | Qt.KeyboardModifier.AltModifier):
             super().keyPressEvent(event)
-            return
-        key, far = event.key(), 4 if event.modifiers() & Qt.KeyboardModifier.ShiftModifier else 1
-        moves = {
-            Qt.Key.Key_Left: (PAN_STEP, 0),
-            Qt.Key.Key_Right: (-PAN_STEP, 0),
-            Qt.Key.Key_Up: (0, PAN_STEP),
-            Qt.Key.Key_Down: (0, -PAN_STEP),
-        }
-        if key in moves and not self.empty:
-            across, down = moves[Qt.Key(key)]
-            self._set_viewport(self._viewport.moved(across * far, down * far))
-        elif key in {Qt.Key.Key_Plus, Qt.Key.Key_Equal}:
-            self.zoom_in()
-        elif key in {Qt.Key.Key_Minus, Qt.Key.Key_Underscore}:
-            self.zoom_out()
-        elif key in {Qt.Key.Key_0, Qt.Key.Key_Home}:
-            self.fit()
-        elif key == Qt.Key.Key_1:
-            self.actual_size()
         elif key in {Qt.Key.Key_BracketLeft, Qt.Key.Key_BracketRight} and self._tool:
             self.set_radius(self._radius * (1.2 if key == Qt.Key.Key_BracketRight else 1 / 1.2))
         elif key in {Qt.Key.Key_Comma, Qt.Key.Key_Period} and self.comparing:
@@ -469,17 +370,6 @@ class CanvasView(QWidget):
                 self.image_dropped.emit(image)
                 return True
         return False
-
-    # ------------------------------------------------------------------------------------------------ frame
-
-    def resizeEvent(self, event: QResizeEvent) -> None:  # noqa: N802
-        self._set_viewport(self._viewport.resized((self.width(), self.height()), self.devicePixelRatioF()))
-        super().resizeEvent(event)
-
-    def changeEvent(self, event: QEvent) -> None:  # noqa: N802
-        if event.type() in {QEvent.Type.PaletteChange, QEvent.Type.DevicePixelRatioChange}:
-            self._set_viewport(self._viewport.resized((self.width(), self.height()), self.devicePixelRatioF()))
-        super().changeEvent(event)
 
 
 def takes(data: QMimeData) -> bool:
