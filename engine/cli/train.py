@@ -41,7 +41,7 @@ def text_to_image(
         Path | None, typer.Option(metavar="FOLDER", help="A trained autoencoder; else one is trained.")
     ] = None,
     max_minutes: Annotated[float | None, number_option("Time limit of the whole training.")] = None,
-    precision: Annotated[str | None, typer.Option(help="no, bf16 or fp16.")] = None,
+    precision: Annotated[str | None, typer.Option(help="auto, no, bf16 or fp16.")] = None,
     device: Annotated[str | None, typer.Option(help="auto, cpu, cuda or mps.")] = None,
     threads: Annotated[int | None, whole_number_option("CPU threads; 0 for what PyTorch chooses.")] = None,
     seed: Annotated[int | None, whole_number_option("Seed of everything random.")] = None,

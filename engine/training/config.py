@@ -13,7 +13,7 @@ from engine.config import describe, fits
 from engine.errors import ConfigError
 from engine.files import read_json, to_json, write_atomic
 
-Precision = Literal["no", "bf16", "fp16"]
+Precision = Literal["auto", "no", "bf16", "fp16"]
 Device = Literal["auto", "cpu", "cuda", "mps"]
 
 
@@ -85,7 +85,8 @@ class StageSettings(Settings):
         warmup_steps: over these the learning rate rises from zero.
         decay_share: over this last share of the run it falls along a cosine to zero.
         ema_decay: the largest decay of the moving average of the weights; early on it is (1 + n) / (10 + n).
-        precision: `bf16` and `fp16` compute under autocast with float32 weights; `fp16` needs a GPU.
+        precision: `bf16` and `fp16` compute under autocast with float32 weights; `fp16` needs a GPU. `auto` is `bf16`
+            where the device has instructions for it, otherwise `no`: without them a step takes many times as long.
         device: `auto` takes an accelerator where there is one; several GPUs are taken when `accelerate launch` or
             `torchrun` starts one process for each.
         threads: CPU threads; 0 leaves what PyTorch chose.
@@ -102,7 +103,7 @@ class StageSettings(Settings):
     weight_decay: float = 0.01
     max_grad_norm: float = 1.0
     ema_decay: float = 0.9995
-    precision: Precision = "bf16"
+    precision: Precision = "auto"
     device: Device = "auto"
     threads: int = 0
     seed: int = 0

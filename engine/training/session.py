@@ -9,13 +9,14 @@ import threading
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
-from typing import Any, Generic, TypeVar, cast
+from typing import Any, Generic, Literal, TypeVar, cast
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
 from engine.errors import ConfigError, DeviceUnavailable
+from engine.models.arithmetic import has_instructions
 from engine.training.checkpoint import (
     check_settings,
     load_checkpoint,
@@ -71,7 +72,18 @@ def make_accelerator(settings: StageSettings) -> Any:
         # They are global, and refuse a stage with another precision or device in the same process.
         for state in states:
             state._reset_state()
-    return Accelerator(cpu=settings.device == "cpu", mixed_precision=settings.precision)
+    on_cpu = settings.device == "cpu" or not (present["cuda"] or present["mps"])
+    precision = best_precision(on_cpu) if settings.precision == "auto" else settings.precision
+    return Accelerator(cpu=settings.device == "cpu", mixed_precision=precision)
+
+
+def best_precision(on_cpu: bool) -> Literal["no", "bf16"]:
+    """Return `bf16` where the processor, or else the GPU, has instructions for it, and `no` where it has none."""
+    if on_cpu:
+        present = has_instructions(torch.bfloat16)
+    else:
+        present = not torch.cuda.is_available() or torch.cuda.is_bf16_supported(including_emulation=False)
+    return "bf16" if present else "no"
 
 
 def step_seed(*numbers: int) -> int:
@@ -131,7 +143,7 @@ class Session(Generic[Network]):
         """Return the event that opens the stage."""
         count = sum(weight.numel() for weight in self.network.parameters())
         begin = f"goes on at step {self.step}" if self.resumed else "begins"
-        text = f"{self.stage} {begin}: {count:,} weights on {self.device}, {self.settings.precision}"
+        text = f"{self.stage} {begin}: {count:,} weights on {self.device}, {self.accelerator.mixed_precision}"
         return Started(self.stage, self.step, text)
 
     def running(self) -> bool:

@@ -47,7 +47,7 @@ class TextToImageSettings(Settings):
     sentences: str | None = None
     vae: str | None = None
     max_minutes: float | None = None
-    precision: Precision = "bf16"
+    precision: Precision = "auto"
     device: Device = "auto"
     threads: int = 0
     seed: int = 0

@@ -16,6 +16,7 @@ from torch.nn import functional
 
 from engine.errors import BadFile, ConfigError, DeviceUnavailable, WeightsMismatch
 from engine.plots import image_grid
+from engine.training import session
 from engine.training.checkpoint import (
     check_settings,
     load_checkpoint,
@@ -57,7 +58,7 @@ class Hand:
         ({"batch_size": True}, "batch_size cannot be True"),
         ({"learning_rate": 0.0}, "learning_rate cannot be 0.0; it must be more than 0"),
         ({"device": "tpu"}, "device cannot be 'tpu'; it must be one of"),
-        ({"precision": "fp8"}, 'precision cannot be \'fp8\'; it must be one of "no", "bf16", "fp16"'),
+        ({"precision": "fp8"}, 'precision cannot be \'fp8\'; it must be one of "auto", "no", "bf16", "fp16"'),
         ({"ema_decay": 1.0}, "ema_decay cannot be 1.0"),
         ({"decay_share": 2.0}, "decay_share cannot be 2.0"),
         ({"max_minutes": -1.0}, "max_minutes cannot be -1.0"),
@@ -93,6 +94,15 @@ def test_a_device_that_is_not_there_is_refused() -> None:
 def test_half_precision_is_refused_on_a_cpu() -> None:
     with pytest.raises(ConfigError, match="precision cannot be 'fp16' on a CPU; choose 'bf16' or 'no'"):
         make_accelerator(settings(device="cpu", precision="fp16"))
+
+
+@pytest.mark.parametrize(("present", "precision"), [(True, "bf16"), (False, "no")])
+def test_training_computes_in_what_the_processor_has(
+    monkeypatch: pytest.MonkeyPatch, present: bool, precision: str
+) -> None:
+    monkeypatch.setattr(session, "has_instructions", lambda _dtype: present)
+    assert make_accelerator(settings(device="cpu")).mixed_precision == precision
+    assert make_accelerator(settings(device="cpu", precision="bf16")).mixed_precision == "bf16"
 
 
 # ---- clock and learning rate
