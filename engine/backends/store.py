@@ -9,7 +9,8 @@ import logging
 import os
 import shutil
 import tempfile
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import torch
@@ -24,6 +25,10 @@ from engine.files import read_json, write_json
 log = logging.getLogger(__name__)
 
 MANIFEST = "complete.json"
+# All exported models together: several of Stable Diffusion's size (4 GB each), or two of XL's.
+LIMIT_BYTES = 32 * 2**30
+# What was used so lately may be in use by another process and is never dropped; what was left half made longer ago is.
+KEPT_SECONDS = 24 * 3600
 # To be raised when the same weights give other files.
 VERSION = 2
 
@@ -50,6 +55,7 @@ def stored(graph: Graph, backend: str, look: Callable[[], None], folder: Path | 
     target = (folder or cache_folder()) / f"{graph.name}-{backend}-{digest(graph, backend, look)}"
     name = OPENVINO_NAME if backend == "openvino" else MODEL_NAME
     if _is_whole(target, look):
+        os.utime(target / MANIFEST)  # when it was last used
         return target / name
     if target.exists():
         log.warning("%s is damaged and is made anew", target)
@@ -67,7 +73,36 @@ def stored(graph: Graph, backend: str, look: Callable[[], None], folder: Path | 
                 raise
     finally:
         shutil.rmtree(making, ignore_errors=True)
+    trim(target.parent, LIMIT_BYTES)
     return target / name
+
+
+def trim(folder: Path, limit_bytes: int) -> None:
+    """Drop those exported models in `folder` that were not used for longest, until the rest is within `limit_bytes`.
+
+    What was used within the last `KEPT_SECONDS` stays, and what a process that was killed left half made goes after
+    that time.
+    """
+    before = time.time() - KEPT_SECONDS
+    entries = sorted(_entries(folder))
+    used = sum(size for _, size, _ in entries)
+    for when, size, path in entries:
+        if when < before and (used > limit_bytes or path.name.startswith(".")):
+            log.info("%s was not used for longest and is dropped", path)
+            shutil.rmtree(path, ignore_errors=True)  # another process may hold it, or drop it first
+            used -= size
+
+
+def _entries(folder: Path) -> Iterator[tuple[float, int, Path]]:
+    """When each exported model was last used, its bytes and its folder."""
+    for path in folder.iterdir():
+        try:
+            files = [file.stat() for file in path.iterdir()]
+            manifest = path / MANIFEST
+            when = (manifest if manifest.exists() else path).stat().st_mtime
+        except (FileNotFoundError, NotADirectoryError):
+            continue  # dropped meanwhile, or none of ours
+        yield when, sum(file.st_size for file in files), path
 
 
 def _export(graph: Graph, backend: str, folder: Path) -> None:

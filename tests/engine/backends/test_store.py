@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import os
+import time
 from pathlib import Path
 
 import pytest
 import torch
 
+from engine.backends import store
 from engine.backends.graphs import Graph, TextGraph, graphs_of
-from engine.backends.store import MANIFEST, cache_folder, stored
+from engine.backends.store import MANIFEST, cache_folder, stored, trim
 from engine.errors import Cancelled
 from engine.models.clip_text import CLIPTextModel
 from tests.fixtures.stable_diffusion import stable_diffusion
@@ -66,6 +69,54 @@ def test_other_weights_and_other_configurations_are_others(graph: Graph, tmp_pat
     encoder = text_encoder()
     encoder.change_config(num_attention_heads=1)
     assert stored(TextGraph("text_encoder", encoder), "onnx", nothing, tmp_path) != first
+
+
+def _used(path: Path, days: float) -> None:
+    when = time.time() - days * 86400
+    os.utime(path, (when, when))
+
+
+def made(folder: Path, name: str, days: float, size: int = 100) -> Path:
+    """A folder like that of an exported model, last used so many days ago."""
+    path = folder / name
+    path.mkdir()
+    for file, content in (("weights.bin", b"0" * size), (MANIFEST, b"{}")):
+        (path / file).write_bytes(content)
+        _used(path / file, days)
+    return path
+
+
+def test_those_not_used_for_longest_go_first(tmp_path: Path) -> None:
+    for name, days in (("a", 2.0), ("b", 4.0), ("c", 3.0), ("d", 0.5)):
+        made(tmp_path, name, days)
+    trim(tmp_path, 4 * 102)
+    assert len(list(tmp_path.iterdir())) == 4
+    trim(tmp_path, 3 * 102)
+    assert {path.name for path in tmp_path.iterdir()} == {"a", "c", "d"}
+    trim(tmp_path, 0)
+    assert {path.name for path in tmp_path.iterdir()} == {"d"}  # it may be in use
+
+
+def test_what_was_left_half_made_goes_when_it_is_old(tmp_path: Path) -> None:
+    for name, days in ((".old", 2.0), (".new", 0.5)):
+        path = made(tmp_path, name, days)
+        (path / MANIFEST).unlink()
+        _used(path, days)
+    (tmp_path / "a file").write_text("")
+    trim(tmp_path, 10**9)
+    assert {path.name for path in tmp_path.iterdir()} == {".new", "a file"}
+
+
+def test_use_makes_young_and_export_drops_the_old(
+    graph: Graph, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(store, "LIMIT_BYTES", 0)
+    old = made(tmp_path, "old", 2.0)
+    path = stored(graph, "onnx", nothing, tmp_path)
+    assert (path.exists(), old.exists()) == (True, False)
+    os.utime(path.parent / MANIFEST, (0, 0))
+    stored(graph, "onnx", nothing, tmp_path)
+    assert (path.parent / MANIFEST).stat().st_mtime > time.time() - 3600
 
 
 def test_leaving_in_the_middle_leaves_nothing(graph: Graph, tmp_path: Path) -> None:
