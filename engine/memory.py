@@ -40,6 +40,11 @@ ENCODER_MAPS = 5.7  # maps of the first stage, which are of full size
 LINGERING = 80 * 2**20  # at most: maps below 32 MB that are freed stay in the heap; three of them where they are small
 PIXEL_BYTES = 3 * (4 + 4 + 1)  # the picture itself as the decoder gives it, in [0, 1], and as bytes
 
+# Of the other back ends: their libraries and what compiling leaves behind; how much larger the maps of a decoder are.
+# OpenVINO's file of weights is mapped beside them, read once and given up where memory is short: it does not count.
+BACKEND_RUNTIME: Mapping[str, int] = {"torch": 0, "openvino": 100 * 2**20, "onnx": 75 * 2**20}
+BACKEND_DECODER: Mapping[str, float] = {"torch": 1.0, "openvino": 1.5, "onnx": 1.3}
+
 GROUPS: Sequence[str] = ("text", "denoiser", "vae")
 _VAE_KEYS = ("first_stage_model.", "vae.")
 _TEXT_KEYS = ("cond_stage_model.", "conditioner.", "text_encoder", "text_encoders.", "te.")
@@ -197,15 +202,16 @@ def estimate(request: GenerateRequest) -> MemoryEstimate:
     if precisions.vae == "float16" and vae_size == 4:
         precisions = precisions._replace(vae="float32")
     weights = _weights(location, request.vae, precisions)
+    wider = BACKEND_DECODER[request.switches.backend]
     return MemoryEstimate(
-        runtime=RUNTIME,
+        runtime=RUNTIME + BACKEND_RUNTIME[request.switches.backend],
         weights=weights,
         encoding=weights["text"] // 50,
         denoising=_denoising(unet, vae, width * height, 2 if request.guidance_scale > 1 else 1) * size,
         reading=_reading(vae, area) * vae_size * starts,
-        decoding=_decoding(vae, area, vae_size) + picture,
+        decoding=int(_decoding(vae, area, vae_size) * wider) + picture,
         tiled_reading=_reading(vae, tile_area) * vae_size * starts,
-        tiled_decoding=_decoding(vae, tile_area, vae_size) + picture,
+        tiled_decoding=int(_decoding(vae, tile_area, vae_size) * wider) + picture,
     )
 
 

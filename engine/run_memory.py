@@ -64,7 +64,7 @@ def outlook(request: GenerateRequest, mode: str) -> Outlook:
 
     device = resolve_device(request.device)
     dtype = resolve_precision(request.dtype, device, lambda: stored_precision(request.model))
-    need = estimate(replace(request, dtype=dtype))
+    need = estimate(replace(request, dtype=_computed(dtype, request.switches.backend)))
     if device.type == "cuda":
         need = replace(need, runtime=0)  # of the memory of the card
     available = available_bytes(device)
@@ -73,6 +73,17 @@ def outlook(request: GenerateRequest, mode: str) -> Outlook:
     if request.memory_plan:
         plan = rounding_as(request.memory_plan, plan)
     return Outlook(plan, need.under(plan), available, need, str(device), dtype)
+
+
+def _computed(dtype: str, backend: str) -> str:
+    """The precision that a model asked for in `dtype` is in; OpenVINO takes float32 where the processor lacks it."""
+    if backend != "openvino":
+        return dtype
+    from engine.backends.openvino_session import computes_in
+    from engine.backends.packages import check_installed
+
+    check_installed(backend)
+    return computes_in(dtype)
 
 
 def available_bytes(device: torch.device) -> int:

@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from engine.backends.parts import Computed
 from engine.device import resolve_dtype
 from engine.switches import COMPUTED, PACKED
 
@@ -31,9 +32,13 @@ def read_in(precision: str, read: Callable[[torch.dtype], nn.Module], stored: Ca
 
 
 def held_bytes(network: nn.Module) -> int:
-    """The bytes of all weights of `network` as they are kept, each counted once; those that are away are not."""
+    """The bytes of all weights of `network` as they are kept, each counted once; those that are away are not.
+
+    A back end's network counts with what its graphs hold from their first call on.
+    """
     tensors = {id(part): part for tensor in (*network.parameters(), *network.buffers()) for part in _parts(tensor)}
-    return sum(tensor.nbytes for tensor in tensors.values() if not tensor.is_meta)
+    own = network.weight_bytes if isinstance(network, Computed) else 0
+    return own + sum(tensor.nbytes for tensor in tensors.values() if not tensor.is_meta)
 
 
 def _parts(tensor: Any) -> Iterator[torch.Tensor]:

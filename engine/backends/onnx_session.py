@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from engine.backends import packages
+from engine.backends.export import WEIGHTS_NAME
 from engine.backends.graphs import Inputs
 
 SLICE_SECONDS = 0.02
@@ -52,6 +53,11 @@ class OnnxSession:
     def release(self) -> None:
         """Let go of the model and of its weights."""
         self._session = None
+
+    @property
+    def weight_bytes(self) -> int:
+        """The bytes of its weights in memory once it is read."""
+        return self._path.with_name(WEIGHTS_NAME).stat().st_size
 
 
 def _awaited(running: Future[Any], look: Callable[[], None]) -> Any:

@@ -16,6 +16,8 @@ SLICE_MILLISECONDS = 20
 _HINTS = {"float32": "f32", "bfloat16": "bf16", "float16": "f16"}
 _CAPABILITIES = {"bfloat16": "BF16", "float16": "FP16"}
 
+_BYTES = {"float32": 4, "bfloat16": 2, "float16": 2}
+
 Shapes = dict[str, tuple[int, ...]]
 
 
@@ -100,3 +102,11 @@ class OpenVinoSession:
     def release(self) -> None:
         """Let go of the compiled model and of its weights."""
         self._request = None
+
+    @property
+    def weight_bytes(self) -> int:
+        """The bytes of its weights in memory once it is compiled, in the precision of the computing.
+
+        The file is mapped beside that, and given up where memory is short.
+        """
+        return self._path.with_suffix(".bin").stat().st_size * _BYTES[computes_in(self._precision)] // _BYTES["float32"]

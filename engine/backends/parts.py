@@ -44,6 +44,11 @@ class Session(Protocol):
         """Give the memory back until the next call."""
         ...
 
+    @property
+    def weight_bytes(self) -> int:
+        """The bytes of its weights in memory once it has computed."""
+        ...
+
 
 @dataclass(frozen=True)
 class Backend:
@@ -138,6 +143,11 @@ class Computed(nn.Module, ConfigMixin):
         """Give the memory back until the next call."""
         for session in self._sessions.values():
             session.release()
+
+    @property
+    def weight_bytes(self) -> int:
+        """The bytes of the weights that its graphs hold once they have computed: each is compiled at its first call."""
+        return sum(session.weight_bytes for session in self._sessions.values())
 
     def _compute(self, graph: str, inputs: Inputs) -> list[Tensor]:
         return self._sessions[graph].run(inputs, self.between_pieces)

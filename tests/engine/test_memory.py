@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 import torch
 
+from engine.backends import openvino_session
 from engine.catalog import EMBEDDED_MODEL, model_folder
 from engine.errors import InvalidValue, MissingFile
 from engine.memory import (
@@ -28,6 +29,8 @@ from engine.memory import (
     weight_files,
 )
 from engine.messages import MEMORY_PLANS, EngineSettings, GenerateRequest
+from engine.run_memory import outlook
+from engine.switches import Switches
 
 CHILD = Path(__file__).with_name("memory_child.py")
 GB = 2**30
@@ -72,6 +75,34 @@ def test_the_estimate_for_the_embedded_model_is_what_is_measured(request_: Gener
     request = replace(request_, width=side, height=side)
     peak = measured(request)["peak"]
     assert estimate(request).total == pytest.approx(peak, rel=0.15)
+
+
+@linux
+@pytest.mark.parametrize("side", [128, 512])
+@pytest.mark.parametrize("backend", ["openvino", "onnx"])
+def test_the_estimate_for_other_back_ends_is_what_is_measured(
+    request_: GenerateRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, backend: str, side: int
+) -> None:
+    monkeypatch.setenv("SFUMATO_CACHE", str(tmp_path))
+    request = replace(request_, width=side, height=side, switches=Switches(backend=backend))
+    measured(replace(request, width=128, height=128, name="exported"))
+    peak = measured(request)["peak"]
+    # OpenVINO maps the files of what it computes; those pages are given up where memory is short.
+    files = [path for path in tmp_path.rglob("model.bin") if not path.parent.name.startswith("vae_encoder")]
+    assert len(files) == (3 if backend == "openvino" else 0)
+    mapped = sum(path.stat().st_size for path in files)
+    assert estimate(request).total == pytest.approx(peak - mapped, rel=0.15)
+
+
+def test_what_a_processor_cannot_compute_in_is_not_counted_on(
+    request_: GenerateRequest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without bfloat16, OpenVINO's weights are float32; torch keeps them narrow."""
+    monkeypatch.setattr(openvino_session, "computes_in", lambda _: "float32")
+    request = replace(request_, dtype="bfloat16")
+    narrow = outlook(request, "auto").estimate.weights
+    wide = outlook(replace(request, switches=Switches(backend="openvino")), "auto").estimate.weights
+    assert wide == {name: 2 * size for name, size in narrow.items()}
 
 
 @linux

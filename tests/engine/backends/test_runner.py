@@ -14,7 +14,7 @@ from PIL import Image
 from engine.catalog import EMBEDDED_MODEL
 from engine.cli import main
 from engine.errors import InvalidValue
-from engine.messages import GenerateRequest, ImageDone, JobCancelled, JobDone, JobFailed, Notice, StepDone
+from engine.messages import GenerateRequest, ImageDone, JobCancelled, JobDone, JobFailed, ModelLoaded, Notice, StepDone
 from engine.metadata import read_recipe
 from engine.runner import Runner
 from engine.switches import Switches
@@ -43,14 +43,19 @@ def request_(tmp_path: Path) -> GenerateRequest:
 @pytest.mark.parametrize("backend", ["openvino", "onnx"])
 def test_the_embedded_model_makes_the_same_picture(backend: str, request_: GenerateRequest) -> None:
     pictures: list[np.ndarray[tuple[int, ...], np.dtype[np.int16]]] = []
+    held: list[int] = []
     for switches in (Switches(), Switches(backend=backend)):
         runner = Runner()
         events = list(runner.run(replace(request_, switches=switches)))
         assert isinstance(events[-1], JobDone), events[-1]
         (done,) = [event for event in events if isinstance(event, ImageDone)]
+        (loaded,) = [event for event in events if isinstance(event, ModelLoaded)]
+        # Both hold float32: the same numbers, wherever they lie.
+        held.append(sum(size for _, size in loaded.held))
         pictures.append(np.asarray(Image.open(done.path), np.int16))
         runner.release()
     assert np.abs(pictures[0] - pictures[1]).max() <= LEVELS
+    assert held[1] == pytest.approx(held[0], rel=0.02)
     recipe = read_recipe(Path(done.path))
     assert recipe is not None
     assert ("switches", f'{{"backend": "{backend}"}}') in recipe.extras
