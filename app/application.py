@@ -26,6 +26,7 @@ from app.icons import window_icon
 from app.intake import Intake
 from app.main_window import MainWindow
 from app.services.gallery_records import GalleryFilter
+from app.services.heap import share_heaps
 from app.services.logfile import end_log, start_log
 from app.services.paths import Paths
 from app.services.settings import Settings
@@ -404,6 +405,7 @@ def build(argv: Sequence[str], *, data_folder: Path | None = None, engine: Any =
 
     `data_folder` holds everything where it is given, the user's folders do otherwise; `engine` replaces the thread.
     """
+    share_heaps()  # before there are threads
     existing = QApplication.instance()
     qt = existing if isinstance(existing, QApplication) else QApplication([sys.argv[0]])
     qt.setApplicationName("Sfumato")

@@ -49,15 +49,18 @@ class Making:
     """The making of picture `image` of a job, in one attempt or, where the memory does not suffice, in two.
 
     Attributes:
-        phase: what it is at: "encoding", "denoising" or "decoding".
         prompted: the texts that made it.
     """
 
     def __init__(self, image: int) -> None:
         self.image = image
-        self.phase = "encoding"
         self.prompted: Prompted | None = None
         self._picture: _Picture | None = None
+
+    @property
+    def phase(self) -> str:
+        """What it is at: "encoding", "denoising" or "decoding"."""
+        return "encoding" if self._picture is None else self._picture.phase
 
     def attempt(self, job: Job) -> Generator[Event, None, Image]:
         """Make the picture, yielding its steps; what a former attempt has done of them stays done."""
@@ -70,30 +73,28 @@ class Making:
         with cancellable(loaded.modules, job.cancel):
             _look(job)
             if self._picture is None or not self._picture.has_latents:
-                self.phase = "encoding"
+                self._picture = None
                 job.let_work("text")
                 prompted = read_prompt(loaded, request, seed, job.settings, lambda: job.let_work("text", "denoiser"))
                 for notice in prompted.notices if self.image == 0 and self.prompted is None else ():
                     yield Notice(job_id=request.job_id, message=notice)
                 self.prompted = prompted
                 branch = yield from _branch(job)
-                self._picture = _Picture(job, self.image, seed, prompted, branch, self)
+                self._picture = _Picture(job, self.image, seed, prompted, branch)
             return (yield from self._picture.make(job))
 
 
 class _Picture:
-    """The making of one picture; `tell` is told the phase."""
+    """The making of one picture, which is in one `phase` after the other."""
 
-    def __init__(
-        self, job: Job, image: int, seed: int, prompted: Prompted, branch: Branch | None, tell: Making | None = None
-    ) -> None:
+    def __init__(self, job: Job, image: int, seed: int, prompted: Prompted, branch: Branch | None) -> None:
         self.job, self.image, self.seed, self.prompted, self.branch = job, image, seed, prompted, branch
         store = store_of(job.settings) if job.request.record else None
         self.recorder = Recorder(store, replace(job.request, seed=seed, count=1)) if store else None
         self.generator = torch.Generator("cpu").manual_seed(seed)
         self.passes = passes_of(job.loaded, job.request)
         self.lengths = [one.length(job.loaded, job.request) for one in self.passes]
-        self._tell = tell
+        self.phase = "encoding"
         self._begun = self._branch_pass()
         self._picture: Image | None = None  # of the pass before
         self._latents: torch.Tensor | None = None  # kept until the picture is a file: a decoder may run out of memory
@@ -123,8 +124,7 @@ class _Picture:
         raise BugError("a picture without a pass")
 
     def _enter(self, phase: str) -> None:
-        if self._tell is not None:
-            self._tell.phase = phase
+        self.phase = phase
         if phase == "decoding":
             # The heap keeps what the steps let go of, and the decoder needs most of all.
             return_memory()

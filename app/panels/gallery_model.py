@@ -27,7 +27,7 @@ from engine.messages import Bitmap
 Index = QModelIndex | QPersistentModelIndex
 _PICTURES_KEPT = 4000
 # Of all small forms, what is in sight aside: what has just left it comes back without the disk.
-_PIXELS_KEPT = 2**21
+_PIXELS_KEPT = 2**20
 _AT_ONCE = 2
 # Of the corners. Pictures smaller than this are not blown up.
 ROUND, _SMALLEST = 4.0, 64

@@ -12,7 +12,7 @@ from engine.messages import StepDone
 # A picture of a thousand steps would keep 50 MB of previews; so many are as many as a scrubber's pixels can tell apart.
 PREVIEWS_KEPT = 240
 # Of all finished pictures together; those of others are read from the disk.
-HISTORY_BYTES = 8 * 2**20
+HISTORY_BYTES = 4 * 2**20
 
 
 class Forming:
