@@ -1,8 +1,8 @@
 """The pictures of unfinished latents that a loaded model shows: by its own linear map, a fitted one, or finer ones.
 
-The map of an autoencoder that brings none is fitted once, in a thread of its own with weights of its own, and kept in
-the cache folder under the hash of the autoencoder. Until it is there, steps are shown by the map that ships for the
-model's family, and where there is none they have no preview.
+An autoencoder that brings no map is shown by the one that ships for its family, fitted to real pictures. That
+of any other kind is fitted once, in a thread of its own with weights of its own, and kept in the cache folder under the
+hash of the autoencoder; until it is there, steps have no preview.
 """
 
 from __future__ import annotations
@@ -70,9 +70,8 @@ class Previews:
     def begin(self, settings: EngineSettings, device: torch.device) -> str:
         """Make ready for a picture; returns what the user should know, once for a loaded model."""
         if self._linear is None and self._fitting is None:
-            self._linear = self._cached()
+            self._linear = known_preview(self._family, self._config) or self._cached()
             if self._linear is None:
-                self._linear = known_preview(self._family, self._config)
                 self._fitting = threading.Thread(target=self._fit, name="fit preview")
                 self._fitting.start()
         return self._find_tiny(settings, device) if settings.fine_previews and self._tiny is None else ""
