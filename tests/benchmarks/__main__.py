@@ -84,7 +84,7 @@ PARTS = {
     "convergence": Part([Command("scheduler_convergence")], asked_only=True),
     "gallery": Part([Command("gallery")], asked_only=True),
     "library": Part([Command("library")], asked_only=True),
-    "soak": Part([Command("memory_soak")], asked_only=True),
+    "soak": Part([Command("memory_soak"), Command("window", ("--soak",))], asked_only=True),
     "window": Part([Command("window")], asked_only=True),
     "icon-quality": Part([Command("icon_quality")], asked_only=True),
 }

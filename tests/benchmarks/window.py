@@ -2,6 +2,7 @@
 
 python tests/benchmarks/window.py [--platform offscreen] [--pictures 20] [--cold]     start, gaps, previews
 python tests/benchmarks/window.py --cancel [--moments 20] [--size 512]                cancel at SD 1.5's size (5 GB)
+python tests/benchmarks/window.py --soak [--pictures 500]         memory, with another model after every 10 pictures
 
 `--platform xcb` needs a display (xvfb-run -s "-screen 0 1366x768x24" python tests/benchmarks/window.py --platform xcb).
 A timer of 5 ms in the event loop notes when it is late. `--cold` drops the files of torch and Qt from the page cache.
@@ -29,21 +30,25 @@ ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
 
 INTERVAL = 5
+# Pictures until another model is chosen, and until the first use of everything is past; steps of each.
+SOAK_SWITCH, SOAK_SETTLED, SOAK_STEPS = 10, 20, 4
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--platform", default="offscreen", choices=["offscreen", "xcb"])
-    parser.add_argument("--pictures", type=int, default=20)
+    parser.add_argument("--pictures", type=int, help="20 without a word; 500 with --soak")
     parser.add_argument("--cold", action="store_true")
     parser.add_argument("--cancel", action="store_true")
+    parser.add_argument("--soak", action="store_true")
     parser.add_argument("--moments", type=int, default=20)
     parser.add_argument("--size", type=int, default=512)
     parser.add_argument("--began", type=float, help=argparse.SUPPRESS)
     parser.add_argument("--folder", type=Path, help=argparse.SUPPRESS)
     options = parser.parse_args()
+    options.pictures = options.pictures or (500 if options.soak else 20)
     if options.began is not None:
-        session = cancel_session if options.cancel else gaps_session
+        session = cancel_session if options.cancel else soak_session if options.soak else gaps_session
         print(json.dumps(session(options)), flush=True)
         return
     if options.cold:
@@ -286,6 +291,32 @@ def cancel_session(options: argparse.Namespace) -> dict[str, str]:
     report |= gaps.report()
     program.window.close()  # as a person does; it closes the program
     return report
+
+
+def soak_session(options: argparse.Namespace) -> dict[str, str]:
+    import psutil
+
+    program, gaps, _ = _open(options)
+    generation, queue, process = program.generation, program.queue, psutil.Process()
+    wait(lambda: program.client.ready and generation.info is not None)
+    models, used = [generation.model, str(options.folder / "second")], list[float]()
+    generation.steps, generation.count = SOAK_STEPS, SOAK_SWITCH
+    for number in range(options.pictures // SOAK_SWITCH):
+        generation.choose_model(models[number % 2])
+        wait(lambda: generation.info is not None)
+        generation.prompt = f"a red apple, number {number}"
+        program.generate()
+        wait(lambda: queue.running is None and not program.client.busy)
+        gaps.late.clear()  # what measures is not to grow
+        used.append(process.memory_info().rss / 1e6)
+        print(f"{(number + 1) * SOAK_SWITCH}: {used[-1]:.1f} MB", file=sys.stderr, flush=True)
+    settled = used[min(SOAK_SETTLED // SOAK_SWITCH, len(used)) - 1]
+    program.window.close()  # as a person does; it closes the program
+    return {
+        f"after {SOAK_SETTLED} pictures MB": f"{settled:.1f}",
+        f"after {options.pictures} pictures MB": f"{used[-1]:.1f}, {used[-1] / settled - 1:+.2%}",
+        "most MB": f"{max(used):.1f}",
+    }
 
 
 if __name__ == "__main__":
