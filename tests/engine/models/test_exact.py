@@ -301,7 +301,7 @@ def test_a_run_makes_the_keys_once() -> None:
 @pytest.mark.filterwarnings("ignore:.torch.jit.trace:DeprecationWarning", "ignore::torch.jit.TracerWarning")
 @pytest.mark.usefixtures("everywhere")
 @torch.no_grad()
-def test_an_exporter_sees_the_plain_network() -> None:
+def test_an_exporter_sees_a_network_without_strips() -> None:
     network, call = unet_call((16, 16))
     network.requires_grad_(False)
     given = call["sample"], call["encoder_hidden_states"]
@@ -313,7 +313,8 @@ def test_an_exporter_sees_the_plain_network() -> None:
         expected = predict(*given)
     traced: Any = torch.jit.trace(predict, given)
     assert "aten::bmm" not in {node.kind() for node in traced.graph.nodes()}
-    assert distance(traced(*given), expected) <= 1e-6
+    # Images that are doubled are convolved in another way there, too (`doubling`).
+    assert distance(traced(*given), expected) <= 1e-5
 
 
 def test_what_is_off_is_on_again() -> None:
