@@ -140,19 +140,29 @@ def test_the_same_picture_in_other_tasks(runner: Runner, request_: GenerateReque
         assert np.array_equal(pixels(branch), expected), step
 
 
-@pytest.mark.parametrize("scheduler", ["euler-a", "heun", "dpmsolver++"])
+SWITCHES = [
+    Switches(deep_cache=3),
+    Switches(deep_cache=2),
+    Switches(deep_cache=5),
+    Switches(deep_cache=3, guidance_from=0.2, guidance_until=0.6),
+    Switches(guidance_from=0.2, guidance_until=0.6),
+    Switches(token_merging=0.5),
+    Switches(unet_precision="float8", deep_cache=3),
+]
+
+
 @pytest.mark.parametrize(
-    "switches",
+    ("scheduler", "switches"),
     [
-        Switches(deep_cache=2),
-        Switches(deep_cache=3),
-        Switches(deep_cache=5),
-        Switches(deep_cache=3, guidance_from=0.2, guidance_until=0.6),
-        Switches(guidance_from=0.2, guidance_until=0.6),
-        Switches(token_merging=0.5),
-        Switches(unet_precision="float8", deep_cache=3),
+        pytest.param(
+            scheduler,
+            switches,
+            id=f"{scheduler} {switches.to_json()}",
+            marks=() if scheduler == "euler-a" or switches is SWITCHES[0] else pytest.mark.campaign,
+        )
+        for scheduler in ("euler-a", "heun", "dpmsolver++")
+        for switches in SWITCHES
     ],
-    ids=lambda switches: str(switches.to_json()),
 )
 def test_the_same_picture_with_switches(
     runner: Runner, request_: GenerateRequest, scheduler: str, switches: Switches

@@ -178,7 +178,8 @@ def test_every_way_of_convolving_gives_the_convolution(
 @torch.no_grad()
 def test_other_convolutions_are_left_to_pytorch(conv: Conv2d) -> None:
     image = torch.randn(1, 8, 16, 16, dtype=conv.weight.dtype)
-    assert torch.equal(conv(image), nn.Conv2d.forward(conv, image))
+    with without(Win.WIDER):
+        assert torch.equal(conv(image), nn.Conv2d.forward(conv, image))
 
 
 @pytest.mark.usefixtures("everywhere")
