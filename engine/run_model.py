@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import ctypes
-import gc
-import sys
 import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
@@ -15,6 +12,7 @@ from typing import TYPE_CHECKING, Any, cast
 from engine.catalog import ModelInfo
 from engine.errors import BugError, MissingFile
 from engine.files import read_json
+from engine.heap import return_memory, trim_heap
 from engine.memory import PLANS, MemoryPlan, group_of, stored_precision
 from engine.messages import GenerateRequest
 from engine.metadata.fingerprint import fingerprint
@@ -287,23 +285,6 @@ def free_frames(trace: TracebackType | None) -> None:
             pass  # it still runs
         time.sleep(0)
         trace = trace.tb_next
-
-
-def return_memory() -> None:
-    """Give what was freed back to the system."""
-    if gc.isenabled():
-        # A window switches it off: its own objects may not end in this thread.
-        gc.collect()
-    torch = sys.modules.get("torch")
-    if torch is not None and torch.cuda.is_available() and torch.cuda.is_initialized():
-        torch.cuda.empty_cache()
-    trim_heap()
-
-
-def trim_heap() -> None:
-    """Give what the C library keeps of freed memory back to the system: without it, weights below 32 MB stay."""
-    if sys.platform == "linux" and hasattr(libc := ctypes.CDLL(None), "malloc_trim"):
-        libc.malloc_trim(0)  # a foreign call, so that other threads run meanwhile
 
 
 def networks(parts: Iterable[Any]) -> list[torch.nn.Module]:

@@ -14,11 +14,12 @@ import torch
 
 from engine.cancel import cancellable
 from engine.errors import BugError, Cancelled, InvalidValue
+from engine.heap import return_memory
 from engine.memory import MemoryPlan
 from engine.messages import Bitmap, EngineSettings, Event, GenerateRequest, Notice, StepDone
 from engine.pipelines.step import ResumePoint, Step
 from engine.run_memory import apply_plan
-from engine.run_model import Loaded, return_memory
+from engine.run_model import Loaded
 from engine.run_passes import FIRST, SECOND, Pass, images_of, passes_of
 from engine.run_prompt import Prompted, conditions, read_prompt
 from engine.run_record import Branch, Recorder, begin, store_of

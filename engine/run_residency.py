@@ -13,9 +13,9 @@ import torch
 from torch import nn
 
 from engine.backends.parts import Computed
+from engine.heap import trim_heap
 from engine.loading.adapters import clear_part
 from engine.memory import MemoryPlan, group_of
-from engine.run_model import trim_heap
 
 # Reads a part anew from the files of the model, onto the CPU.
 Read = Callable[[str], nn.Module]

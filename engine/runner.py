@@ -32,6 +32,7 @@ from engine.errors import (
     OutOfMemory,
     WeightsMismatch,
 )
+from engine.heap import return_memory
 from engine.memory import TILE, MemoryPlan, next_plan
 from engine.messages import (
     Bitmap,
@@ -52,7 +53,7 @@ from engine.metadata import encode_png
 from engine.pictures import check_target, picture_path, write_picture
 from engine.queries import model_info
 from engine.run_memory import is_device_lost, is_out_of_memory, outlook
-from engine.run_model import Loaded, ModelKey, free, free_frames, key_of, load, part_bytes, return_memory
+from engine.run_model import Loaded, ModelKey, free, free_frames, key_of, load, part_bytes
 from engine.switches import OFF, Switches
 from engine.warmup import import_torch
 
