@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import signal
 import threading
+import time
 from collections.abc import Generator
 from contextlib import contextmanager
 from types import FrameType
 
 from engine.messages import Event, JobStarted, ModelLoaded, ModelLoading, StepDone
+
+# A launcher such as torchrun passes on a Ctrl+C that the terminal has sent to its processes already.
+ONE_PRESS_SECONDS = 0.5
 
 
 class Interrupt:
@@ -17,6 +21,7 @@ class Interrupt:
     def __init__(self, *, watched: bool) -> None:
         self.cancel = threading.Event()
         self._watched = watched
+        self._pressed = float("-inf")
 
     def notice(self, event: Event) -> None:
         """Follow the job: loading a model cannot look at `cancel`, but nothing is lost by leaving it anywhere."""
@@ -27,7 +32,10 @@ class Interrupt:
 
     def handle(self, _signal: int, _frame: FrameType | None) -> None:
         """The signal handler."""
-        again = self.cancel.is_set()
+        now = time.monotonic()
+        again = self.cancel.is_set() and now - self._pressed > ONE_PRESS_SECONDS
+        if not self.cancel.is_set():
+            self._pressed = now
         self.cancel.set()
         if again or not self._watched:
             raise KeyboardInterrupt

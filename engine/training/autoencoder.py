@@ -153,7 +153,7 @@ def train_autoencoder(settings: AutoencoderSettings, stop: threading.Event | Non
     except GeneratorExit:
         list(session.save())
         raise
-    yield from session.save()
+    yield from session.close()
     yield from _finish(session, settings, pixels, train, held_out)
 
 

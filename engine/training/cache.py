@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -71,18 +72,34 @@ def encode_all(
     folder: Path, data: CaptionedImages, encoders: Encoders, batch: int = 64
 ) -> Generator[Prepared, None, Encoded]:
     """Yield progress and return the `Encoded` set, taken from `folder` where it fits data and encoders."""
+    latents = yield from encode_latents(folder, data, encoders.vae, batch)
     texts, captions, offsets = caption_table(data)
-    latent_key = digest(encoders.vae, str(data.pixels.shape), data.pixels)
-    text_key = digest(encoders.text_encoder, "\n".join(texts))
-    latents_path, texts_path, keys_path = folder / "latents.npy", folder / "texts.npy", folder / "keys.json"
-    keys = read_json(keys_path) if keys_path.is_file() else {}
-    if keys.get("latents") != latent_key:
-        yield from _fill(latents_path, _latents(encoders.vae, data.pixels, batch), len(data.pixels), "images")
-    if keys.get("texts") != text_key:
-        yield from _fill(texts_path, _embeddings(encoders, texts, batch), len(texts), "captions")
-    write_json(keys_path, {"latents": latent_key, "texts": text_key})
-    # Latents fit in memory; embeddings need not, and a mapped file is read where it is needed.
-    return Encoded(np.load(latents_path), np.load(texts_path, mmap_mode="r"), captions, offsets)
+    path, key = folder / "texts.npy", digest(encoders.text_encoder, "\n".join(texts))
+    if _keys(folder).get("texts") != key:
+        yield from _fill(path, _embeddings(encoders, texts, batch), len(texts), "captions")
+        _remember(folder, "texts", key)
+    # Embeddings need not fit in memory; a mapped file is read where it is needed.
+    return Encoded(latents, np.load(path, mmap_mode="r"), captions, offsets)
+
+
+def encode_latents(
+    folder: Path, data: CaptionedImages, vae: AutoencoderKL, batch: int = 64
+) -> Generator[Prepared, None, NDArray[np.float16]]:
+    """Yield progress and return the latents of all images, taken from `folder` where they fit data and autoencoder."""
+    path, key = folder / "latents.npy", digest(vae, str(data.pixels.shape), data.pixels)
+    if _keys(folder).get("latents") != key:
+        yield from _fill(path, _latents(vae, data.pixels, batch), len(data.pixels), "images")
+        _remember(folder, "latents", key)
+    return np.load(path)
+
+
+def _keys(folder: Path) -> dict[str, Any]:
+    path = folder / "keys.json"
+    return read_json(path) if path.is_file() else {}
+
+
+def _remember(folder: Path, name: str, key: str) -> None:
+    write_json(folder / "keys.json", _keys(folder) | {name: key})
 
 
 def digest(model: nn.Module, text: str, pixels: NDArray[np.uint8] | None = None) -> str:

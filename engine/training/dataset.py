@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
@@ -86,23 +86,32 @@ def read_items(source: Path) -> tuple[CaptionedImage, ...]:
     return items
 
 
-def _listed(listing: Path) -> tuple[CaptionedImage, ...]:
+def read_objects(listing: Path) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Yield (where it stands, the object) of each line of `listing` that is not empty; an odd one is a `BadFile`."""
     try:
         lines = listing.read_text(encoding="utf-8").splitlines()
     except UnicodeDecodeError as error:
         raise BadFile(f"{listing} is not a text file; it must have one JSON object a line.") from error
-    return tuple(_item(listing, number, line) for number, line in enumerate(lines, 1) if line.strip())
+    for number, line in enumerate(lines, 1):
+        if not line.strip():
+            continue
+        where = f"{listing}, line {number}"
+        try:
+            entry = json.loads(line)
+        except json.JSONDecodeError as error:
+            raise BadFile(f"{where}: not valid JSON ({error.msg}).") from error
+        if not isinstance(entry, dict):
+            raise BadFile(f"{where}: needs a JSON object, and has {entry!r}.")
+        yield where, cast("dict[str, Any]", entry)
 
 
-def _item(listing: Path, number: int, line: str) -> CaptionedImage:
-    where = f"{listing}, line {number}"
-    try:
-        entry = json.loads(line)
-    except json.JSONDecodeError as error:
-        raise BadFile(f"{where}: not valid JSON ({error.msg}).") from error
-    if not isinstance(entry, dict) or not isinstance(cast("dict[str, Any]", entry).get("file"), str):
+def _listed(listing: Path) -> tuple[CaptionedImage, ...]:
+    return tuple(_item(listing, where, content) for where, content in read_objects(listing))
+
+
+def _item(listing: Path, where: str, content: dict[str, Any]) -> CaptionedImage:
+    if not isinstance(content.get("file"), str):
         raise BadFile(f'{where}: needs an object with "file", the path of an image.')
-    content = cast("dict[str, Any]", entry)
     captions = content.get("captions", [content["caption"]] if "caption" in content else None)
     if (
         not isinstance(captions, list)

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
-Stage = Literal["data", "text_encoder", "autoencoder", "unet", "export"]
+Stage = Literal["data", "text_encoder", "autoencoder", "text_alignment", "unet", "export"]
 StopReason = Literal["steps", "time", "interrupted"]
 
 

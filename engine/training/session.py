@@ -227,6 +227,11 @@ class Session(Generic[Network]):
         save_checkpoint(self.checkpoint_path, content)
         yield CheckpointSaved(self.stage, self.step, self.checkpoint_path)
 
+    def close(self) -> Iterator[Event]:
+        """Write the last checkpoint; every process waits for it, since launchers end all once one has ended."""
+        yield from self.save()
+        self.accelerator.wait_for_everyone()
+
     def _resume(self) -> None:
         content = load_checkpoint(self.checkpoint_path)
         check_settings(self.checkpoint_path, content["settings"], self.settings.to_dict(), CHANGEABLE)

@@ -191,7 +191,7 @@ def train_text_encoder(settings: TextEncoderSettings, stop: threading.Event | No
     except GeneratorExit:
         list(session.save())
         raise
-    yield from session.save()
+    yield from session.close()
     yield from _finish(session, tokenizer, phrases, held_out)
 
 

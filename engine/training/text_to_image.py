@@ -1,5 +1,7 @@
 """Trains a whole text-to-image model from captioned images: text encoder, autoencoder, denoiser, one after another.
 
+Where it is asked for, the text encoder is aligned with the images (`text_alignment`) before the denoiser learns.
+
 The result, in `out`/pipeline, is a Stable Diffusion folder that `StableDiffusionPipeline` loads, here and in Diffusers.
 Parts that are given are not trained. Run again with the same settings, it goes on where it was stopped.
 """
@@ -17,11 +19,12 @@ from engine.training.autoencoder import AutoencoderSettings, train_autoencoder
 from engine.training.config import Device, Precision, Settings
 from engine.training.dataset import read_items
 from engine.training.events import Done, Event
+from engine.training.text_alignment import TextAlignmentSettings, aligned_folder, train_text_alignment
 from engine.training.text_encoder import TextEncoderSettings, train_text_encoder
 from engine.training.unet import UNetSettings, train_unet
 
 # Of the whole time limit, for those stages that are trained: what proved right for small models on a CPU.
-TIME_SHARES = {"text_encoder": 0.15, "autoencoder": 0.25, "unet": 0.6}
+TIME_SHARES = {"text_encoder": 0.15, "autoencoder": 0.25, "text_alignment": 0.15, "unet": 0.6}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,7 +39,8 @@ class TextToImageSettings(Settings):
         sentences: folder of phrases and embeddings (`engine.training.text_encoder.TextEncoderSettings`).
         vae: folder of a trained autoencoder; null trains one.
         max_minutes: wall-clock limit of the whole run.
-        text_encoder_settings, autoencoder_settings, unet_settings: further settings of the stages.
+        text_alignment_settings: settings of the alignment of text encoder and images; null leaves it out.
+        text_encoder_settings, autoencoder_settings, unet_settings: further settings of the other stages.
     """
 
     images: str
@@ -52,6 +56,7 @@ class TextToImageSettings(Settings):
     threads: int = 0
     seed: int = 0
     dtype: Literal["float32", "float16", "bfloat16"] = "float16"
+    text_alignment_settings: Mapping[str, Any] | None = None
     text_encoder_settings: Mapping[str, Any] = field(default_factory=dict[str, Any])
     autoencoder_settings: Mapping[str, Any] = field(default_factory=dict[str, Any])
     unet_settings: Mapping[str, Any] = field(default_factory=dict[str, Any])
@@ -66,6 +71,7 @@ class TextToImageSettings(Settings):
         # Wrong settings of a late stage are told now, not after hours of an early one.
         self.text_encoder_stage()
         self.autoencoder_stage()
+        self.text_alignment_stage()
         self.unet_stage()
 
     @property
@@ -92,23 +98,38 @@ class TextToImageSettings(Settings):
         data = {"images": self.images, "resolution": self.resolution}
         return AutoencoderSettings.from_dict(self._common("autoencoder") | data | dict(self.autoencoder_settings))
 
+    def text_alignment_stage(self) -> TextAlignmentSettings | None:
+        """Return the settings of the alignment, None when it is left out."""
+        if self.text_alignment_settings is None:
+            return None
+        parts = self._parts(self.text_encoder_folder, self.tokenizer_folder)
+        common = self._common("text_alignment") | parts
+        return TextAlignmentSettings.from_dict(common | dict(self.text_alignment_settings))
+
     def unet_stage(self) -> UNetSettings:
         """Return the settings of the denoiser's training."""
-        parts = {
+        aligned = aligned_folder(Path(self.out))
+        given = (self.text_encoder_folder, self.tokenizer_folder)
+        parts = self._parts(
+            *(given if self.text_alignment_settings is None else (aligned, aligned.parent / "tokenizer"))
+        )
+        return UNetSettings.from_dict(self._common("unet") | parts | {"dtype": self.dtype} | dict(self.unet_settings))
+
+    def _parts(self, text_encoder: Path, tokenizer: Path) -> dict[str, Any]:
+        return {
             "images": self.images,
             "resolution": self.resolution,
             "vae": self.vae or str(Path(self.out, "vae")),
-            "text_encoder": str(self.text_encoder_folder),
-            "tokenizer": str(self.tokenizer_folder),
-            "dtype": self.dtype,
+            "text_encoder": str(text_encoder),
+            "tokenizer": str(tokenizer),
         }
-        return UNetSettings.from_dict(self._common("unet") | parts | dict(self.unet_settings))
 
     def _common(self, stage: str) -> dict[str, Any]:
         keys = ("out", "precision", "device", "threads", "seed")
         trained = {"unet"}
         trained |= {"text_encoder"} if self.text_encoder is None else set()
         trained |= {"autoencoder"} if self.vae is None else set()
+        trained |= {"text_alignment"} if self.text_alignment_settings is not None else set()
         share = TIME_SHARES[stage] / sum(TIME_SHARES[name] for name in trained)
         limit = {} if self.max_minutes is None else {"max_minutes": self.max_minutes * share}
         return {key: getattr(self, key) for key in keys} | limit
@@ -127,6 +148,8 @@ def train_text_to_image(settings: TextToImageSettings, stop: threading.Event | N
         stages.append(train_text_encoder(text_encoder, stop))
     if (autoencoder := settings.autoencoder_stage()) is not None:
         stages.append(train_autoencoder(autoencoder, stop))
+    if (text_alignment := settings.text_alignment_stage()) is not None:
+        stages.append(train_text_alignment(text_alignment, stop))
     stages.append(train_unet(settings.unet_stage(), stop))
     for stage in stages:
         for event in stage:

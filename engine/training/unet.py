@@ -224,7 +224,7 @@ class Trainer:
         except GeneratorExit:
             list(session.save())
             raise
-        yield from session.save()
+        yield from session.close()
         reason = session.clock.reason or "interrupted"
         if reason != "interrupted" and session.accelerator.is_main_process:
             yield self.samples()

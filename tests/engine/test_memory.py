@@ -141,11 +141,13 @@ def test_parts_that_take_turns_are_never_beside_what_others_left(request_: Gener
 @linux
 def test_released_memory_goes_back_to_the_system(request_: GenerateRequest, tmp_path: Path) -> None:
     """After models took each other's place and the last one is released, the process is as small as before."""
-    from tests.fixtures.stable_diffusion import Size, write_stable_diffusion
+    from tests.fixtures.stable_diffusion import Size, stable_diffusion
 
     size = Size(unet=(256, 512), vae=(16, 32), text=256, groups=16)
-    models = [str(write_stable_diffusion(tmp_path / name, size)) for name in ("first", "second")]
-    requests = [replace(request_, model=model, width=32, height=32, steps=1, dtype="bfloat16") for model in models]
+    models = [str(tmp_path / name) for name in ("first", "second")]
+    for model in models:
+        stable_diffusion(size).to(torch.float16).save_pretrained(model)
+    requests = [replace(request_, model=model, width=32, height=32, steps=1, dtype="float32") for model in models]
     child = subprocess.run(
         [sys.executable, "-c", RELEASES, json.dumps([asdict(request) for request in requests])],
         capture_output=True,

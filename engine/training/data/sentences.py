@@ -134,8 +134,11 @@ def embed(phrases: Sequence[str], teacher: Path, batch_tokens: int = 16384) -> N
     import torch
     from transformers import AutoModel, AutoTokenizer
 
+    from engine.models.arithmetic import has_instructions
+
+    dtype = torch.bfloat16 if has_instructions(torch.bfloat16) else torch.float32  # else many times slower
     tokenizer = AutoTokenizer.from_pretrained(teacher, local_files_only=True)
-    model = AutoModel.from_pretrained(teacher, local_files_only=True, dtype=torch.bfloat16).eval()
+    model = AutoModel.from_pretrained(teacher, local_files_only=True, dtype=dtype).eval()
     ids: list[list[int]] = tokenizer(list(phrases))["input_ids"]
     by_length: dict[int, list[int]] = {}
     for index, tokens in enumerate(ids):

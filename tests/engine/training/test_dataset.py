@@ -68,7 +68,7 @@ def test_a_stored_array_is_used_when_its_resolution_fits(icons: Path, tmp_path: 
     ("line", "error", "text"),
     [
         ("{", BadFile, "line 2: not valid JSON"),
-        ("[1]", BadFile, 'line 2: needs an object with "file"'),
+        ("[1]", BadFile, "line 2: needs a JSON object, and has \\[1\\]"),
         ('{"captions": ["x"]}', BadFile, 'line 2: needs an object with "file"'),
         ('{"file": "00.png"}', BadFile, 'line 2: needs "captions"'),
         ('{"file": "00.png", "captions": []}', BadFile, "and has \\[\\]"),

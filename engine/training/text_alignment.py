@@ -1,0 +1,228 @@
+"""Aligns a trained text encoder with pictures: its last states foretell the latents of what a caption shows.
+
+A denoiser learns what captions show through noise, at every noise level again: slowly, where the pictures are few and
+all different. What those levels share, the mean picture of a caption, is a plain regression here, without noise and at
+a fraction of the cost of a denoiser's step. The denoiser finds it in the states that cross-attention sees anyway, and
+is left with the details. Ramesh et al. 2022 (arXiv 2204.06125, section 2.2) put such a step between text and picture
+as a model of its own, the prior; here it is the text encoder itself, so the result is a plain Stable Diffusion folder.
+
+The latents are cut into equal blocks, and as many states at the end of the padded prompt give one block each, through
+a linear head that only the checkpoint keeps. Long prompts take places of the first blocks.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Generator, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from torch.nn import functional
+
+from engine.errors import ConfigError
+from engine.models.autoencoder_kl import AutoencoderKL
+from engine.models.clip_text import CLIPTextModel
+from engine.prompts.tokenizer import CLIPTokenizer
+from engine.training.cache import caption_table, encode_latents
+from engine.training.config import StageSettings
+from engine.training.dataset import CaptionedImages, Order, load_images
+from engine.training.events import Done, Event, Measured
+from engine.training.neighbours import Neighbours, read_neighbours
+from engine.training.session import Session
+from engine.training.text_encoder import tokenize
+
+MEASURED = 500  # images whose first caption is asked for
+
+
+@dataclass(frozen=True, kw_only=True)
+class TextAlignmentSettings(StageSettings):
+    """Settings of the alignment.
+
+    Attributes:
+        images: folder or list of captioned images (`engine.training.dataset.load_images`).
+        vae, text_encoder, tokenizer: folders of the parts that are trained already.
+        resolution: side of the images in pixels.
+        blocks: along each side of the latents; their square is the number of states that foretell one block each.
+        style_weights: how often images of a style are shown, relative to 1.
+        neighbours: a list of further captions and what they may mean (`engine.training.neighbours`): they teach
+            words that no caption has. Null goes without.
+        neighbour_share: share of the samples that are drawn from it.
+    """
+
+    images: str
+    vae: str
+    text_encoder: str
+    tokenizer: str
+    resolution: int = 128
+    blocks: int = 4
+    style_weights: Mapping[str, float] = field(default_factory=dict[str, float])
+    neighbours: str | None = None
+    neighbour_share: float = 0.25
+    steps: int = 6000
+    learning_rate: float = 1.5e-3
+    decay_share: float = 0.7
+    ema_decay: float = 0.998
+
+    def check(self) -> None:
+        super().check()
+        for key in ("resolution", "blocks"):
+            self.require(key, getattr(self, key) >= 1, "1 or more")
+        self.require("neighbour_share", 0 <= self.neighbour_share < 1, "at least 0 and less than 1")
+
+
+class Foresight(nn.Module):
+    """The text encoder with the head that reads blocks of latents from its last states."""
+
+    def __init__(self, encoder: CLIPTextModel, blocks: int, width: int) -> None:
+        super().__init__()
+        self.encoder = encoder
+        self.blocks = blocks
+        self.head = nn.Linear(encoder.config.hidden_size, width)
+
+    def forward(self, input_ids: Tensor) -> Tensor:
+        """Token ids (batch, tokens) -> blocks of latents (batch, blocks, width)."""
+        return self.head(self.encoder(input_ids, return_dict=False)[0][:, -self.blocks :])
+
+
+def to_blocks(latents: Tensor, side: int) -> Tensor:
+    """Cut latents (batch, channels, height, width) into `side` x `side` blocks (batch, side^2, values), row by row."""
+    batch, channels, height, width = latents.shape
+    cut = latents.reshape(batch, channels, side, height // side, side, width // side)
+    return cut.permute(0, 2, 4, 1, 3, 5).reshape(batch, side * side, -1)
+
+
+@dataclass(frozen=True)
+class Samples:
+    """What captions show.
+
+    Attributes:
+        ids: (captions, tokens), of the images' captions and then of the neighbours'.
+        blocks: (images, blocks, width), float16.
+        captions, offsets: rows of `ids` for each image (`engine.training.cache.caption_table`).
+        neighbours: further captions, the last rows of `ids`; None without.
+    """
+
+    ids: NDArray[np.int64]
+    blocks: NDArray[np.float16]
+    captions: NDArray[np.int64]
+    offsets: NDArray[np.int64]
+    neighbours: Neighbours | None
+
+    def batch(
+        self, images: NDArray[np.int64], neighbour_share: float, generator: torch.Generator
+    ) -> tuple[Tensor, Tensor]:
+        """Return (ids, blocks) in float32: a caption of each image by chance, some replaced by further captions."""
+        chance = torch.rand(3, len(images), generator=generator, dtype=torch.float64).numpy()
+        counts = np.diff(self.offsets)[images]
+        rows = self.captions[self.offsets[images] + (chance[0] * counts).astype(np.int64)]
+        if self.neighbours is not None:
+            further, meant = self.neighbours.draw(chance[0], chance[1])
+            replaced = chance[2] < neighbour_share
+            rows = np.where(replaced, len(self.ids) - len(self.neighbours.captions) + further, rows)
+            images = np.where(replaced, meant, images)
+        return torch.from_numpy(self.ids[rows]), torch.from_numpy(self.blocks[images].astype(np.float32))
+
+
+def aligned_folder(out: Path) -> Path:
+    """Return the folder of the aligned text encoder for the run's folder `out`; its tokenizer stands beside it."""
+    return out / "aligned" / "text_encoder"
+
+
+def train_text_alignment(settings: TextAlignmentSettings, stop: threading.Event | None = None) -> Generator[Event]:
+    """Train, and write the averaged text encoder to `out`/aligned/text_encoder and its tokenizer beside it.
+
+    A checkpoint in `out` is resumed; `stop`, once set, ends the run after the present step with a checkpoint, and so
+    does closing the generator. Raises a `KnownError` for settings, images, parts or checkpoints that cannot be used.
+    """
+    data = load_images(settings.images, settings.resolution)
+    tokenizer = CLIPTokenizer.from_pretrained(settings.tokenizer)
+    encoder = CLIPTextModel.from_pretrained(settings.text_encoder)
+    vae = AutoencoderKL.from_pretrained(settings.vae).requires_grad_(False)
+    factor = 2 ** (len(vae.config.block_out_channels) - 1)
+    side, states = settings.resolution // factor, encoder.config.max_position_embeddings
+    if side % settings.blocks or settings.blocks**2 >= states:
+        raise ConfigError(
+            f"blocks cannot be {settings.blocks}: it must divide the latents' side of {side}, and its square must be "
+            f"less than the text encoder's {states} tokens."
+        )
+    width = vae.config.latent_channels * (side // settings.blocks) ** 2
+    torch.manual_seed(settings.seed)
+    session = Session("text_alignment", settings, Foresight(encoder, settings.blocks**2, width), stop)
+    vae.to(session.device)
+    with session.accelerator.main_process_first():  # the others find what it has written
+        latents = yield from encode_latents(session.folder / "cache", data, vae)
+    samples = make_samples(settings, data, latents, tokenizer, states)
+    yield session.started()
+    order = Order(data.weights(settings.style_weights), settings.seed)
+    try:
+        while session.running():
+            _step(session, settings, samples, order)
+            yield from session.reports()
+            if session.samples_due():
+                yield measure(session, samples)
+    except GeneratorExit:
+        list(session.save())
+        raise
+    yield from session.close()
+    yield from _finish(session, tokenizer, samples)
+
+
+def make_samples(
+    settings: TextAlignmentSettings,
+    data: CaptionedImages,
+    latents: NDArray[np.float16],
+    tokenizer: CLIPTokenizer,
+    states: int,
+) -> Samples:
+    """Return the captions as tokens, and the latents as blocks."""
+    texts, captions, offsets = caption_table(data)
+    neighbours = None if settings.neighbours is None else read_neighbours(Path(settings.neighbours), len(data.items))
+    further = [] if neighbours is None else neighbours.captions
+    ids, _ = tokenize(tokenizer, [*texts, *further], states)
+    blocks = to_blocks(torch.from_numpy(latents), settings.blocks).numpy()
+    return Samples(ids, blocks, captions, offsets, neighbours)
+
+
+def _step(session: Session[Foresight], settings: TextAlignmentSettings, samples: Samples, order: Order) -> None:
+    world, rank = session.accelerator.num_processes, session.accelerator.process_index
+    generator = session.generator()
+    images = order.take((session.step * world + rank) * settings.batch_size, settings.batch_size)
+    ids, blocks = samples.batch(images, settings.neighbour_share, generator)
+    foretold = session.compute(ids.to(session.device)).float()
+    session.backward(functional.mse_loss(foretold, blocks.to(session.device)))
+    session.update()
+
+
+@torch.no_grad()
+def measure(session: Session[Foresight], samples: Samples) -> Measured:
+    """Return how often the first caption of an image foretells latents that are nearest to its own (`top1`), or have
+    it among the 5 nearest (`top5`), of all images, by cosine once the mean is taken off."""
+    count = len(samples.blocks)
+    asked = np.linspace(0, count - 1, min(MEASURED, count)).astype(np.int64)
+    ids = torch.from_numpy(samples.ids[samples.captions[samples.offsets[asked]]])
+    with session.accelerator.autocast():
+        parts = [session.ema.model(part.to(session.device)).float().cpu() for part in ids.split(250)]
+    real = torch.from_numpy(samples.blocks.astype(np.float32)).flatten(1)
+    mean = real.mean(0)
+    foretold = functional.normalize(torch.cat(parts).flatten(1) - mean, dim=-1)
+    nearest = (foretold @ functional.normalize(real - mean, dim=-1).T).topk(min(5, count), dim=-1).indices
+    right = nearest == torch.from_numpy(asked).unsqueeze(1)
+    figures = {"top1": float(right[:, 0].float().mean()), "top5": float(right.any(dim=-1).float().mean())}
+    return Measured("text_alignment", session.step, figures)
+
+
+def _finish(session: Session[Foresight], tokenizer: CLIPTokenizer, samples: Samples) -> Iterator[Event]:
+    folder = aligned_folder(session.folder)
+    figures: Mapping[str, float] = {}
+    reason = session.clock.reason or "interrupted"
+    if reason != "interrupted" and session.accelerator.is_main_process:
+        measured = measure(session, samples)
+        yield measured
+        figures = measured.figures
+        session.ema.model.encoder.save_pretrained(folder)
+        tokenizer.save_pretrained(folder.with_name("tokenizer"))
+    yield Done("text_alignment", session.step, folder, reason, session.clock.seconds, figures)
