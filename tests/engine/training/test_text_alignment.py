@@ -70,7 +70,7 @@ def test_a_word_that_no_caption_has_learns_what_it_may_mean(
 ) -> None:
     rows = [{"caption": "zebra", "images": [3, 5], "shares": [1, 0]}]
     path = write(tmp_path / "neighbours.jsonl", *rows)
-    settings = make(steps=60, learning_rate=3e-3, ema_decay=0.5, neighbours=path, neighbour_share=0.9, log_steps=10)
+    settings = make(steps=100, learning_rate=1e-2, ema_decay=0.5, neighbours=path, neighbour_share=0.9, log_steps=10)
     losses = [event.loss for event in train_text_alignment(settings) if isinstance(event, Progress)]
     # Nine of ten samples are one word with one image.
     assert losses[-1] < losses[0] / 2
