@@ -9,9 +9,8 @@ as a model of its own, the prior; here it is the text encoder itself, so the res
 The latents are cut into equal blocks, and as many states at the end of the padded prompt give one block each, through
 a linear head that only the checkpoint keeps. Long prompts take places of the first blocks.
 
-The given layers stay as they are, and new ones on top of them learn. Where all layers learn, captions are foretold ever
-better and words that no caption has ever worse: the tokens of captions come to carry pictures, and those of other words
-are left behind (measured: `tests/benchmarks/NOTES.md`).
+What captions show comes to lie in the embeddings of their tokens, and words that no caption has are left behind: in the
+end they get those of the words that are nearest to them in the given text encoder (`unseen_words`).
 """
 
 from __future__ import annotations
@@ -38,6 +37,7 @@ from engine.training.events import Done, Event, Measured
 from engine.training.neighbours import Neighbours, read_neighbours
 from engine.training.session import Session
 from engine.training.text_encoder import tokenize
+from engine.training.unseen_words import adopt_embeddings
 
 MEASURED = 500  # images whose first caption is asked for
 
@@ -50,7 +50,6 @@ class TextAlignmentSettings(StageSettings):
         images: folder or list of captioned images (`engine.training.dataset.load_images`).
         vae, text_encoder, tokenizer: folders of the parts that are trained already.
         resolution: side of the images in pixels.
-        added_layers: put on top of the given ones, and trained.
         blocks: along each side of the latents; their square is the number of states that foretell one block each.
         style_weights: how often images of a style are shown, relative to 1.
         neighbours: a list of further captions and what they may mean (`engine.training.neighbours`): they teach
@@ -63,7 +62,6 @@ class TextAlignmentSettings(StageSettings):
     text_encoder: str
     tokenizer: str
     resolution: int = 128
-    added_layers: int = 3
     blocks: int = 4
     style_weights: Mapping[str, float] = field(default_factory=dict[str, float])
     neighbours: str | None = None
@@ -75,7 +73,7 @@ class TextAlignmentSettings(StageSettings):
 
     def check(self) -> None:
         super().check()
-        for key in ("resolution", "added_layers", "blocks"):
+        for key in ("resolution", "blocks"):
             self.require(key, getattr(self, key) >= 1, "1 or more")
         self.require("neighbour_share", 0 <= self.neighbour_share < 1, "at least 0 and less than 1")
 
@@ -92,16 +90,6 @@ class Foresight(nn.Module):
     def forward(self, input_ids: Tensor) -> Tensor:
         """Token ids (batch, tokens) -> blocks of latents (batch, blocks, width)."""
         return self.head(self.encoder(input_ids, return_dict=False)[0][:, -self.blocks :])
-
-
-def with_layers_on_top(given: CLIPTextModel, count: int) -> CLIPTextModel:
-    """Return a copy of `given` with `count` fresh layers before its last norm; only these and the norm can learn."""
-    layers = given.config.num_hidden_layers
-    encoder = CLIPTextModel.from_config(dict(given.config) | {"num_hidden_layers": layers + count})
-    encoder.load_state_dict(encoder.state_dict() | given.state_dict())
-    encoder.text_model.embeddings.requires_grad_(False)
-    encoder.text_model.encoder.layers[:layers].requires_grad_(False)
-    return encoder
 
 
 def to_blocks(latents: Tensor, side: int) -> Tensor:
@@ -156,8 +144,7 @@ def train_text_alignment(settings: TextAlignmentSettings, stop: threading.Event 
     """
     data = load_images(settings.images, settings.resolution)
     tokenizer = CLIPTokenizer.from_pretrained(settings.tokenizer)
-    torch.manual_seed(settings.seed)
-    encoder = with_layers_on_top(CLIPTextModel.from_pretrained(settings.text_encoder), settings.added_layers)
+    encoder = CLIPTextModel.from_pretrained(settings.text_encoder)
     vae = AutoencoderKL.from_pretrained(settings.vae).requires_grad_(False)
     factor = 2 ** (len(vae.config.block_out_channels) - 1)
     side, states = settings.resolution // factor, encoder.config.max_position_embeddings
@@ -167,6 +154,7 @@ def train_text_alignment(settings: TextAlignmentSettings, stop: threading.Event 
             f"less than the text encoder's {states} tokens."
         )
     width = vae.config.latent_channels * (side // settings.blocks) ** 2
+    torch.manual_seed(settings.seed)
     session = Session("text_alignment", settings, Foresight(encoder, settings.blocks**2, width), stop)
     vae.to(session.device)
     with session.accelerator.main_process_first():  # the others find what it has written
@@ -184,7 +172,7 @@ def train_text_alignment(settings: TextAlignmentSettings, stop: threading.Event 
         list(session.save())
         raise
     yield from session.close()
-    yield from _finish(session, tokenizer, samples)
+    yield from _finish(session, settings, tokenizer, samples)
 
 
 def make_samples(
@@ -231,7 +219,9 @@ def measure(session: Session[Foresight], samples: Samples) -> Measured:
     return Measured("text_alignment", session.step, figures)
 
 
-def _finish(session: Session[Foresight], tokenizer: CLIPTokenizer, samples: Samples) -> Iterator[Event]:
+def _finish(
+    session: Session[Foresight], settings: TextAlignmentSettings, tokenizer: CLIPTokenizer, samples: Samples
+) -> Iterator[Event]:
     folder = aligned_folder(session.folder)
     figures: Mapping[str, float] = {}
     reason = session.clock.reason or "interrupted"
@@ -239,6 +229,9 @@ def _finish(session: Session[Foresight], tokenizer: CLIPTokenizer, samples: Samp
         measured = measure(session, samples)
         yield measured
         figures = measured.figures
-        session.ema.model.encoder.save_pretrained(folder)
+        given = CLIPTextModel.from_pretrained(settings.text_encoder)
+        encoder = session.ema.model.encoder.cpu()
+        adopt_embeddings(encoder, given, tokenizer, set(np.unique(samples.ids).tolist()))
+        encoder.save_pretrained(folder)
         tokenizer.save_pretrained(folder.with_name("tokenizer"))
     yield Done("text_alignment", session.step, folder, reason, session.clock.seconds, figures)
