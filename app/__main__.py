@@ -6,7 +6,6 @@ picture.
 
 from __future__ import annotations
 
-import gc
 import os
 import sys
 from collections.abc import Sequence
@@ -57,11 +56,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = sys.argv[1:] if argv is None else argv
     wanted = window_arguments(arguments)
     if wanted is not None:
-        # Nothing of what is imported is garbage; the window's own collector begins after it.
-        gc.disable()
-        from app.application import main as open_window
+        from app.imports import import_application
 
-        return open_window(wanted[0], wanted[1])
+        return import_application().main(wanted[0], wanted[1])
     from engine.cli import main as run_engine
 
     if argv is not None:

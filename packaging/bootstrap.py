@@ -357,8 +357,11 @@ def set_up(extra: str) -> None:
         if not install(purpose, ["--constraint", str(CONSTRAINTS), *arguments]):
             raise Stop(f"Installing {purpose} failed (see above); run the same command again to go on from here.")
     verify(site_packages(), gpu)
+    # PySide's switch to unpack its own modules: else every start unpacks and compiles them.
+    call([str(venv_python()), "-c", "import os; os.environ['SBK_EMBED'] = '0'; import PySide6.QtCore"])
     # Else the first start compiles them, or every start where Python is told to write nothing.
-    call([str(venv_python()), "-m", "compileall", "-q", str(ROOT / "app"), str(ROOT / "engine")])
+    unpacked = site_packages() / "shiboken6" / "files.dir"
+    call([str(venv_python()), "-m", "compileall", "-q", str(ROOT / "app"), str(ROOT / "engine"), str(unpacked)])
     stamp(extra).write_text(digest(extra), encoding="utf-8")
     say("ready")
 

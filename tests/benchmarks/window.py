@@ -11,7 +11,6 @@ A timer of 5 ms in the event loop notes when it is late. `--cold` drops the file
 from __future__ import annotations
 
 import argparse
-import gc
 import json
 import os
 import random
@@ -145,11 +144,12 @@ def wait(until: Callable[[], bool], seconds: float = 600) -> None:
 
 def _open(options: argparse.Namespace) -> tuple[Any, Gaps, float]:
     # As `app.__main__` and `app.application.main` do it.
-    gc.disable()
+    from app.imports import import_application
+
+    build = import_application().build
     from PySide6.QtCore import QTimer
     from PySide6.QtWidgets import QApplication
 
-    from app.application import build
     from app.collector import Collector
 
     qt = QApplication([sys.argv[0]])
