@@ -8,14 +8,16 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+from engine.training.checkpoint import load_checkpoint
 from engine.training.unet import UNetSettings
 
 
-def test_two_processes_train_one_model(unet_settings: Callable[..., UNetSettings], root: Path, tmp_path: Path) -> None:
-    unet_settings(accumulate=2, steps=3, log_steps=1).save(tmp_path / "settings.json")
+def launch(module: str, settings: UNetSettings, root: Path, folder: Path) -> subprocess.CompletedProcess[str]:
+    """Run `module` in two processes under torchrun."""
+    settings.save(folder / "settings.json")
     command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"]
-    result = subprocess.run(  # noqa: S603 (our own script)
-        [*command, "-m", "tests.engine.training.processes", str(tmp_path / "settings.json")],
+    return subprocess.run(  # noqa: S603 (our own script)
+        [*command, "-m", f"tests.engine.training.{module}", str(folder / "settings.json")],
         cwd=root,
         env={**os.environ, "ACCELERATE_USE_CPU": "true", "OMP_NUM_THREADS": "1"},
         capture_output=True,
@@ -23,6 +25,10 @@ def test_two_processes_train_one_model(unet_settings: Callable[..., UNetSettings
         timeout=300,
         check=False,
     )
+
+
+def test_two_processes_train_one_model(unet_settings: Callable[..., UNetSettings], root: Path, tmp_path: Path) -> None:
+    result = launch("processes", unet_settings(accumulate=2, steps=3, log_steps=1), root, tmp_path)
     assert result.returncode == 0, result.stderr
     (rank, steps, saved, loss, weights), other = (line.split() for line in sorted(result.stdout.splitlines()))
     assert (rank, steps, saved) == ("0", "3", "3")
@@ -30,3 +36,11 @@ def test_two_processes_train_one_model(unet_settings: Callable[..., UNetSettings
     assert other[3] != loss
     assert other[4] == weights
     assert (tmp_path / "run" / "pipeline" / "model_index.json").is_file()
+
+
+def test_an_interrupt_loses_no_checkpoint(
+    unet_settings: Callable[..., UNetSettings], root: Path, tmp_path: Path
+) -> None:
+    """The launcher ends every process as soon as one has ended with a code that is not 0."""
+    launch("interrupted_processes", unet_settings(steps=1000, log_steps=1), root, tmp_path)
+    assert load_checkpoint(tmp_path / "run" / "unet.checkpoint.pt")["step"] >= 1
