@@ -257,6 +257,7 @@ def _finish(
         if settings.decoder_of is None:
             vae = standardised(vae, session, pixels[train])
         vae.save_pretrained(folder)
+    session.accelerator.wait_for_everyone()  # the next stage reads it in every process
     yield Done("autoencoder", session.step, folder, reason, session.clock.seconds, figures)
 
 

@@ -234,4 +234,5 @@ def _finish(
         adopt_embeddings(encoder, given, tokenizer, set(np.unique(samples.ids).tolist()))
         encoder.save_pretrained(folder)
         tokenizer.save_pretrained(folder.with_name("tokenizer"))
+    session.accelerator.wait_for_everyone()  # the next stage reads it in every process
     yield Done("text_alignment", session.step, folder, reason, session.clock.seconds, figures)

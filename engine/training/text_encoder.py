@@ -281,4 +281,5 @@ def _finish(
         figures = measured.figures
         session.ema.model.encoder.save_pretrained(session.folder / "text_encoder")
         tokenizer.save_pretrained(session.folder / "tokenizer")
+    session.accelerator.wait_for_everyone()  # the next stage reads it in every process
     yield Done("text_encoder", session.step, session.folder / "text_encoder", reason, session.clock.seconds, figures)

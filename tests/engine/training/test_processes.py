@@ -9,10 +9,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 from engine.training.checkpoint import load_checkpoint
+from engine.training.config import Settings
+from engine.training.text_to_image import TextToImageSettings
 from engine.training.unet import UNetSettings
 
 
-def launch(module: str, settings: UNetSettings, root: Path, folder: Path) -> subprocess.CompletedProcess[str]:
+def launch(module: str, settings: Settings, root: Path, folder: Path) -> subprocess.CompletedProcess[str]:
     """Run `module` in two processes under torchrun."""
     settings.save(folder / "settings.json")
     command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"]
@@ -44,3 +46,21 @@ def test_an_interrupt_loses_no_checkpoint(
     """The launcher ends every process as soon as one has ended with a code that is not 0."""
     launch("interrupted_processes", unet_settings(steps=1000, log_steps=1), root, tmp_path)
     assert load_checkpoint(tmp_path / "run" / "unet.checkpoint.pt")["step"] >= 1
+
+
+def test_a_stage_finds_what_the_one_before_it_wrote(
+    unet_settings: Callable[..., UNetSettings], root: Path, tmp_path: Path
+) -> None:
+    """Process 0 alone writes the aligned text encoder, and both read it for the denoiser."""
+    given = unet_settings(steps=1).to_dict()
+    keys = ("images", "out", "vae", "text_encoder", "tokenizer", "resolution", "precision", "device")
+    stages = {
+        "text_alignment_settings": {"steps": 1, "blocks": 2, "batch_size": 4},
+        "unet_settings": {
+            key: given[key] for key in ("model", "steps", "batch_size", "sample_steps", "sample_prompts")
+        },
+    }
+    settings = TextToImageSettings.from_dict({key: given[key] for key in keys} | stages)
+    result = launch("whole_processes", settings, root, tmp_path)
+    assert result.returncode == 0, result.stderr
+    assert (tmp_path / "run" / "pipeline" / "model_index.json").is_file()
