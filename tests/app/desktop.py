@@ -69,9 +69,13 @@ class Desktop:
             "HF_HUB_OFFLINE": "1",
             "PYTHONPATH": str(ROOT),
         }
-        self._start("openbox", "--sm-disable")
-        self.wait(self._managed, "the window manager")
-        self.program = self.start(data)
+        try:
+            self._start("openbox", "--sm-disable")
+            self.wait(self._managed, "the window manager")
+            self.program = self.start(data)
+        except BaseException:
+            self.close()
+            raise
 
     # ------------------------------------------------------------------------------------------------ processes
 
@@ -79,6 +83,8 @@ class Desktop:
         read, write = os.pipe()
         width, height = self.size
         command = ["Xvfb", "-displayfd", str(write), "-screen", "0", f"{width}x{height}x24", "-nolisten", "tcp"]
+        # Once its last client has left, a server begins anew, and refuses one that comes just then: 5 window managers of 40.
+        command.append("-noreset")
         server = subprocess.Popen(command, pass_fds=[write], stderr=subprocess.DEVNULL)
         self._stack.callback(_end, server)
         os.close(write)
