@@ -86,7 +86,7 @@ def read_items(source: Path) -> tuple[CaptionedImage, ...]:
     return items
 
 
-def read_objects(listing: Path) -> Iterator[tuple[str, dict[str, Any]]]:
+def _read_objects(listing: Path) -> Iterator[tuple[str, dict[str, Any]]]:
     """Yield (where it stands, the object) of each line of `listing` that is not empty; an odd one is a `BadFile`."""
     try:
         lines = listing.read_text(encoding="utf-8").splitlines()
@@ -106,7 +106,7 @@ def read_objects(listing: Path) -> Iterator[tuple[str, dict[str, Any]]]:
 
 
 def _listed(listing: Path) -> tuple[CaptionedImage, ...]:
-    return tuple(_item(listing, where, content) for where, content in read_objects(listing))
+    return tuple(_item(listing, where, content) for where, content in _read_objects(listing))
 
 
 def _item(listing: Path, where: str, content: dict[str, Any]) -> CaptionedImage:

@@ -34,7 +34,6 @@ from engine.training.cache import caption_table, encode_latents
 from engine.training.config import StageSettings
 from engine.training.dataset import CaptionedImages, Order, load_images
 from engine.training.events import Done, Event, Measured
-from engine.training.neighbours import Neighbours, read_neighbours
 from engine.training.session import Session
 from engine.training.text_encoder import tokenize
 from engine.training.unseen_words import adopt_embeddings
@@ -52,9 +51,6 @@ class TextAlignmentSettings(StageSettings):
         resolution: side of the images in pixels.
         blocks: along each side of the latents; their square is the number of states that foretell one block each.
         style_weights: how often images of a style are shown, relative to 1.
-        neighbours: a list of further captions and what they may mean (`engine.training.neighbours`): they teach
-            words that no caption has. Null goes without.
-        neighbour_share: share of the samples that are drawn from it.
     """
 
     images: str
@@ -64,8 +60,6 @@ class TextAlignmentSettings(StageSettings):
     resolution: int = 128
     blocks: int = 4
     style_weights: Mapping[str, float] = field(default_factory=dict[str, float])
-    neighbours: str | None = None
-    neighbour_share: float = 0.25
     steps: int = 6000
     learning_rate: float = 1.5e-3
     decay_share: float = 0.7
@@ -75,7 +69,6 @@ class TextAlignmentSettings(StageSettings):
         super().check()
         for key in ("resolution", "blocks"):
             self.require(key, getattr(self, key) >= 1, "1 or more")
-        self.require("neighbour_share", 0 <= self.neighbour_share < 1, "at least 0 and less than 1")
 
 
 class Foresight(nn.Module):
@@ -104,30 +97,21 @@ class Samples:
     """What captions show.
 
     Attributes:
-        ids: (captions, tokens), of the images' captions and then of the neighbours'.
+        ids: (distinct captions, tokens).
         blocks: (images, blocks, width), float16.
         captions, offsets: rows of `ids` for each image (`engine.training.cache.caption_table`).
-        neighbours: further captions, the last rows of `ids`; None without.
     """
 
     ids: NDArray[np.int64]
     blocks: NDArray[np.float16]
     captions: NDArray[np.int64]
     offsets: NDArray[np.int64]
-    neighbours: Neighbours | None
 
-    def batch(
-        self, images: NDArray[np.int64], neighbour_share: float, generator: torch.Generator
-    ) -> tuple[Tensor, Tensor]:
-        """Return (ids, blocks) in float32: a caption of each image by chance, some replaced by further captions."""
-        chance = torch.rand(3, len(images), generator=generator, dtype=torch.float64).numpy()
+    def batch(self, images: NDArray[np.int64], generator: torch.Generator) -> tuple[Tensor, Tensor]:
+        """Return (ids, blocks) in float32: a caption of each image by chance, and the image's blocks."""
+        chance = torch.rand(len(images), generator=generator, dtype=torch.float64).numpy()
         counts = np.diff(self.offsets)[images]
-        rows = self.captions[self.offsets[images] + (chance[0] * counts).astype(np.int64)]
-        if self.neighbours is not None:
-            further, meant = self.neighbours.draw(chance[0], chance[1])
-            replaced = chance[2] < neighbour_share
-            rows = np.where(replaced, len(self.ids) - len(self.neighbours.captions) + further, rows)
-            images = np.where(replaced, meant, images)
+        rows = self.captions[self.offsets[images] + (chance * counts).astype(np.int64)]
         return torch.from_numpy(self.ids[rows]), torch.from_numpy(self.blocks[images].astype(np.float32))
 
 
@@ -159,12 +143,12 @@ def train_text_alignment(settings: TextAlignmentSettings, stop: threading.Event 
     vae.to(session.device)
     with session.accelerator.main_process_first():  # the others find what it has written
         latents = yield from encode_latents(session.folder / "cache", data, vae)
-    samples = make_samples(settings, data, latents, tokenizer, states)
+    samples = make_samples(data, latents, tokenizer, settings.blocks, states)
     yield session.started()
     order = Order(data.weights(settings.style_weights), settings.seed)
     try:
         while session.running():
-            _step(session, settings, samples, order)
+            _step(session, settings.batch_size, samples, order)
             yield from session.reports()
             if session.samples_due():
                 yield measure(session, samples)
@@ -176,26 +160,20 @@ def train_text_alignment(settings: TextAlignmentSettings, stop: threading.Event 
 
 
 def make_samples(
-    settings: TextAlignmentSettings,
-    data: CaptionedImages,
-    latents: NDArray[np.float16],
-    tokenizer: CLIPTokenizer,
-    states: int,
+    data: CaptionedImages, latents: NDArray[np.float16], tokenizer: CLIPTokenizer, side: int, states: int
 ) -> Samples:
     """Return the captions as tokens, and the latents as blocks."""
     texts, captions, offsets = caption_table(data)
-    neighbours = None if settings.neighbours is None else read_neighbours(Path(settings.neighbours), len(data.items))
-    further = [] if neighbours is None else neighbours.captions
-    ids, _ = tokenize(tokenizer, [*texts, *further], states)
-    blocks = to_blocks(torch.from_numpy(latents), settings.blocks).numpy()
-    return Samples(ids, blocks, captions, offsets, neighbours)
+    ids, _ = tokenize(tokenizer, texts, states)
+    blocks = to_blocks(torch.from_numpy(latents), side).numpy()
+    return Samples(ids, blocks, captions, offsets)
 
 
-def _step(session: Session[Foresight], settings: TextAlignmentSettings, samples: Samples, order: Order) -> None:
+def _step(session: Session[Foresight], batch_size: int, samples: Samples, order: Order) -> None:
     world, rank = session.accelerator.num_processes, session.accelerator.process_index
     generator = session.generator()
-    images = order.take((session.step * world + rank) * settings.batch_size, settings.batch_size)
-    ids, blocks = samples.batch(images, settings.neighbour_share, generator)
+    images = order.take((session.step * world + rank) * batch_size, batch_size)
+    ids, blocks = samples.batch(images, generator)
     foretold = session.compute(ids.to(session.device)).float()
     session.backward(functional.mse_loss(foretold, blocks.to(session.device)))
     session.update()

@@ -7,6 +7,7 @@ Salimans 2022, arXiv 2207.12598 (dropped conditions); Hang et al. 2023, arXiv 23
 
 from __future__ import annotations
 
+import copy
 import threading
 from collections.abc import Generator, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -25,16 +26,18 @@ from engine.preview import FILE_NAME, LinearPreview, fit_linear_preview, save_pr
 from engine.prompts.tokenizer import CLIPTokenizer
 from engine.schedulers.ddim import DDIMScheduler
 from engine.schedulers.ddpm import DDPMScheduler
+from engine.training.block_attention import Examples, attend_to_blocks
 from engine.training.cache import Encoded, Encoders, encode_all
 from engine.training.config import StageSettings
 from engine.training.dataset import CaptionedImages, Order, load_images, to_tensor_range
-from engine.training.events import Done, Event, ImageSaved
+from engine.training.events import Done, Event, ImageSaved, Measured
 from engine.training.samples import make_pipeline, save_samples
 from engine.training.session import Session
 
 PredictionType = Literal["epsilon", "v_prediction"]
 DTYPES = {"float32": torch.float32, "float16": torch.float16, "bfloat16": torch.bfloat16}
 SHOWN = 16
+FITTED = 256  # images that cross-attentions are fitted to
 PREVIEWED = 256  # images that the map from latents to preview pixels is fitted to
 
 
@@ -61,6 +64,9 @@ class UNetSettings(StageSettings):
         resolution: side of the images in pixels.
         model: configuration of the `UNet2DConditionModel`; channels, context width and size are filled in.
         begin_with: folder of a trained denoiser, in place of `model`: a new run begins with its weights.
+        blocks: that of the alignment of the text encoder (`engine.training.text_alignment`): a new run begins with
+            cross-attentions that look at the states which foretell blocks (`engine.training.block_attention`). Null:
+            they are left to be found.
         style_weights: how often images of a style are shown, relative to 1.
         caption_dropout: share of samples that get the empty caption, for classifier-free guidance.
         prediction_type, beta_schedule, beta_start, beta_end, rescale_betas_zero_snr: the noise schedule.
@@ -77,6 +83,7 @@ class UNetSettings(StageSettings):
     resolution: int = 128
     model: Mapping[str, Any] = field(default_factory=default_unet)
     begin_with: str | None = None
+    blocks: int | None = None
     style_weights: Mapping[str, float] = field(default_factory=dict[str, float])
     caption_dropout: float = 0.1
     prediction_type: PredictionType = "v_prediction"
@@ -98,6 +105,7 @@ class UNetSettings(StageSettings):
     def check(self) -> None:
         super().check()
         self.require("caption_dropout", 0 <= self.caption_dropout < 1, "at least 0 and less than 1")
+        self.require("blocks", self.blocks is None or self.blocks >= 1, "1 or more, or null")
         for key in ("accumulate", "sample_steps", "resolution"):
             self.require(key, getattr(self, key) >= 1, "1 or more")
         self.require("min_snr_gamma", self.min_snr_gamma is None or self.min_snr_gamma > 0, "more than 0, or null")
@@ -122,6 +130,8 @@ def train_unet(settings: UNetSettings, stop: threading.Event | None = None) -> G
         encoded = yield from encode_all(session.folder / "cache", data, encoders)
     yield session.started()
     trainer = Trainer(session, settings, data, encoders, encoded, Order(weights, settings.seed))
+    if settings.blocks is not None and not session.resumed:
+        yield trainer.find_blocks(settings.blocks)
     yield from trainer.run()
 
 
@@ -230,6 +240,22 @@ class Trainer:
             yield self.samples()
             self.export()
         yield Done("unet", session.step, self.folder, reason, session.clock.seconds)
+
+    @torch.no_grad()
+    def find_blocks(self, side: int) -> Measured:
+        """Point the cross-attentions at the states that foretell blocks; how much attention then goes there."""
+        session = self.session
+        generator = torch.Generator().manual_seed(self.settings.seed)
+        latents, texts = self.encoded.batch(self.order.take(0, FITTED), 0.0, generator)
+        timesteps = draw_timesteps(FITTED, len(self.weights), generator)
+        noisy = self.schedule.add_noise(latents, torch.randn(latents.shape, generator=generator), timesteps)
+        # A copy on the CPU: least squares take float64, and every process comes to the same.
+        unet = copy.deepcopy(session.network).cpu().eval()
+        examples = Examples(latents, texts, lambda rows: unet(noisy[rows], timesteps[rows], texts[rows]), side)
+        shares = attend_to_blocks(unet, examples, generator)
+        for model in (session.network, session.ema.model):
+            model.load_state_dict(unet.state_dict())
+        return Measured("unet", 0, {f"attention to blocks {i}": share for i, share in enumerate(shares, start=1)})
 
     def step(self) -> None:
         """Make one optimiser step."""

@@ -83,7 +83,7 @@ class Desktop:
         read, write = os.pipe()
         width, height = self.size
         command = ["Xvfb", "-displayfd", str(write), "-screen", "0", f"{width}x{height}x24", "-nolisten", "tcp"]
-        # Once its last client has left, a server begins anew, and refuses one that comes just then: 5 window managers of 40.
+        # Once its last client has left, a server begins anew, and refuses one that comes just then: 5 in 40.
         command.append("-noreset")
         server = subprocess.Popen(command, pass_fds=[write], stderr=subprocess.DEVNULL)
         self._stack.callback(_end, server)

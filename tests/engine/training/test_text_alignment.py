@@ -1,22 +1,19 @@
-"""The text encoder's alignment: what a caption foretells comes to be its image, and captions of other words with it."""
+"""The text encoder's alignment: what a caption foretells comes to be its image."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 import torch
 
-from engine.errors import BadFile, ConfigError, KnownError, MissingFile
+from engine.errors import ConfigError, KnownError, MissingFile
 from engine.models.autoencoder_kl import AutoencoderKL
 from engine.models.clip_text import CLIPTextModel
 from engine.prompts.tokenizer import CLIPTokenizer
 from engine.training.events import CheckpointSaved, Done, Measured, Progress
-from engine.training.neighbours import read_neighbours
 from engine.training.text_alignment import TextAlignmentSettings, to_blocks, train_text_alignment
 from tests.engine.training.conftest import COUNT, SIDE
 
@@ -46,11 +43,6 @@ def make(icons: Path, tiny_sd_folder: Path, tmp_path: Path) -> Callable[..., Tex
     return settings
 
 
-def write(path: Path, *rows: Any) -> str:
-    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
-    return str(path)
-
-
 def test_captions_come_to_foretell_their_images(make: Callable[..., TextAlignmentSettings], tmp_path: Path) -> None:
     settings = make(steps=200, learning_rate=1e-2, ema_decay=0.9, log_steps=10)
     events = list(train_text_alignment(settings))
@@ -63,17 +55,6 @@ def test_captions_come_to_foretell_their_images(make: Callable[..., TextAlignmen
     assert (done.reason, done.folder) == ("steps", tmp_path / "run" / "aligned" / "text_encoder")
     CLIPTextModel.from_pretrained(done.folder)
     CLIPTokenizer.from_pretrained(done.folder.with_name("tokenizer"))
-
-
-def test_a_word_that_no_caption_has_learns_what_it_may_mean(
-    make: Callable[..., TextAlignmentSettings], tmp_path: Path
-) -> None:
-    rows = [{"caption": "zebra", "images": [3, 5], "shares": [1, 0]}]
-    path = write(tmp_path / "neighbours.jsonl", *rows)
-    settings = make(steps=100, learning_rate=1e-2, ema_decay=0.5, neighbours=path, neighbour_share=0.9, log_steps=10)
-    losses = [event.loss for event in train_text_alignment(settings) if isinstance(event, Progress)]
-    # Nine of ten samples are one word with one image.
-    assert losses[-1] < losses[0] / 2
 
 
 def test_a_stopped_run_goes_on_as_if_it_had_not_been(
@@ -101,46 +82,10 @@ def test_blocks_are_cut_row_by_row() -> None:
     assert torch.equal(blocks[0, 2], latents[0, :, 2:, :3].flatten())
 
 
-def test_what_a_caption_may_mean_is_drawn_by_its_shares(tmp_path: Path) -> None:
-    path = tmp_path / "n.jsonl"
-    rows = [("a", [7, 2], [0.75, 0.25]), ("b", [1, 0], [0, 0.5])]
-    write(path, *({"caption": text, "images": images, "shares": shares} for text, images, shares in rows))
-    neighbours = read_neighbours(path, 8)
-    chance = (np.arange(4000) + 0.5) / 4000
-    captions, images = neighbours.draw(np.zeros(4000), chance)
-    assert set(captions) == {0}
-    assert (images == 7).mean() == 0.75  # noqa: PLR2004
-    captions, images = neighbours.draw(np.full(4000, 0.999), chance)
-    assert (set(captions), set(images)) == ({1}, {0})
-
-
-@pytest.mark.parametrize(
-    ("row", "words"),
-    [
-        ({"images": [0], "shares": [1]}, '"caption", a text, and has None'),
-        ({"caption": "a", "images": [12], "shares": [1]}, "numbers from 0 to 11, and has [12]"),
-        ({"caption": "a", "images": [], "shares": []}, "numbers from 0 to 11, and has []"),
-        ({"caption": "a", "images": [1], "shares": [0]}, "not all 0, and has [0]"),
-        ({"caption": "a", "images": [1], "shares": [float("nan")]}, "not all 0, and has [nan]"),
-        ({"caption": "a", "images": [1, 2], "shares": [0.5, 0.5]}, "has 2 images, and the first line has 1"),
-        (["a"], "needs a JSON object"),
-    ],
-)
-def test_an_odd_line_is_named(tmp_path: Path, row: Any, words: str) -> None:
-    path = tmp_path / "n.jsonl"
-    write(path, {"caption": "b", "images": [0], "shares": [1]}, row)
-    with pytest.raises(BadFile) as raised:
-        read_neighbours(path, 12)
-    assert words in str(raised.value)
-    assert "line 2" in str(raised.value)
-
-
 @pytest.mark.parametrize(
     ("changes", "error", "words"),
     [
         ({"blocks": 3}, ConfigError, "blocks cannot be 3: it must divide"),
-        ({"neighbours": "nowhere.jsonl"}, MissingFile, "nowhere.jsonl is missing"),
-        ({"neighbour_share": 1.0}, ConfigError, "neighbour_share cannot be 1.0"),
         ({"images": "nowhere"}, MissingFile, "nowhere"),
     ],
 )
