@@ -10,7 +10,7 @@ The latents are cut into equal blocks, and as many states at the end of the padd
 a linear head that only the checkpoint keeps. Long prompts take places of the first blocks.
 
 What captions show comes to lie in the embeddings of their tokens, and words that no caption has are left behind: in the
-end they get those of the words that are nearest to them in the given text encoder (`unseen_words`).
+end they learn to say what the title says that is nearest to them in the given text encoder (`unseen_words`).
 """
 
 from __future__ import annotations
@@ -33,10 +33,10 @@ from engine.prompts.tokenizer import CLIPTokenizer
 from engine.training.cache import caption_table, encode_latents
 from engine.training.config import StageSettings
 from engine.training.dataset import CaptionedImages, Order, load_images
-from engine.training.events import Done, Event, Measured
+from engine.training.events import Done, Event, Measured, Prepared
 from engine.training.session import Session
 from engine.training.text_encoder import tokenize
-from engine.training.unseen_words import adopt_embeddings
+from engine.training.unseen_words import teach_unseen_words
 
 MEASURED = 500  # images whose first caption is asked for
 
@@ -156,7 +156,7 @@ def train_text_alignment(settings: TextAlignmentSettings, stop: threading.Event 
         list(session.save())
         raise
     yield from session.close()
-    yield from _finish(session, settings, tokenizer, samples)
+    yield from _finish(session, settings, tokenizer, data, samples)
 
 
 def make_samples(
@@ -198,7 +198,11 @@ def measure(session: Session[Foresight], samples: Samples) -> Measured:
 
 
 def _finish(
-    session: Session[Foresight], settings: TextAlignmentSettings, tokenizer: CLIPTokenizer, samples: Samples
+    session: Session[Foresight],
+    settings: TextAlignmentSettings,
+    tokenizer: CLIPTokenizer,
+    data: CaptionedImages,
+    samples: Samples,
 ) -> Iterator[Event]:
     folder = aligned_folder(session.folder)
     figures: Mapping[str, float] = {}
@@ -209,7 +213,9 @@ def _finish(
         figures = measured.figures
         given = CLIPTextModel.from_pretrained(settings.text_encoder)
         encoder = session.ema.model.encoder.cpu()
-        adopt_embeddings(encoder, given, tokenizer, set(np.unique(samples.ids).tolist()))
+        seen = set(np.unique(samples.ids).tolist())
+        for done, words in teach_unseen_words(encoder, given, tokenizer, data, seen, settings.blocks**2):
+            yield Prepared("text_alignment", session.step, "unseen words taught", done, words)
         encoder.save_pretrained(folder)
         tokenizer.save_pretrained(folder.with_name("tokenizer"))
     session.accelerator.wait_for_everyone()  # the next stage reads it in every process
