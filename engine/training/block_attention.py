@@ -54,8 +54,8 @@ def attend_to_blocks(model: nn.Module, examples: Examples, generator: torch.Gene
     """Fit and set the first head of every cross-attention of `model`.
 
     Returns, for each in the order in which they run, the share of its attention that then goes to the right block.
-    Attentions that see a picture which cannot be cut so stay as they are. Raises `ConfigError` where none is left, or
-    where there are more blocks than states.
+    Attentions that see a picture which cannot be cut so stay as they are. Raises `ConfigError` where there are more
+    blocks than states.
     """
     blocks, states = examples.side**2, examples.texts.shape[1]
     if blocks >= states:
@@ -77,11 +77,6 @@ def attend_to_blocks(model: nn.Module, examples: Examples, generator: torch.Gene
         queries = least_squares(seen, targets.expand(len(seen), -1, -1))
         _set_first_head(attention, seen, where, Maps(queries, keys, values), generator)
         shares.append(_share(attention, seen, examples.texts, where))
-    if not shares:
-        raise ConfigError(
-            f"blocks cannot be {examples.side}: no cross-attention of the denoiser sees a picture that can be cut so; "
-            "give the number that the alignment had, or null."
-        )
     return shares
 
 

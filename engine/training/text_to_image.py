@@ -108,11 +108,11 @@ class TextToImageSettings(Settings):
 
     def unet_stage(self) -> UNetSettings:
         """Return the settings of the denoiser's training."""
-        text_encoder, tokenizer = self.text_encoder_folder, self.tokenizer_folder
-        if self.text_alignment_settings is not None:
+        parts = self._parts(self.text_encoder_folder, self.tokenizer_folder)
+        alignment = self.text_alignment_stage()
+        if alignment is not None:
             text_encoder = aligned_folder(Path(self.out))
-            tokenizer = text_encoder.with_name("tokenizer")
-        parts = self._parts(text_encoder, tokenizer)
+            parts = self._parts(text_encoder, text_encoder.with_name("tokenizer")) | {"blocks": alignment.blocks}
         return UNetSettings.from_dict(self._common("unet") | parts | {"dtype": self.dtype} | dict(self.unet_settings))
 
     def _parts(self, text_encoder: Path, tokenizer: Path) -> dict[str, Any]:

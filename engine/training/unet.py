@@ -65,8 +65,8 @@ class UNetSettings(StageSettings):
         model: configuration of the `UNet2DConditionModel`; channels, context width and size are filled in.
         begin_with: folder of a trained denoiser, in place of `model`: a new run begins with its weights.
         blocks: that of the alignment of the text encoder (`engine.training.text_alignment`): a new run begins with
-            cross-attentions that look at the states which foretell blocks (`engine.training.block_attention`). Null:
-            they are left to be found.
+            cross-attentions that look at the states which foretell blocks (`engine.training.block_attention`), where
+            their layers' size can be cut so. Null: they are left to be found.
         style_weights: how often images of a style are shown, relative to 1.
         caption_dropout: share of samples that get the empty caption, for classifier-free guidance.
         prediction_type, beta_schedule, beta_start, beta_end, rescale_betas_zero_snr: the noise schedule.

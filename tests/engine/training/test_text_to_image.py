@@ -13,7 +13,7 @@ from safetensors.torch import load_file
 
 from engine.errors import ConfigError, MissingFile
 from engine.pipelines.stable_diffusion.pipeline_stable_diffusion import StableDiffusionPipeline
-from engine.training.events import Done, Progress
+from engine.training.events import Done, Measured, Progress
 from engine.training.text_to_image import TextToImageSettings, train_text_to_image
 from tests.engine.training.conftest import TINY_UNET
 from tests.engine.training.test_autoencoder import TINY_VAE
@@ -54,6 +54,10 @@ def test_all_stages_make_one_pipeline(values: dict[str, Any], tmp_path: Path) ->
         for folder in (run / "aligned/text_encoder", run / "pipeline/text_encoder")
     )
     assert all(torch.equal(trained[name].half(), shipped[name]) for name in shipped)
+    # It began with attentions to the blocks that the alignment left.
+    figures = [event.figures for event in events if isinstance(event, Measured) and event.stage == "unet"]
+    assert len(figures) == 1
+    assert "attention to blocks 1" in figures[0]
     pipeline = StableDiffusionPipeline.from_pretrained(tmp_path / "run" / "pipeline")
     pipeline.set_progress_bar_config(disable=True)
     assert pipeline("square", num_inference_steps=1).images[0].size == (16, 16)
