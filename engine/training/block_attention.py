@@ -54,10 +54,14 @@ def attend_to_blocks(model: nn.Module, examples: Examples, generator: torch.Gene
     """Fit and set the first head of every cross-attention of `model`.
 
     Returns, for each in the order in which they run, the share of its attention that then goes to the right block.
-    Attentions that see a picture which cannot be cut so stay as they are. Raises `ConfigError` where there are more
-    blocks than states.
+    Attentions that see a picture which cannot be cut so stay as they are. Raises `ConfigError` where the latents cannot
+    be, or where there are more blocks than states.
     """
     blocks, states = examples.side**2, examples.texts.shape[1]
+    if examples.latents.shape[-1] % examples.side:
+        raise ConfigError(
+            f"blocks cannot be {examples.side}: it must divide the latents' side of {examples.latents.shape[-1]}."
+        )
     if blocks >= states:
         raise ConfigError(f"blocks cannot be {examples.side}: its square must be less than the text's {states} states.")
     # Nothing here has a bias, so nothing is centred but the targets.

@@ -120,6 +120,8 @@ def test_blocks_that_do_not_fit(examples: Examples) -> None:
     before = [weight.clone() for weight in model.attention.parameters()]
     with pytest.raises(ConfigError, match="must be less than the text's 12 states"):
         attend_to_blocks(model, cut(4), torch.Generator())
+    with pytest.raises(ConfigError, match="blocks cannot be 5: it must divide the latents' side of 12"):
+        attend_to_blocks(model, cut(5), torch.Generator())
     attend_to_blocks(model.attention, cut(3), torch.Generator())  # 8 x 8 positions are no 3 x 3 blocks
     assert all(torch.equal(old, new) for old, new in zip(before, model.attention.parameters(), strict=True))
 
