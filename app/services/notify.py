@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import logging
 import shutil
-import subprocess
 import sys
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    import subprocess
 
 log = logging.getLogger(__name__)
 
@@ -38,6 +40,8 @@ class CommandNotifier:
         self._running: list[subprocess.Popen[bytes]] = []
 
     def show(self, title: str, text: str) -> None:
+        import subprocess  # 10 ms that the start of the window is not to wait for
+
         # Those that have ended are collected, so that no dead process stays.
         self._running = [process for process in self._running if process.poll() is None]
         program = shutil.which(self._command[0])

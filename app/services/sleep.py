@@ -5,9 +5,11 @@ from __future__ import annotations
 import logging
 import os
 import shutil
-import subprocess
 import sys
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    import subprocess
 
 log = logging.getLogger(__name__)
 
@@ -52,6 +54,8 @@ class CommandGuard:
         return self._process is not None and self._process.poll() is None
 
     def hold(self) -> None:
+        import subprocess  # 10 ms that the start of the window is not to wait for
+
         if self.holding or self._missing:
             return
         self.release()  # of one that ended by itself
@@ -75,6 +79,8 @@ class CommandGuard:
         process, self._process = self._process, None
         if process is None:
             return
+        import subprocess
+
         if process.stdin is not None:
             process.stdin.close()
         process.terminate()

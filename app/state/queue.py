@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from PySide6.QtCore import QObject, Signal
+from PySide6.QtCore import QObject, QUuid, Signal
 
 from app.services.queue_store import UNFINISHED, Job, JobStatus, SavedQueue
 from app.state.jobs import Progress, Removed, after, next_round, small
@@ -129,7 +128,14 @@ class QueueState(QObject):
 
     def add_all(self, requests: Iterable[GenerateRequest], *, forever: bool = False) -> list[str]:
         """Put a job for each request at the end of the queue, in one write; returns their ids."""
-        jobs = [Job(id=uuid.uuid4().hex, request=replace(request, job_id=""), forever=forever) for request in requests]
+        jobs = [
+            Job(
+                id=QUuid.createUuid().toString(QUuid.StringFormat.Id128),
+                request=replace(request, job_id=""),
+                forever=forever,
+            )
+            for request in requests
+        ]
         for job in jobs:
             self._jobs[job.id] = job
         self._save(*jobs)
