@@ -6,7 +6,6 @@ import logging
 import sys
 from collections import deque
 from collections.abc import Callable, Sequence
-from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -159,9 +158,9 @@ class Application(QObject):
         generation, began = self.generation, bool(self._later)
         # Modules, widgets and their place in the window are pieces of their own: together they would hold the loop too
         # long. The window is the one that there is then: a change of language makes another.
-        panels: list[Callable[[], object]] = [lambda: import_module("app.panels.library")]
+        panels: list[Callable[[], object]] = []
         for name in self.window.panels_to_come():
-            panels += (lambda name=name: self.window.make_panel(name), lambda name=name: self.window.panel(name))
+            panels += (lambda name=name: self._make_panel(name), lambda name=name: self.window.panel(name))
         if self._started:
             self._later.extend(panels)
         else:
@@ -182,6 +181,10 @@ class Application(QObject):
             )
         if not began:
             QTimer.singleShot(0, self, self._next_piece)
+
+    def _make_panel(self, name: str) -> None:
+        if self.window.make_piece(name):
+            self._later.appendleft(lambda: self._make_panel(name))
 
     def _next_piece(self) -> None:
         if self._closing:

@@ -25,7 +25,7 @@ from app.commands import Commands
 from app.panels.model import ModelPanel
 from app.panels.prompt import PromptPanel
 from app.panels.scheduler import SchedulerPanel
-from app.side_panels import side_panels
+from app.side_panels import Maker, side_panels
 from app.status import StatusBar
 from app.theme import GAP, MARGIN, SPACE
 from app.widgets.banner import Banner
@@ -48,7 +48,7 @@ class MainWindow(QMainWindow):
         super().__init__()
         self._program = program
         self._docks: dict[str, QDockWidget] = {}
-        self._makers: dict[str, Callable[[], QWidget]] = {}
+        self._makers: dict[str, Maker] = {}
         self._made: dict[str, QWidget] = {}
         self._painted: list[Callable[[], object]] = []
         self._mirrored = program.qt.layoutDirection() == Qt.LayoutDirection.RightToLeft
@@ -255,8 +255,8 @@ class MainWindow(QMainWindow):
     def panel(self, name: str) -> QWidget:
         """What the dock of this name holds; a panel of the trailing side is made the first time that it is wanted."""
         dock = self._docks[name]
-        if name in self._makers:
-            self.make_panel(name)
+        while self.make_piece(name):
+            pass
         panel = self._made.pop(name, None)
         if panel is not None:
             place = dock.widget()
@@ -265,11 +265,17 @@ class MainWindow(QMainWindow):
             self._status_last(panel)
         return dock.widget()
 
-    def make_panel(self, name: str) -> None:
-        """Make a panel of the trailing side, which `panel` then puts into its place: each takes its time."""
-        make = self._makers.pop(name, None)
-        if make is not None:
-            self._made[name] = make()
+    def make_piece(self, name: str) -> bool:
+        """Make the next piece of a panel of the trailing side, and say whether more is to be made before `panel`."""
+        maker = self._makers.get(name)
+        if maker is None:
+            return False
+        made = next(maker)
+        if made is None:
+            return True
+        self._made[name] = made
+        del self._makers[name]
+        return False
 
     def panels_to_come(self) -> list[str]:
         """The names of the panels that nobody has seen yet."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QCoreApplication
@@ -12,43 +12,53 @@ if TYPE_CHECKING:
     from app.application import Application
     from app.main_window import MainWindow
 
+# Makes a panel in pieces, each short enough for one turn of the event loop: None after each, and the panel at last.
+Maker = Iterator["QWidget | None"]
 
-def side_panels(program: Application, window: MainWindow) -> list[tuple[str, str, Callable[[], QWidget]]]:
-    """Name, title and maker of each panel that lies on the trailing side; the window calls a maker once."""
+
+def side_panels(program: Application, window: MainWindow) -> list[tuple[str, str, Maker]]:
+    """Name, title and maker of each panel that lies on the trailing side."""
     return [
-        ("gallery", QCoreApplication.translate("side_panels", "Gallery"), lambda: _gallery(program, window)),
-        ("queue", QCoreApplication.translate("side_panels", "Queue"), lambda: _queue(program, window)),
-        ("grid", QCoreApplication.translate("side_panels", "Grid"), lambda: _grid(program, window)),
-        ("library", QCoreApplication.translate("side_panels", "Models"), lambda: _library(program, window)),
+        ("gallery", QCoreApplication.translate("side_panels", "Gallery"), _gallery(program, window)),
+        ("queue", QCoreApplication.translate("side_panels", "Queue"), _queue(program, window)),
+        ("grid", QCoreApplication.translate("side_panels", "Grid"), _grid(program, window)),
+        ("library", QCoreApplication.translate("side_panels", "Models"), _library(program, window)),
     ]
 
 
-def _gallery(program: Application, window: MainWindow) -> QWidget:
+def _gallery(program: Application, window: MainWindow) -> Maker:
     from app.panels.gallery import GalleryPanel
 
-    return GalleryPanel(program.gallery, program.generation, program.queue, window)
+    yield GalleryPanel(program.gallery, program.generation, program.queue, window)
 
 
-def _queue(program: Application, window: MainWindow) -> QWidget:
+def _queue(program: Application, window: MainWindow) -> Maker:
     from app.panels.queue import QueuePanel
 
     panel = QueuePanel(program.queue, window)
     panel.show_wanted.connect(program.run.show)
     panel.generate_wanted.connect(program.generate)
-    return panel
+    yield panel
 
 
-def _grid(program: Application, window: MainWindow) -> QWidget:
+def _grid(program: Application, window: MainWindow) -> Maker:
     from app.panels.grid import GridPanel
 
     panel = GridPanel(program.generation, program.queue, window, when_ready=window.canvas.start.when_sent)
     panel.show_wanted.connect(program.run.show)
-    return panel
+    yield panel
 
 
-def _library(program: Application, window: MainWindow) -> QWidget:
+def _library(program: Application, window: MainWindow) -> Maker:
     from app.panels.library import LibraryPanel
+    from app.panels.library_details import LibraryDetails
+    from app.panels.library_downloads import DownloadsPage
 
-    panel = LibraryPanel(program.library, program.generation, window)
+    yield None
+    details = LibraryDetails(program.library, program.generation, window)
+    yield None
+    downloads = DownloadsPage(program.library, window)
+    yield None
+    panel = LibraryPanel(program.library, details, downloads, window)
     panel.folder_wanted.connect(lambda: program.open_settings("folders"))
-    return panel
+    yield panel

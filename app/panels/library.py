@@ -26,7 +26,6 @@ from app.panels.library_details import LibraryDetails
 from app.panels.library_downloads import DownloadsPage
 from app.panels.library_model import CELL, EntryRole, LibraryDelegate, LibraryModel
 from app.panels.library_texts import family_label, kind_label, lead
-from app.state.generation import GenerationState
 from app.state.library import LibraryState
 from app.theme import GAP, ICON_LARGE, MARGIN, SECTION, SPACE, icon, set_role
 from app.widgets.labelled import QuietCombo
@@ -36,7 +35,7 @@ TRASH_SECONDS = 12
 
 
 class LibraryPanel(QWidget):
-    """Shows a `LibraryState`; what a model is used for is told to `generation`.
+    """Shows a `LibraryState`, its chosen model in `details`, and `downloads` on a page beside.
 
     Signals:
         folder_wanted(): the user wants to add a folder of models (in the settings).
@@ -44,13 +43,15 @@ class LibraryPanel(QWidget):
 
     folder_wanted = Signal()
 
-    def __init__(self, library: LibraryState, generation: GenerationState, parent: QWidget | None = None) -> None:
+    def __init__(
+        self, library: LibraryState, details: LibraryDetails, downloads: DownloadsPage, parent: QWidget | None = None
+    ) -> None:
         super().__init__(parent)
         self._library = library
         self.model = LibraryModel(library, self)
         self.delegate = LibraryDelegate(self)
-        self.details = LibraryDetails(library, generation)
-        self.downloads = DownloadsPage(library)
+        self.details = details
+        self.downloads = downloads
         self.downloads.show_wanted.connect(self.show_model)
         self._typing = QTimer(self, singleShot=True, interval=60)
         self._typing.timeout.connect(lambda: library.search(self.search.text()))

@@ -17,6 +17,8 @@ from shiboken6 import delete
 
 from app.engine_client import EngineClient
 from app.panels.library import LibraryPanel
+from app.panels.library_details import LibraryDetails
+from app.panels.library_downloads import DownloadsPage
 from app.panels.library_model import EntryRole, PixmapRole
 from app.panels.library_texts import card_text
 from app.state.generation import GenerationState
@@ -50,7 +52,9 @@ class Desk:
         self.library = LibraryState(client, models.parent / "library.sqlite3", models, network_off=network_off)
         self.said: list[str] = []
         self.library.failed.connect(self.said.append)
-        self.panel = LibraryPanel(self.library, self.generation)
+        self.panel = LibraryPanel(
+            self.library, LibraryDetails(self.library, self.generation), DownloadsPage(self.library)
+        )
         self.panel.resize(400, 860)
         self.panel.show()
 
@@ -217,7 +221,7 @@ def test_panel_is_made_anew_while_the_state_lives_on(full: Desk, qtbot: QtBot, t
     full.until(lambda: any(entry.preview for entry in full.library.entries))
     full.click("Ink")
     first = full.panel
-    full.panel = LibraryPanel(full.library, full.generation)
+    full.panel = LibraryPanel(full.library, LibraryDetails(full.library, full.generation), DownloadsPage(full.library))
     full.panel.show()
     first.close()
     delete(first)
