@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from app.application import Application
 
 LAYOUT_VERSION = 1
+FIRST_IN_FRONT = "gallery"
 Side = Literal["leading", "trailing"]
 SIDE_WIDTH, TRAILING_WIDTH = 316, 396
 LEFT, RIGHT = Qt.DockWidgetArea.LeftDockWidgetArea, Qt.DockWidgetArea.RightDockWidgetArea
@@ -50,6 +51,7 @@ class MainWindow(QMainWindow):
         self._docks: dict[str, QDockWidget] = {}
         self._makers: dict[str, Maker] = {}
         self._made: dict[str, QWidget] = {}
+        self._trailing: list[str] = []
         self._painted: list[Callable[[], object]] = []
         self._mirrored = program.qt.layoutDirection() == Qt.LayoutDirection.RightToLeft
         self.setObjectName("main")
@@ -106,6 +108,7 @@ class MainWindow(QMainWindow):
         side: list[QDockWidget] = []
         for name, title, make in side_panels(self._program, self):
             self._makers[name] = make
+            self._trailing.append(name)
             place = QWidget(self)
             place.setMinimumWidth(TRAILING_WIDTH)  # as wide as the widest panel, so that nothing moves when it comes
             side.append(self._dock(name, title, place, "trailing"))
@@ -361,6 +364,9 @@ class MainWindow(QMainWindow):
                 restore(QByteArray(base64.b64decode(text)))
         if self._state_key not in saved:
             QTimer.singleShot(0, self, self._even_out)
+        # Made now, before there is a stylesheet, what is seen first takes half the time.
+        front = saved.get("front")
+        self.panel(front if isinstance(front, str) and front in self._docks else FIRST_IN_FRONT)
 
     @property
     def _state_key(self) -> str:
@@ -374,7 +380,8 @@ class MainWindow(QMainWindow):
         """Remember where everything is for the next start."""
         places = {self._state_key: self.saveState(LAYOUT_VERSION), "geometry": self.saveGeometry()}
         texts = {key: base64.b64encode(value.data()).decode() for key, value in places.items()}
-        self._program.settings.set("window", self._program.settings["window"] | texts)
+        seen = (name for name in self._trailing if not self._docks[name].visibleRegion().isEmpty())
+        self._program.settings.set("window", self._program.settings["window"] | texts | {"front": next(seen, "")})
 
     def closeEvent(self, event: QCloseEvent) -> None:  # noqa: N802
         self.save_places()

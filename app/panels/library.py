@@ -58,13 +58,16 @@ class LibraryPanel(QWidget):
         self.view = self._make_view()
         self._stack = self._make_stack()
         self.trash_bar = self._make_trash_bar()
-        self.tabs = QTabWidget()
+        # From the outside in: what gets another parent is styled again with all that is in it.
+        self.tabs = QTabWidget(self)
         self.tabs.setDocumentMode(True)
-        self.tabs.addTab(self._make_models_page(), self.tr("Models"))
-        self.tabs.addTab(self.downloads, self.tr("Downloads"))
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.addWidget(self.tabs)
+        self.splitter = QSplitter(Qt.Orientation.Vertical)
+        self.tabs.addTab(self.splitter, self.tr("Models"))
+        self.tabs.addTab(self.downloads, self.tr("Downloads"))
+        self._fill_models_page()
         self._make_actions()
         library.entries_changed.connect(self._refresh)
         library.models_changed.connect(self._fill_families)
@@ -144,7 +147,7 @@ class LibraryPanel(QWidget):
         bar.hide()
         return bar
 
-    def _make_models_page(self) -> QWidget:
+    def _fill_models_page(self) -> None:
         self.status = lead(QLabel())
         set_role(self.status, "hint")
         foot = QVBoxLayout()
@@ -153,13 +156,6 @@ class LibraryPanel(QWidget):
         foot.addWidget(self.trash_bar)
         foot.addWidget(self.status)
         top = QWidget()
-        layout = QVBoxLayout(top)
-        layout.setContentsMargins(0, 0, 0, 0)
-        layout.setSpacing(GAP)
-        layout.addLayout(self._make_head())
-        layout.addWidget(self._stack, 1)
-        layout.addLayout(foot)
-        self.splitter = QSplitter(Qt.Orientation.Vertical)
         self.splitter.setChildrenCollapsible(False)
         self.splitter.setHandleWidth(1)
         self.splitter.addWidget(top)
@@ -167,7 +163,12 @@ class LibraryPanel(QWidget):
         self.splitter.setStretchFactor(0, 3)
         self.splitter.setStretchFactor(1, 2)
         self.splitter.setSizes([420, 320])
-        return self.splitter
+        layout = QVBoxLayout(top)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.setSpacing(GAP)
+        layout.addLayout(self._make_head())
+        layout.addWidget(self._stack, 1)
+        layout.addLayout(foot)
 
     def _make_head(self) -> QVBoxLayout:
         self.search = QLineEdit()

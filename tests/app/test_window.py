@@ -376,6 +376,25 @@ def test_panels_below_others_come_after_the_first_paint(ready: Application, qtbo
     qtbot.waitUntil(lambda: not ready.window.panels_to_come())
 
 
+def test_what_was_in_front_is_there_again_before_the_first_paint(
+    make_program: Callable[..., Application], qtbot: Any
+) -> None:
+    first = make_program(FakeEngine())
+    assert "gallery" not in first.window.panels_to_come()
+    first.window.show_panel("queue")
+    qtbot.waitUntil(first.window.panel("queue").isVisible)
+    first.window.close()
+    again = make_program(FakeEngine())
+    assert "queue" not in again.window.panels_to_come()
+    assert "gallery" in again.window.panels_to_come()
+    qtbot.waitUntil(again.window.panel("queue").isVisible)
+
+
+def test_places_that_nobody_wrote_open_the_gallery(make_program: Callable[..., Application], tmp_path: Path) -> None:
+    (tmp_path / "settings.json").write_text('{"language": "en", "window": {"front": ["queue"]}}', encoding="utf-8")
+    assert "gallery" not in make_program(FakeEngine()).window.panels_to_come()
+
+
 def test_a_language_that_changes_before_the_first_paint_loses_nothing(
     make_program: Callable[..., Application], qtbot: Any
 ) -> None:
