@@ -9,7 +9,7 @@ from typing import Any
 
 from PySide6.QtCore import QT_TRANSLATE_NOOP
 
-from app.error_sentences_models import LIBRARY, MODELS
+from app.error_sentences_models import LIBRARY, MODELS, REASONS
 
 _PROGRAM: tuple[Any, ...] = (
     QT_TRANSLATE_NOOP("errors", "The folder {0} cannot be made ({1}); choose another one."),
@@ -324,7 +324,7 @@ _PROGRAM: tuple[Any, ...] = (
     QT_TRANSLATE_NOOP("errors", "put the file there, or take the name out of the prompt."),
     QT_TRANSLATE_NOOP("errors", "any folder, for none is set"),
 )
-SENTENCES: tuple[Any, ...] = (*_PROGRAM, *MODELS, *LIBRARY)
+SENTENCES: tuple[Any, ...] = (*_PROGRAM, *MODELS, *LIBRARY, *REASONS)
 # What the command line is told about its options has another remedy in the window.
 REWORDED: dict[Any, Any] = {
     "The folder {0} does not exist; create it, or choose another one with --out.": QT_TRANSLATE_NOOP(
@@ -367,4 +367,13 @@ WORDS: tuple[Any, ...] = (
     QT_TRANSLATE_NOOP("errors", "opening brace"),
     QT_TRANSLATE_NOOP("errors", "no opening one"),
     QT_TRANSLATE_NOOP("errors", "no closing one"),
+    QT_TRANSLATE_NOOP("errors", "an IP-Adapter"),
+    QT_TRANSLATE_NOOP("errors", "a T2I-Adapter"),
+    QT_TRANSLATE_NOOP("errors", "a motion module of AnimateDiff"),
+    QT_TRANSLATE_NOOP("errors", "a picture upscaler (ESRGAN or the like)"),
+    QT_TRANSLATE_NOOP("errors", "an image encoder"),
+    QT_TRANSLATE_NOOP("errors", "a T5 text encoder"),
+    QT_TRANSLATE_NOOP("errors", "a tiny autoencoder (TAESD)"),
+    QT_TRANSLATE_NOOP("errors", "a hypernetwork"),
+    QT_TRANSLATE_NOOP("errors", "an InstantID adapter"),
 )

@@ -111,17 +111,6 @@ MODELS: tuple[Any, ...] = (
     QT_TRANSLATE_NOOP("errors", "{0}: {1} has the shape {2}; an embedding is a few vectors."),
     QT_TRANSLATE_NOOP("errors", "{0} does not hold a weight and a bias that fit together; delete it."),
     QT_TRANSLATE_NOOP("errors", "{0} is for {1} latent channels, the model has {2}; delete it."),
-    QT_TRANSLATE_NOOP("errors", "It is a model of {0}, which is known but not supported yet."),
-    QT_TRANSLATE_NOOP("errors", "It is {0}, which is known but not supported yet."),
-    QT_TRANSLATE_NOOP("errors", "It is a VAE of {0} latent channels, which no supported family has."),
-    QT_TRANSLATE_NOOP(
-        "errors",
-        "It is a VAE of 4 latent channels; those of Stable Diffusion 1, 2 and XL have the same shapes.",
-    ),
-    QT_TRANSLATE_NOOP("errors", "It embeds a hint picture, as a ControlNet does."),
-    QT_TRANSLATE_NOOP("errors", "It holds only vectors of {0} numbers, as token embeddings have."),
-    QT_TRANSLATE_NOOP("errors", "The file holds no tensors."),
-    QT_TRANSLATE_NOOP("errors", "Its {0} tensors, {1} the first, are those of no model that is known here."),
     QT_TRANSLATE_NOOP("errors", "{0} is cut short: {1} of {2} bytes; download the model as safetensors."),
     QT_TRANSLATE_NOOP("errors", "{0}: {1} has {2} rows, which are not three equal parts."),
     QT_TRANSLATE_NOOP("errors", "{0} holds no {1}; load it from another file and pass {2}=..."),
@@ -197,4 +186,37 @@ LIBRARY: tuple[Any, ...] = (
     QT_TRANSLATE_NOOP("errors", "{0} is there already; choose another name, or move it away."),
     QT_TRANSLATE_NOOP("errors", "{0} has no U-Net; only models of the Stable Diffusion kind are saved so."),
     QT_TRANSLATE_NOOP("errors", "{0} has no place in the original layout, so this model stays a folder."),
+)
+# Why a model is taken for what it is: whole sentences, and what stands within them.
+REASONS: tuple[Any, ...] = (
+    QT_TRANSLATE_NOOP("errors", "{0} The user's word for its type stands over that."),
+    QT_TRANSLATE_NOOP("errors", "The file holds no tensors."),
+    QT_TRANSLATE_NOOP("errors", "Its {0} tensors, {1} the first, are those of no model that is known here."),
+    QT_TRANSLATE_NOOP("errors", "Its tensors change those of another model ({0})."),
+    QT_TRANSLATE_NOOP("errors", "of which family, nothing tells"),
+    QT_TRANSLATE_NOOP("errors", "{0}, says its header"),
+    QT_TRANSLATE_NOOP("errors", "its names contain {0}"),
+    QT_TRANSLATE_NOOP("errors", "it meets prompts of {0} numbers"),
+    QT_TRANSLATE_NOOP("errors", "It holds only vectors of {0} numbers, as token embeddings have."),
+    QT_TRANSLATE_NOOP("errors", "It embeds a hint picture, as a ControlNet does."),
+    QT_TRANSLATE_NOOP(
+        "errors", "Its U-Net ({0}) is that of no model known here; name its type to load it all the same."
+    ),
+    QT_TRANSLATE_NOOP("errors", "an input of {0} channels, latents of {1}, prompts of {2} numbers"),
+    QT_TRANSLATE_NOOP("errors", "{0} input channels, prompts of {1} numbers"),
+    QT_TRANSLATE_NOOP("errors", "{0}, {1} numbers beside them"),
+    QT_TRANSLATE_NOOP("errors", "{0}; whether it predicts noise or velocity, nothing in the file tells"),
+    QT_TRANSLATE_NOOP(
+        "errors", "Its U-Net has {0}, but it was trained with the noise levels of EDM, which is not supported yet."
+    ),
+    QT_TRANSLATE_NOOP("errors", "Its U-Net has {0}: {1}."),
+    QT_TRANSLATE_NOOP("errors", "It is a VAE of {0} latent channels, which no supported family has."),
+    QT_TRANSLATE_NOOP(
+        "errors", "It is a VAE of 4 latent channels; those of Stable Diffusion 1, 2 and XL have the same shapes."
+    ),
+    QT_TRANSLATE_NOOP("errors", "It is a text encoder of width {0}{1}."),
+    QT_TRANSLATE_NOOP("errors", "It is a model of {0}, which is known but not supported yet."),
+    QT_TRANSLATE_NOOP("errors", "It is {0}, which is known but not supported yet."),
+    QT_TRANSLATE_NOOP("errors", "Its {0} names a {1}, which is not supported yet."),
+    QT_TRANSLATE_NOOP("errors", "Its {0} names a {1}."),
 )

@@ -228,7 +228,7 @@ def _look_for_embedding(header: Header) -> Detected | None:
         kind="embedding",
         family=family,
         layout="a1111" if named else "diffusers",
-        reason=f"It holds only vectors of {' and '.join(map(str, sorted(widths)))} numbers, as token embeddings have.",
+        reason=f"It holds only vectors of {', '.join(map(str, sorted(widths)))} numbers, as token embeddings have.",
     )
 
 
@@ -305,11 +305,11 @@ def _look_for_model(header: Header) -> Detected | None:
 def _because(unet: UNetFacts, family: str, prediction: str) -> str:
     facts = f"{unet.channels} input channels, prompts of {unet.context} numbers"
     if unet.added:
-        facts += f", {unet.added} numbers beside them"
+        facts = f"{facts}, {unet.added} numbers beside them"
     if prediction == "edm":
         return f"Its U-Net has {facts}, but it was trained with the noise levels of EDM, which is not supported yet."
     if not prediction:
-        facts += "; whether it predicts noise or velocity, nothing in the file tells"
+        facts = f"{facts}; whether it predicts noise or velocity, nothing in the file tells"
     return f"Its U-Net has {facts}: {LABELS[family]}."
 
 

@@ -4240,6 +4240,42 @@
         <translation>ليس له قوس إغلاق</translation>
     </message>
     <message>
+        <source>an IP-Adapter</source>
+        <translation>محوّل IP-Adapter</translation>
+    </message>
+    <message>
+        <source>a T2I-Adapter</source>
+        <translation>محوّل T2I-Adapter</translation>
+    </message>
+    <message>
+        <source>a motion module of AnimateDiff</source>
+        <translation>وحدة حركة من AnimateDiff</translation>
+    </message>
+    <message>
+        <source>a picture upscaler (ESRGAN or the like)</source>
+        <translation>مكبّر صور (ESRGAN أو ما يشبهه)</translation>
+    </message>
+    <message>
+        <source>an image encoder</source>
+        <translation>مرمّز صور</translation>
+    </message>
+    <message>
+        <source>a T5 text encoder</source>
+        <translation>مرمّز نص T5</translation>
+    </message>
+    <message>
+        <source>a tiny autoencoder (TAESD)</source>
+        <translation>مرمّز ذاتي صغير (TAESD)</translation>
+    </message>
+    <message>
+        <source>a hypernetwork</source>
+        <translation>شبكة فائقة (hypernetwork)</translation>
+    </message>
+    <message>
+        <source>an InstantID adapter</source>
+        <translation>محوّل InstantID</translation>
+    </message>
+    <message>
         <source>There was not enough memory: trying again without the text encoder.</source>
         <translation>لم تكفِ الذاكرة: تُعاد المحاولة من دون مرمِّز النص.</translation>
     </message>
@@ -4612,12 +4648,76 @@
         <translation>{0} لـ{1} من القنوات الكامنة، وللنموذج {2}؛ احذفه.</translation>
     </message>
     <message>
+        <source>{0} The user&apos;s word for its type stands over that.</source>
+        <translation>{0} وما قاله المستخدم عن نوعه مقدَّم على ذلك.</translation>
+    </message>
+    <message>
+        <source>Its tensors change those of another model ({0}).</source>
+        <translation>موتّراته تغيّر موتّرات نموذج آخر ({0}).</translation>
+    </message>
+    <message>
+        <source>of which family, nothing tells</source>
+        <translation>لا شيء يدل على عائلته</translation>
+    </message>
+    <message>
+        <source>{0}, says its header</source>
+        <translation>{0}، كما تقول ترويسته</translation>
+    </message>
+    <message>
+        <source>its names contain {0}</source>
+        <translation>في أسمائه {0}</translation>
+    </message>
+    <message>
+        <source>it meets prompts of {0} numbers</source>
+        <translation>يلتقي بأوصاف من {0} من الأعداد</translation>
+    </message>
+    <message>
+        <source>Its U-Net ({0}) is that of no model known here; name its type to load it all the same.</source>
+        <translation>شبكة U-Net فيه ({0}) ليست لأي نموذج معروف هنا؛ حدّد نوعه لتحميله رغم ذلك.</translation>
+    </message>
+    <message>
+        <source>an input of {0} channels, latents of {1}, prompts of {2} numbers</source>
+        <translation>قنوات الإدخال {0}، وقنوات الكوامن {1}، وأعداد الوصف {2}</translation>
+    </message>
+    <message>
+        <source>{0} input channels, prompts of {1} numbers</source>
+        <translation>{0} من قنوات الإدخال، وأوصاف من {1} من الأعداد</translation>
+    </message>
+    <message>
+        <source>{0}, {1} numbers beside them</source>
+        <translation>{0}، ومعها {1} من الأعداد</translation>
+    </message>
+    <message>
+        <source>{0}; whether it predicts noise or velocity, nothing in the file tells</source>
+        <translation>{0}؛ ولا شيء في الملف يدل على ما يتنبأ به: الضوضاء أم السرعة</translation>
+    </message>
+    <message>
+        <source>Its U-Net has {0}, but it was trained with the noise levels of EDM, which is not supported yet.</source>
+        <translation>لشبكة U-Net فيه {0}، لكنه دُرّب بمستويات ضوضاء EDM، وهي غير مدعومة بعد.</translation>
+    </message>
+    <message>
+        <source>Its U-Net has {0}: {1}.</source>
+        <translation>لشبكة U-Net فيه {0}: {1}.</translation>
+    </message>
+    <message>
+        <source>It is a text encoder of width {0}{1}.</source>
+        <translation>إنه مرمّز نص عرضه {0}{1}.</translation>
+    </message>
+    <message>
         <source>It is a model of {0}, which is known but not supported yet.</source>
         <translation>إنه نموذج من {0}، وهو معروف لكنه غير مدعوم بعد.</translation>
     </message>
     <message>
         <source>It is {0}, which is known but not supported yet.</source>
         <translation>إنه {0}، وهو معروف لكنه غير مدعوم بعد.</translation>
+    </message>
+    <message>
+        <source>Its {0} names a {1}, which is not supported yet.</source>
+        <translation>يسمّي {0} فيه {1}، وهو غير مدعوم بعد.</translation>
+    </message>
+    <message>
+        <source>Its {0} names a {1}.</source>
+        <translation>يسمّي {0} فيه {1}.</translation>
     </message>
     <message>
         <source>It is a VAE of {0} latent channels, which no supported family has.</source>

@@ -15,6 +15,7 @@ from app.i18n import Languages
 from engine import errors
 from engine.catalog import LIMITS
 from engine.errors import KnownError
+from engine.loading.families import HELPERS
 from tests.conftest import ROOT
 
 KINDS = {name for name, kind in vars(errors).items() if isinstance(kind, type) and issubclass(kind, KnownError)}
@@ -104,9 +105,42 @@ def test_no_sentence_of_the_engine_that_a_user_meets_is_forgotten() -> None:
     assert said - {*SENTENCES, *REWORDED} == UNSEEN | PIECES
 
 
+def test_no_reason_of_the_detection_is_forgotten() -> None:
+    """What is given as a reason, and the texts that go into one."""
+    found: set[str] = set()
+    for name in ("detection.py", "detect_folder.py"):
+        for node in ast.walk(ast.parse((ROOT / "engine" / "loading" / name).read_text(encoding="utf-8"))):
+            if isinstance(node, ast.keyword) and node.arg == "reason":
+                found.add(template(node.value) or "")
+            elif isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) in {"reason", "said", "facts"}:
+                found.add(template(node.value) or "")
+            elif isinstance(node, ast.FunctionDef) and node.name in {"_because", "_why_unknown"}:
+                found |= {
+                    template(part.value) or "" for part in ast.walk(node) if isinstance(part, ast.Return) and part.value
+                }
+    assert "Its U-Net has {0}: {1}." in found
+    assert found - {""} - {*SENTENCES} == set()
+    assert {label for _, label, _ in HELPERS} - {*WORDS} == set()
+
+
 @pytest.mark.parametrize(
     ("english", "said"),
     [
+        (
+            "Its U-Net has 4 input channels, prompts of 768 numbers; whether it predicts noise or velocity, nothing in "
+            "the file tells: Stable Diffusion 1.",
+            "لشبكة U-Net فيه 4 من قنوات الإدخال، وأوصاف من 768 من الأعداد؛ ولا شيء في الملف يدل على ما يتنبأ به: "
+            "الضوضاء أم السرعة: Stable Diffusion 1.",
+        ),
+        (
+            "Its tensors change those of another model (it meets prompts of 2048 numbers). "
+            "The user's word for its type stands over that.",
+            "موتّراته تغيّر موتّرات نموذج آخر (يلتقي بأوصاف من 2048 من الأعداد). وما قاله المستخدم عن نوعه مقدَّم على ذلك.",
+        ),
+        (
+            "It is a T5 text encoder, which is known but not supported yet.",
+            "إنه مرمّز نص T5، وهو معروف لكنه غير مدعوم بعد.",
+        ),
         (
             "The disk that holds /home/a; b/Pictures is full, so the queue cannot be saved; free some space.",
             "القرص الذي فيه /home/a; b/Pictures ممتلئ، فلا يمكن حفظ قائمة الانتظار؛ أخلِ مساحة.",
