@@ -30,7 +30,8 @@ from app.panels.gallery_view import GridView
 from app.panels.recipe import RecipePanel, pictures_in
 from app.services.gallery_bulk import Deleted
 from app.services.gallery_records import ANY_BOARD, NO_BOARD, GalleryFilter, Picture
-from app.state.gallery import UNDO_SECONDS, GalleryState
+from app.state.gallery import GalleryState
+from app.state.gallery_undo import UNDO_SECONDS
 from app.state.generation import GenerationState
 from app.state.queue import QueueState
 from app.theme import GAP, ICON_LARGE, MARGIN, SECTION, SPACE, icon, set_role

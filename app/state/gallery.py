@@ -5,13 +5,13 @@ from __future__ import annotations
 from array import array
 from bisect import bisect_left
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
 
-from PySide6.QtCore import QObject, QTimer, Signal
+from PySide6.QtCore import QObject, Signal
 
-from app.services.gallery_bulk import Deleted, bring_back, delete, to_trash_now
+from app.services.gallery_bulk import Deleted, delete
 from app.services.gallery_export import Export, export
 from app.services.gallery_records import ANY_BOARD, Board, GalleryFilter, Picture
 from app.services.gallery_scan import ScanResult, read_picture
@@ -19,20 +19,13 @@ from app.services.gallery_store import MISSING, GalleryStore
 from app.services.thumbnails import SIDE
 from app.state.gallery_scan import GalleryScanner
 from app.state.gallery_threads import GalleryThreads
+from app.state.gallery_undo import GalleryUndo, Rated
 from engine.messages import Bitmap, ImageDone, Recipe
 from engine.metadata import read_recipe
 
 T = TypeVar("T")
 
 FIRST_PAGE, PAGE = 300, 4000
-UNDO_KEPT = 50
-# Where the trash cannot give files back, they go there only after so long, or when the program is left.
-UNDO_SECONDS = 30
-
-
-@dataclass(frozen=True, slots=True)
-class _Rated:
-    before: dict[int, tuple[int, int]]
 
 
 class GalleryState(QObject):
@@ -88,13 +81,15 @@ class GalleryState(QObject):
         self.current: Picture | None = None
         self.replays = file.parent / "replays"
         self._turn = 0
-        self._undo: list[Deleted | _Rated] = []
         self._unsaved: dict[str, ImageDone] = {}
         self._ignored: set[str] = set()
-        self._leaving: frozenset[int] = frozenset()
         self._threads = GalleryThreads(file, thumbnails, self._tell, self)
+        self._undo = GalleryUndo(self._threads, self)
+        self._undo.changed.connect(self.undo_changed)
+        self._undo.rated.connect(self._changed)
+        self._undo.returned.connect(self._returned)
         self._scanner = GalleryScanner(
-            folder, self._threads.write, lambda: self._leaving, self._threads.run, self, watch=watch
+            folder, self._threads.write, lambda: self._undo.leaving, self._threads.run, self, watch=watch
         )
         self._scanner.found.connect(self.refresh)
         self._scanner.ended.connect(self._found)
@@ -106,9 +101,7 @@ class GalleryState(QObject):
 
     def close(self) -> None:
         """Finish what was asked for; pictures on their way to the trash go there now."""
-        for entry in list(self._undo):
-            if isinstance(entry, Deleted) and entry.waiting:
-                self._finish_deleting(entry)
+        self._undo.close()
         self._threads.close()
 
     # ------------------------------------------------------------------------------------------------ what is shown
@@ -334,7 +327,7 @@ class GalleryState(QObject):
             return before
 
         def done(before: dict[int, tuple[int, int]]) -> None:
-            self._remember(_Rated(before))
+            self._undo.note(Rated(before))
             self._changed(chosen)
 
         if chosen:
@@ -357,11 +350,8 @@ class GalleryState(QObject):
         if self.current is not None and self.current.id in gone.ids:
             self.choose(None)
         if gone.count:
-            self._remember(gone)
+            self._undo.note(gone)
             self.deleted.emit(gone)
-        if gone.waiting:
-            self._leaving |= {id for id, _ in gone.waiting}
-            QTimer.singleShot(UNDO_SECONDS * 1000, self, lambda: self._finish_deleting(gone))
         if gone.failed:
             more = len(gone.failed) - 1
             self.problem.emit(
@@ -371,49 +361,22 @@ class GalleryState(QObject):
             )
         self.look_up()
 
-    def _finish_deleting(self, gone: Deleted) -> None:
-        """Where the trash gives nothing back: move the files there, unless that was undone."""
-        if gone not in self._undo:
-            return
-        self._undo.remove(gone)
-        self._leaving -= {id for id, _ in gone.waiting}
-        self.undo_changed.emit(self.can_undo)
-        self._threads.write(lambda _store: to_trash_now(gone), lambda _none: None)
-
     @property
     def can_undo(self) -> bool:
         """Whether `undo` would take something back."""
-        return bool(self._undo)
+        return self._undo.can_undo
 
     def undo(self) -> None:
         """Take back the last deletion, rating or move."""
-        if not self._undo:
-            return
-        last = self._undo.pop()
-        self.undo_changed.emit(self.can_undo)
-        if isinstance(last, _Rated):
-            self._threads.write(
-                lambda store: store.restore_ratings(last.before), lambda _none: self._changed(list(last.before))
-            )
-            return
-        self._leaving -= {id for id, _ in last.waiting}
+        self._undo.undo()
 
-        def done(answer: tuple[int, list[str]]) -> None:
-            count, failed = answer
-            self.refresh()
-            self.look_up()
-            if count:
-                self.said.emit(self.tr("%n picture(s) brought back.", "", count))
-            for message in failed[:1]:
-                self.problem.emit(message)
-
-        self._threads.write(lambda store: bring_back(store, last), done)
-
-    def _remember(self, entry: Deleted | _Rated) -> None:
-        self._undo.append(entry)
-        for old in [old for old in self._undo[:-UNDO_KEPT] if not (isinstance(old, Deleted) and old.waiting)]:
-            self._undo.remove(old)
-        self.undo_changed.emit(True)
+    def _returned(self, count: int, failed: list[str]) -> None:
+        self.refresh()
+        self.look_up()
+        if count:
+            self.said.emit(self.tr("%n picture(s) brought back.", "", count))
+        for message in failed[:1]:
+            self.problem.emit(message)
 
     def export(self, ids: Sequence[int], how: Export) -> None:
         """Copy pictures to another folder, in another format or with their recipes left out where that is wanted."""
