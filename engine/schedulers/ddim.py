@@ -99,7 +99,9 @@ class DDIMScheduler(DiscreteScheduler):
             eps = predicted_noise(prediction, model_output, sample, signal, spread)
 
         std = eta * root(self._variance(alpha_bar_t, alpha_bar_s))
-        x_s = float(root(alpha_bar_s)) * x_0 + float(root(1 - alpha_bar_s - std**2)) * eps
+        # Where x_t holds next to no signal, std^2 at eta = 1 is all of 1 - alpha_bar_s, and may round to more.
+        of_eps = float(root(max(1 - alpha_bar_s - std**2, np.float32(0))))
+        x_s = float(root(alpha_bar_s)) * x_0 + of_eps * eps
         if eta > 0:
             if variance_noise is None:
                 variance_noise = noise_like(model_output, generator)

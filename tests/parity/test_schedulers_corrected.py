@@ -74,6 +74,29 @@ def test_epsilon_at_zero_terminal_snr_is_finite(name: str) -> None:
     assert finite == [False, True]
 
 
+@pytest.mark.parametrize(
+    ("config", "steps"),
+    [
+        ({"rescale_betas_zero_snr": True, "beta_schedule": "scaled_linear"}, 20),
+        ({"beta_schedule": "squaredcos_cap_v2"}, 5),
+    ],
+    ids=["no signal", "next to none"],
+)
+def test_ddim_draws_all_noise_anew_where_there_is_no_signal(config: dict[str, Any], steps: int) -> None:
+    """The rest for eps, 1 - alpha_bar_s - std^2, is zero then and rounds below it: the reference's sample is NaN."""
+    config |= {"timestep_spacing": "trailing", "prediction_type": "v_prediction", "clip_sample": False}
+    x, z = noise(0), noise(2)
+    mine: Any = ours.DDIMScheduler(**config)
+    results: list[Any] = []
+    for scheduler in (reference("DDIMScheduler", **config), mine):
+        scheduler.set_timesteps(steps)
+        results.append(scheduler.step(noise(1), scheduler.timesteps[0], x, eta=1.0, variance_noise=z))
+    assert results[0].prev_sample.isnan().all()
+    alpha_bar = float(mine.alphas_cumprod[999 - 1000 // steps])
+    expected = alpha_bar**0.5 * results[1].pred_original_sample + (1 - alpha_bar) ** 0.5 * z
+    torch.testing.assert_close(results[1].prev_sample, expected, rtol=1e-6, atol=1e-6)
+
+
 def test_pndm_refuses_too_few_steps_for_runge_kutta_in_a_sentence() -> None:
     """The reference fails inside numpy."""
     for steps in (1, 2):
