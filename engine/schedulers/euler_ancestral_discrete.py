@@ -10,7 +10,7 @@ import torch
 
 from engine.config import register_to_config
 from engine.schedulers.base import Device, Generators, StepResult, full_precision, noise_like
-from engine.schedulers.noise_schedules import BetaSchedule, Spacing, checked_steps, spaced_timesteps
+from engine.schedulers.noise_schedules import BetaSchedule, Spacing, checked_steps, root, spaced_timesteps
 from engine.schedulers.sigma_schedule import SigmaScheduler
 
 
@@ -63,8 +63,10 @@ class EulerAncestralDiscreteScheduler(SigmaScheduler):
         """
         i = self._require_scaled_input(timestep)
         sigma, sigma_next = self._sigmas[i], self._sigmas[i + 1]
-        sigma_up = (sigma_next**2 * (sigma**2 - sigma_next**2) / sigma**2) ** 0.5
-        sigma_down = (sigma_next**2 - sigma_up**2) ** 0.5
+        sigma_up = root(sigma_next**2 * (sigma**2 - sigma_next**2) / sigma**2)
+        square = sigma_next**2 - sigma_up**2
+        # sigma_{i+1}^2 / sigma_i in other words, where rounding leaves nothing of a long step's difference.
+        sigma_down = root(square) if square > 0 else sigma_next**2 / sigma
 
         x = full_precision(sample)
         x_0 = self._clean(full_precision(model_output), x, sigma, sigma)

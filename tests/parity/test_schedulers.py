@@ -192,6 +192,14 @@ def test_euler_with_churn(call: dict[str, Any], prediction_type: str) -> None:
         check("EulerDiscreteScheduler", {"prediction_type": prediction_type}, steps, SHAPES[k % 2], **call)
 
 
+def test_euler_ancestral_on_long_steps() -> None:
+    """The two roots that share a long step between eps and fresh noise have to round as the reference's do."""
+    betas = [0.0001 + 0.00002 * i for i in range(1000)]
+    config = {"trained_betas": betas, "timestep_spacing": "trailing", "prediction_type": "v_prediction"}
+    for k, steps in enumerate(STEPS):
+        check("EulerAncestralDiscreteScheduler", config, steps, SHAPES[k % 2])
+
+
 @pytest.mark.parametrize(
     ("name", "config", "given"),
     [

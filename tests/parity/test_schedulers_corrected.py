@@ -97,6 +97,28 @@ def test_ddim_draws_all_noise_anew_where_there_is_no_signal(config: dict[str, An
     torch.testing.assert_close(results[1].prev_sample, expected, rtol=1e-6, atol=1e-6)
 
 
+def test_euler_ancestral_survives_long_steps() -> None:
+    """sigma_down^2 as a difference may be less than zero: the reference's samples are NaN."""
+    config = {"beta_schedule": "squaredcos_cap_v2", "timestep_spacing": "trailing"}
+    theirs, mine = (
+        reference("EulerAncestralDiscreteScheduler", **config),
+        ours.EulerAncestralDiscreteScheduler(**config),
+    )
+    x = 20000 * noise(0)
+    results: list[Tensor] = []
+    for scheduler in (theirs, mine):
+        scheduler.set_timesteps(3)
+        timestep = scheduler.timesteps[0]
+        scheduler.scale_model_input(x, timestep)
+        results.append(scheduler.step(noise(1), timestep, x, generator=torch.Generator().manual_seed(2)).prev_sample)
+    high, low = (float(sigma) for sigma in mine.sigmas[:2])
+    down, up = low**2 / high, low * (1 - (low / high) ** 2) ** 0.5
+    drawn = torch.randn(SHAPE, generator=torch.Generator().manual_seed(2), dtype=torch.float64)
+    assert results[0].isnan().all()
+    expected = x + (down - high) * noise(1) + up * drawn
+    torch.testing.assert_close(results[1], expected, rtol=1e-5, atol=1e-3)
+
+
 def test_pndm_refuses_too_few_steps_for_runge_kutta_in_a_sentence() -> None:
     """The reference fails inside numpy."""
     for steps in (1, 2):
