@@ -232,7 +232,7 @@ def _scaled(encoder: TextEncoder, chunk: Chunk) -> tuple[Tensor, Tensor | None]:
     states, pooled = encoder.states(tokens, chunk)
     if all(weight == 1.0 for weight in weights):
         return states, pooled
-    scaled = states * torch.tensor(weights, device=states.device, dtype=states.dtype)[None, :, None]
+    scaled = states * _factors(weights, states)
     before, after = states.float().mean(), scaled.float().mean()
     # An untrained encoder's states have the mean 0, which nothing brings back: the quotient would be noise.
     if after.abs() < MEAN_LIMIT * scaled.float().abs().mean():
@@ -246,7 +246,7 @@ def _lerped(encoder: TextEncoder, chunk: Chunk) -> tuple[Tensor, Tensor | None]:
     if all(weight == 1.0 for weight in weights):
         return states, pooled
     empty, _ = encoder.states(padded(encoder.tokenizer, Chunk())[0], Chunk())
-    factors = torch.tensor(weights, device=states.device, dtype=states.dtype)[None, :, None]
+    factors = _factors(weights, states)
     mixed, total = empty + (states - empty) * factors, 1.0
     for start, end, weight in _runs_below_one(weights):
         mask = [0 if start <= position < end else 1 for position in range(len(tokens))]
@@ -255,6 +255,15 @@ def _lerped(encoder: TextEncoder, chunk: Chunk) -> tuple[Tensor, Tensor | None]:
         mixed = mixed + share * (empty + (without - empty) * factors)
         total += share
     return mixed / total, pooled
+
+
+def _factors(weights: Sequence[float], states: Tensor) -> Tensor:
+    """Return the weights of a chunk's tokens to multiply their `states`; nested brackets may multiply beyond all."""
+    factors = torch.tensor(weights, device=states.device, dtype=states.dtype)[None, :, None]
+    if not factors.isfinite().all():
+        largest = max(weights, key=abs)
+        raise InvalidValue(f"The weight {largest:.3g} in the prompt is too large; write one like 1.2.")
+    return factors
 
 
 def _runs_below_one(weights: Sequence[float]) -> list[tuple[int, int, float]]:

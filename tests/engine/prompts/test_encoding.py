@@ -121,6 +121,13 @@ def test_weights_of_states_without_a_mean_leave_numbers(sd: SimpleNamespace) -> 
     assert torch.equal(made[:, 1], 1.5 * states[:, 1]) and torch.equal(made[:, 2:], states[:, 2:])
 
 
+@pytest.mark.parametrize("syntax", ["a1111", "compel"])
+def test_weights_beyond_all_numbers_are_named(sd: SimpleNamespace, syntax: str) -> None:
+    """Their states would be NaN, and so would the picture."""
+    with pytest.raises(InvalidValue, match=r"weight inf in the prompt is too large; write one like 1\.2"):
+        positive(sd, {"a1111": f"{'(' * 9000}word", "compel": f"(word){'9' * 400}"}[syntax], syntax)
+
+
 def test_skipped_layers(sd: SimpleNamespace) -> None:
     states = outputs(sd.text_encoder, ids(sd.tokenizer, "a")).hidden_states
     with torch.no_grad():
