@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import sys
@@ -50,14 +51,23 @@ def run(argv: Sequence[str]) -> int:
         # The reader of our output has gone; what is left to flush must not fail a second time at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
+    except OSError as error:
+        # Any of the options that name a file or folder may have one that no file can have.
+        if error.errno != errno.ENAMETOOLONG:
+            return _reported(argv, error)
+        return _failed(argv, "InvalidValue", f"The name {error.filename!r} is too long; choose a shorter one.", 2)
     except Exception as error:  # the outermost border: a report instead of a bare crash
-        print(traceback.format_exc(), file=sys.stderr)
-        return _failed(argv, type(error).__name__, f"Sfumato failed ({error!r}); please report the text above.", 1)
+        return _reported(argv, error)
     return code if isinstance(code, int) else 0
 
 
 def _train() -> None:
     """Train models of your own."""
+
+
+def _reported(argv: Sequence[str], error: Exception) -> int:
+    print(traceback.format_exc(), file=sys.stderr)
+    return _failed(argv, type(error).__name__, f"Sfumato failed ({error!r}); please report the text above.", 1)
 
 
 def _failed(argv: Sequence[str], kind: str, message: str, code: int) -> int:
