@@ -27,6 +27,8 @@ def read_json(path: Path) -> dict[str, Any]:
         content = json.loads(text)
     except json.JSONDecodeError as error:
         raise BadFile(f"{path} is not valid JSON (line {error.lineno}: {error.msg}); download it again.") from error
+    except RecursionError as error:
+        raise BadFile(f"{path} is no JSON that can be read (it nests too deep); download it again.") from error
     if not isinstance(content, dict):
         raise BadFile(f"{path} holds a JSON {type(content).__name__}, not an object; download it again.")
     return content

@@ -152,6 +152,7 @@ def test_an_early_file_is_completed_from_the_defaults(tmp_path: Path) -> None:
         (None, MissingFile, "config.json is missing"),
         ("{", BadFile, "not valid JSON .line 1"),
         ("[1]", BadFile, "holds a JSON list"),
+        ("[" * 100_000, BadFile, "nests too deep"),
         ('{"steps": null}', ConfigError, "config.json: Sampler: steps cannot be None"),
     ],
 )
