@@ -109,8 +109,10 @@ class CLIPTokenizer:
         named = {name: _token(path, settings[name]) for name in SPECIAL_NAMES if settings.get(name)}
         extra = settings.get("extra_special_tokens") or settings.get("additional_special_tokens") or []
         length = settings.get("model_max_length", CONTEXT_LENGTH)
+        if isinstance(length, bool) or not isinstance(length, (int, float)):
+            raise BadFile(f"{path}: model_max_length is {length!r}, and must be a number; download it again.")
         tokens: dict[str, Any] = {name: by_content.get(str(token), token) for name, token in named.items()}
-        return cls(
+        tokenizer = cls(
             model,
             **tokens,
             # Folders saved without a length say 1e30.
@@ -118,6 +120,9 @@ class CLIPTokenizer:
             added_tokens=[added[index] for index in sorted(added)],
             extra_tokens=[_token(path, token) for token in extra],
         )
+        if model.token_to_id(tokenizer.unk_token) is None:
+            raise BadFile(f"{path} has no token {tokenizer.unk_token!r} in its vocabulary; download it again.")
+        return tokenizer
 
     def save_pretrained(self, folder: str | Path) -> None:
         """Write `vocab.json`, `merges.txt`, `special_tokens_map.json` and `tokenizer_config.json` into `folder`."""
@@ -340,7 +345,15 @@ def _token(folder: Path, value: Any) -> str | AddedToken:
     )
 
 
-def _added_by_id(folder: Path, entries: Mapping[str, Any]) -> dict[int, AddedToken]:
+def _added_by_id(folder: Path, entries: Any) -> dict[int, AddedToken]:
+    if not isinstance(entries, Mapping):
+        raise BadFile(f"{folder}: added_tokens_decoder is {entries!r}, and must be an object; download it again.")
+    entries = cast("Mapping[str, Any]", entries)
+    for index, entry in entries.items():
+        if not index.isdecimal() or not isinstance(entry, Mapping):
+            raise BadFile(
+                f"{folder}: added_tokens_decoder has {index!r}: {entry!r}, and must have an object for each number."
+            )
     return {
         int(index): cast("AddedToken", _token(folder, {"special": False, **entry})) for index, entry in entries.items()
     }

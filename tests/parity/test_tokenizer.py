@@ -264,6 +264,26 @@ class TestWrongInput:
         with pytest.raises(BadFile, match="special token is 3"):
             CLIPTokenizer.from_pretrained(tmp_path)
 
+    @pytest.mark.parametrize(
+        ("changes", "words"),
+        [
+            ({"model_max_length": {}}, "model_max_length is {}"),
+            ({"model_max_length": True}, "model_max_length is True"),
+            ({"added_tokens_decoder": ""}, "added_tokens_decoder is ''"),
+            ({"added_tokens_decoder": {"one": {"content": "a"}}}, "added_tokens_decoder has 'one'"),
+            ({"added_tokens_decoder": {"1": None}}, "added_tokens_decoder has '1': None"),
+            ({"unk_token": "<none>"}, "no token '<none>' in its vocabulary"),
+        ],
+        ids=str,
+    )
+    def test_settings_of_another_kind(
+        self, folder: Path, tmp_path: Path, changes: dict[str, object], words: str
+    ) -> None:
+        shutil.copytree(folder, tmp_path, dirs_exist_ok=True)
+        write_settings(tmp_path, **changes)
+        with pytest.raises(BadFile, match=words):
+            CLIPTokenizer.from_pretrained(tmp_path)
+
     def test_arguments(self, folder: Path) -> None:
         ours = CLIPTokenizer.from_pretrained(folder)
         with pytest.raises(InvalidValue, match="must be a text, not 3"):
