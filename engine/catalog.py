@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from engine.config import describe, fits
 from engine.errors import ConfigError, InvalidValue, MissingFile, UnknownName
 from engine.files import read_json
 from engine.resources_path import resource
@@ -301,10 +302,24 @@ def info_of(
         raise UnknownName(
             f"The model in {location} is of the kind {class_name!r}; choose one of a known kind: {known}."
         )
+    for part, config in (("vae", vae), ("unet", unet), ("scheduler", scheduler)):
+        for key, hint in _COMPUTED_WITH[part].items():
+            if key in config and not fits(config[key], hint):
+                raise ConfigError(
+                    f"{location / part} is configured with {key} {config[key]!r}; it must be {describe(hint)}."
+                )
     try:
         return _model_info(location.resolve(), index, card, vae, unet, scheduler)
     except InvalidValue as error:
         raise ConfigError(f"{location / 'sfumato.json'} has a wrong value: {error}") from error
+
+
+# What is computed here with values that no class has checked yet, and what they may be.
+_COMPUTED_WITH: dict[str, dict[str, Any]] = {
+    "vae": {"block_out_channels": tuple[int, ...] | None, "latent_channels": int},
+    "unet": {"sample_size": int | tuple[int, int] | None, "in_channels": int},
+    "scheduler": {"prediction_type": str},
+}
 
 
 def _model_info(

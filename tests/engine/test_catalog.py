@@ -195,6 +195,29 @@ def test_wrong_defaults_name_the_file(tmp_path: Path, card: object) -> None:
         read_model(write_model(tmp_path, card=card))
 
 
+@pytest.mark.parametrize(
+    ("name", "config", "words"),
+    [
+        (
+            "vae/config.json",
+            {"block_out_channels": 3},
+            "vae is configured with block_out_channels 3; .*list of a whole",
+        ),
+        ("vae/config.json", {"latent_channels": ""}, "latent_channels ''; it must be a whole number"),
+        ("unet/config.json", {"sample_size": "big"}, "unet is configured with sample_size 'big'"),
+        ("unet/config.json", {"in_channels": None}, "in_channels None"),
+        ("scheduler/scheduler_config.json", {"prediction_type": []}, r"prediction_type \[\]; it must be a text"),
+    ],
+)
+def test_configurations_that_nothing_can_be_computed_with(
+    tmp_path: Path, name: str, config: object, words: str
+) -> None:
+    folder = write_model(tmp_path)
+    (folder / name).write_text(json.dumps(config))
+    with pytest.raises(ConfigError, match=words):
+        read_model(folder)
+
+
 def test_folders_that_are_no_models(tmp_path: Path) -> None:
     with pytest.raises(MissingFile, match="does not exist"):
         read_model(tmp_path / "none")
