@@ -30,7 +30,7 @@ from typing import (
     get_type_hints,
 )
 
-from engine.errors import ConfigError, InvalidValue
+from engine.errors import ConfigError, InvalidValue, KnownError
 from engine.files import read_json, to_json, write_atomic
 
 logger = logging.getLogger(__name__)
@@ -243,6 +243,13 @@ class ConfigMixin:
             return cls.from_config(cls.load_config(path), **changes)
         except InvalidValue as error:
             raise ConfigError(f"{path}: {error}") from error
+        except KnownError:
+            raise
+        except (ArithmeticError, IndexError, RuntimeError, TypeError, ValueError) as error:
+            # Numbers of the right type that no layer can have, such as a negative width: torch says so in its words.
+            raise ConfigError(
+                f"{path} describes no {cls.__name__} that can be ({error}); download it again."
+            ) from error
 
     def config_json(self) -> str:
         """Return the text that `save_config` writes: class, format version and arguments, sorted."""

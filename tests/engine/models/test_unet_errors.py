@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -218,3 +220,14 @@ def test_sizes_that_resnet_upsampling_cannot_double_back() -> None:
     model = UNet2DConditionModel(**(CONDITION | kinds)).eval()
     with pytest.raises(InvalidValue, match="can be halved"), torch.no_grad():
         model(**call(sample=torch.zeros(2, 4, 9, 8)))
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{"in_channels": -1}, {"conv_out_kernel": -3}, {"layers_per_block": 0}, {"norm_num_groups": 0}, {"dropout": 2.0}],
+    ids=str,
+)
+def test_numbers_that_no_layer_can_have_name_the_file(tmp_path: Path, changes: dict[str, Any]) -> None:
+    (tmp_path / "config.json").write_text(json.dumps(changes))
+    with pytest.raises(ConfigError, match=r"config\.json describes no UNet2DConditionModel .*; download it again"):
+        UNet2DConditionModel.from_pretrained(tmp_path)
