@@ -105,7 +105,7 @@ class ModelMixin(nn.Module, ConfigMixin):
     @classmethod
     def _check_class(cls, config: dict[str, object], path: Path) -> None:
         named = config.get("_class_name")
-        if named is not None and named != cls.__name__ and named not in cls.aliases:
+        if named is not None and named != cls.__name__ and str(named) not in cls.aliases:
             raise ConfigError(
                 f"{path / cls.config_name} describes a {named}, not a {cls.__name__}; load it as {named}."
             )

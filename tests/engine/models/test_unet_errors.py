@@ -231,3 +231,9 @@ def test_numbers_that_no_layer_can_have_name_the_file(tmp_path: Path, changes: d
     (tmp_path / "config.json").write_text(json.dumps(changes))
     with pytest.raises(ConfigError, match=r"config\.json describes no UNet2DConditionModel .*; download it again"):
         UNet2DConditionModel.from_pretrained(tmp_path)
+
+
+def test_a_class_name_that_is_no_text(tmp_path: Path) -> None:
+    (tmp_path / "config.json").write_text(json.dumps({"_class_name": ["a", "b"]}))
+    with pytest.raises(ConfigError, match=r"config\.json describes a \['a', 'b'\], not a UNet2DConditionModel"):
+        UNet2DConditionModel.from_pretrained(tmp_path)
