@@ -281,6 +281,11 @@ _PROGRAM: tuple[Any, ...] = (
     QT_TRANSLATE_NOOP("errors", "Brownian noise needs torchsde: install it with `pip install torchsde`."),
     QT_TRANSLATE_NOOP("errors", "The model in {0} has no tokenizer of CLIP's kind; its prompts cannot be counted."),
     QT_TRANSLATE_NOOP("errors", "The weight {0} in the prompt {1} is no number; write it like 1.2."),
+    QT_TRANSLATE_NOOP("errors", "The weight {0} in the prompt is too large; write one like 1.2."),
+    QT_TRANSLATE_NOOP(
+        "errors",
+        "The steps overflowed at guidance {0} in {1}; take a lower guidance, float32 or another scheduler.",
+    ),
     QT_TRANSLATE_NOOP("errors", "The weights of .{0}() in the prompt {1} are {2}; write numbers, like (1, 0.8)."),
     QT_TRANSLATE_NOOP(
         "errors",

@@ -84,6 +84,16 @@ MODELS: tuple[Any, ...] = (
     QT_TRANSLATE_NOOP("errors", "{0} cannot be loaded as {1} ({2}); download the model again."),
     QT_TRANSLATE_NOOP("errors", "{0} holds no files of the variant {1}; leave the variant out."),
     QT_TRANSLATE_NOOP("errors", "{0} is not a readable tokenizer file ({1}); download it again."),
+    QT_TRANSLATE_NOOP("errors", "{0}: model_max_length is {1}, and must be a number; download it again."),
+    QT_TRANSLATE_NOOP("errors", "{0}: added_tokens_decoder is {1}, and must be an object; download it again."),
+    QT_TRANSLATE_NOOP(
+        "errors",
+        "{0}: added_tokens_decoder has {1}: {2}, and must have an object for each number.",
+    ),
+    QT_TRANSLATE_NOOP("errors", "{0} has no token {1} in its vocabulary; download it again."),
+    QT_TRANSLATE_NOOP("errors", "{0} is no JSON that can be read (it nests too deep); download it again."),
+    QT_TRANSLATE_NOOP("errors", "{0} is configured with {1} {2}; it must be {3}."),
+    QT_TRANSLATE_NOOP("errors", "{0} describes no {1} that can be ({2}); download it again."),
     QT_TRANSLATE_NOOP(
         "errors",
         "{0} is missing: a CLIP tokenizer needs vocab.json and merges.txt, or tokenizer.json; download the model "

@@ -176,7 +176,7 @@ class _Picture:
                 try:
                     step = next(steps)
                 except StopIteration as end:
-                    return end.value.images
+                    return _sound(end.value.images, request, loaded.key.dtype)
                 job.let_work("denoiser")
                 yield self._done(one, step, perf_counter() - began)
 
@@ -249,6 +249,16 @@ class _Picture:
 def _look(job: Job) -> None:
     if job.cancel.is_set():
         raise Cancelled
+
+
+def _sound(latents: torch.Tensor, request: GenerateRequest, dtype: str) -> torch.Tensor:
+    """Give the latents back, unless they are no numbers any more: of those the decoder makes a black picture."""
+    if not latents.isfinite().all():
+        raise InvalidValue(
+            f"The steps overflowed at guidance {request.guidance_scale:g} in {dtype}; take a lower guidance, float32 "
+            "or another scheduler."
+        )
+    return latents
 
 
 def _clean(step: Step) -> torch.Tensor:

@@ -4016,6 +4016,14 @@
         <translation>الوزن {0} في الوصف {1} ليس عددًا؛ اكتبه مثل 1.2.</translation>
     </message>
     <message>
+        <source>The weight {0} in the prompt is too large; write one like 1.2.</source>
+        <translation>الوزن {0} في الوصف أكبر من اللازم؛ اكتب وزنًا مثل 1.2.</translation>
+    </message>
+    <message>
+        <source>The steps overflowed at guidance {0} in {1}; take a lower guidance, float32 or another scheduler.</source>
+        <translation>تجاوزت الخطوات حدّ الأعداد عند التوجيه {0} بدقة {1}؛ اختر توجيهًا أقل أو float32 أو مُجدوِلًا آخر.</translation>
+    </message>
+    <message>
         <source>The weights of .{0}() in the prompt {1} are {2}; write numbers, like (1, 0.8).</source>
         <translation>أوزان .{0}() في الوصف {1} هي {2}؛ اكتب أعدادًا، مثل (1, 0.8).</translation>
     </message>
@@ -4554,6 +4562,34 @@
     <message>
         <source>{0} is not a readable tokenizer file ({1}); download it again.</source>
         <translation>لا يمكن قراءة ملف المُجزّئ {0} ({1})؛ نزّله من جديد.</translation>
+    </message>
+    <message>
+        <source>{0}: model_max_length is {1}, and must be a number; download it again.</source>
+        <translation>{0}: قيمة model_max_length هي {1} ويجب أن تكون عددًا؛ نزّله من جديد.</translation>
+    </message>
+    <message>
+        <source>{0}: added_tokens_decoder is {1}, and must be an object; download it again.</source>
+        <translation>{0}: قيمة added_tokens_decoder هي {1} ويجب أن تكون كائنًا؛ نزّله من جديد.</translation>
+    </message>
+    <message>
+        <source>{0}: added_tokens_decoder has {1}: {2}, and must have an object for each number.</source>
+        <translation>{0}: في added_tokens_decoder القيمة {1}: {2}، ويجب أن يكون فيه كائن لكل عدد.</translation>
+    </message>
+    <message>
+        <source>{0} has no token {1} in its vocabulary; download it again.</source>
+        <translation>ليس في مفردات {0} الرمز {1}؛ نزّله من جديد.</translation>
+    </message>
+    <message>
+        <source>{0} is no JSON that can be read (it nests too deep); download it again.</source>
+        <translation>لا يمكن قراءة {0} بصيغة JSON (تداخله أعمق من اللازم)؛ نزّله من جديد.</translation>
+    </message>
+    <message>
+        <source>{0} is configured with {1} {2}; it must be {3}.</source>
+        <translation>في إعدادات {0} قيمة {1} هي {2}؛ ويجب أن تكون {3}.</translation>
+    </message>
+    <message>
+        <source>{0} describes no {1} that can be ({2}); download it again.</source>
+        <translation>يصف {0} كائن {1} لا يمكن وجوده ({2})؛ نزّله من جديد.</translation>
     </message>
     <message>
         <source>{0} is missing: a CLIP tokenizer needs vocab.json and merges.txt, or tokenizer.json; download the model again.</source>

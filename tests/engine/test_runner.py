@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from safetensors.torch import load_file, save_file
 
 from engine.cancel import cancellable
 from engine.errors import InvalidValue
@@ -263,6 +264,17 @@ def test_damaged_models_are_named(request_: GenerateRequest, tmp_path: Path) -> 
         assert failed.wrong_input
         assert str(folder) in failed.message
     assert not list(tmp_path.glob("*.png"))
+
+
+def test_steps_that_overflow_are_no_black_picture(request_: GenerateRequest, tmp_path: Path) -> None:
+    folder = shutil.copytree(request_.model, tmp_path / "huge")
+    weights = folder / "unet/diffusion_pytorch_model.safetensors"
+    tensors = load_file(weights)
+    save_file(tensors | {"conv_out.weight": tensors["conv_out.weight"] * 1e38}, weights)
+    failed = failure(replace(request_, model=str(folder)))
+    assert "overflowed at guidance 5 in float32; take a lower guidance" in failed.message
+    assert failed.wrong_input
+    assert names(tmp_path) == ["huge"]
 
 
 def test_existing_files_are_safe(runner: Runner, request_: GenerateRequest, tmp_path: Path) -> None:
