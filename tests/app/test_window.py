@@ -63,7 +63,7 @@ def test_one_click_makes_the_first_picture(ready: Application, fake: FakeEngine,
     click(panel.generate)
     qtbot.waitUntil(lambda: len(fake.submitted) == 1)
     request = fake.submitted[0]
-    assert (request.prompt, request.width, request.scheduler) == ("a red apple, 3d icon", 128, "ddim")
+    assert (request.prompt, request.width, request.scheduler) == ("a red apple, 3d icon", 128, "euler-a")
     assert panel.generate.accessibleName() == "Cancel"
     fake.play()
     qtbot.waitUntil(lambda: ready.run.picture is not None)

@@ -38,12 +38,15 @@ from safetensors import safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
+from engine.catalog import read_model, scheduler_entry
+
 PROMPTS = Path(__file__).parent / "data" / "icon_prompts.json"
 STYLE = "3d icon"
 HELD_OUT_STYLE = "drawn icon"
 SIDE = 64
 FEATURES = 128
 TOP = 5
+SETTINGS = ("generator", "steps", "guidance", "scheduler", "seeds", "limit")  # the options that a report names
 
 
 class Residual(nn.Module):
@@ -305,13 +308,19 @@ def load_prompts(path: Path, hexcodes: Sequence[str], limit: int | None) -> list
 def open_pipeline(options: argparse.Namespace) -> Any:
     """The model's pipeline, from the engine or from Diffusers; both load the same folder."""
     if options.generator == "diffusers":
+        import diffusers as schedulers
         from diffusers import AutoencoderKL, StableDiffusionPipeline
     else:
+        from engine import schedulers
         from engine.models import AutoencoderKL
         from engine.pipelines import StableDiffusionPipeline
     parts = {"vae": AutoencoderKL.from_pretrained(options.vae)} if options.vae else {}
     pipeline = StableDiffusionPipeline.from_pretrained(options.model, torch_dtype=torch.float32, **parts)
     pipeline = pipeline.to(options.device)
+    entry = scheduler_entry(options.scheduler)
+    pipeline.scheduler = getattr(schedulers, entry.class_name).from_config(
+        pipeline.scheduler.config, **entry.config_changes("default")
+    )
     pipeline.set_progress_bar_config(disable=True)
     return pipeline
 
@@ -433,8 +442,7 @@ def measure(icons: Icons, options: argparse.Namespace) -> dict[str, Any]:
     write_sheet(options.out.with_suffix(".png"), np.stack(drawn), right)
     return {
         "model": str(options.model),
-        "settings": {name: getattr(options, name) for name in ("generator", "steps", "guidance", "seeds", "limit")},
-        "scheduler": type(pipeline.scheduler).__name__,
+        "settings": {name: getattr(options, name) for name in SETTINGS},
         "seconds": round(time.monotonic() - started, 1),
         "emoji": len(icons.hexcodes),
         "result": score(nearest, prompts, options.seeds),
@@ -467,15 +475,22 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--model", type=Path, help="folder of the model; without it only the classifier is made")
     parser.add_argument("--vae", type=Path, help="another VAE than the model's own")
     parser.add_argument("--prompts", type=Path, default=PROMPTS)
-    parser.add_argument("--steps", type=int, default=20)
-    parser.add_argument("--guidance", type=float, default=5.0)
+    parser.add_argument("--steps", type=int, help="without it what the model's sfumato.json says")
+    parser.add_argument("--guidance", type=float, help="as --steps")
+    parser.add_argument("--scheduler", help="as --steps; ddim, euler-a ...")
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--batch", type=int, default=40, help="pictures made together")
     parser.add_argument("--limit", type=int, help="so many prompts of either kind, for a quick look")
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--generator", choices=("engine", "diffusers"), default="engine")
     parser.add_argument("--out", type=Path, default=Path("icon_quality.json"), help="report; the sheet is beside it")
-    return parser.parse_args(arguments)
+    options = parser.parse_args(arguments)
+    if options.model:
+        best = read_model(options.model)
+        options.steps = options.steps or best.steps
+        options.guidance = best.guidance_scale if options.guidance is None else options.guidance
+        options.scheduler = options.scheduler or best.scheduler
+    return options
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
