@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QSize, Qt, Signal
-from PySide6.QtGui import QAction, QMouseEvent
+from PySide6.QtGui import QAction, QMouseEvent, QResizeEvent
 from PySide6.QtWidgets import QHBoxLayout, QMenu, QToolButton, QWidget
 
 from app.canvas.buttons import action, divider, label, tool_button
@@ -84,6 +84,7 @@ class ActionBar(QWidget):
         self.name.setText(Path(picture.path).name if picture else "")
         self.name.setToolTip(picture.path if picture else "")
         self.size_label.setText(f"{full.width} × {full.height}" if full else "")
+        self._make_room()
         there = picture is not None and full is not None
         for made in (self.start, self.copy, self.save, self.save_bare):
             made.setEnabled(there)
@@ -150,6 +151,7 @@ class ActionBar(QWidget):
         layout.setContentsMargins(MARGIN, SPACE, GAP, SPACE)
         layout.setSpacing(SPACE)
         self.buttons: dict[str, QToolButton] = {}
+        self._lines = [divider(self) for _ in range(3)]
 
         def add(name: str, of: QAction) -> None:
             self.buttons[name] = tool_button(self, of)
@@ -157,20 +159,50 @@ class ActionBar(QWidget):
 
         layout.addWidget(self.name, 1)
         layout.addWidget(self.size_label)
-        layout.addWidget(divider(self))
+        layout.addWidget(self._lines[0])
         add("start", self.start)
         add("vary", self.vary)
         add("enlarge", self.enlarge)
-        layout.addWidget(divider(self))
+        layout.addWidget(self._lines[1])
         add("zoom out", self.zoom_out)
         layout.addWidget(self.scale_label)
         add("zoom in", self.zoom_in)
         add("fit", self.fit)
         add("actual size", self.actual)
         add("compare", self.compare)
-        layout.addWidget(divider(self))
+        layout.addWidget(self._lines[2])
         add("copy", self.copy)
         add("save", self.save)
         add("pop out", self.pop_out)
         layout.addWidget(self.handle)
         layout.addWidget(self.more)
+
+    # ------------------------------------------------------------------------------------------------ room
+
+    def _dispensable(self) -> list[QWidget]:
+        """What goes where there is no room, the first one first: the menu has it too, or it is only to be read."""
+        names = ("pop out", "enlarge", "vary", "compare", "actual size", "copy", "save", "start")
+        return [*self._lines, self.handle, self.size_label, *(self.buttons[name] for name in names)]
+
+    def _width_of(self, widgets: list[QWidget]) -> int:
+        margins = self.contentsMargins() + self.layout().contentsMargins()
+        return margins.left() + margins.right() + sum(widget.sizeHint().width() + SPACE for widget in widgets)
+
+    def _make_room(self) -> None:
+        need = [self.scale_label, self.handle, self.more, self.size_label, *self._lines, *self.buttons.values()]
+        for widget in self._dispensable():
+            fits = self._width_of(need) <= self.width()
+            widget.setVisible(fits)
+            if not fits:
+                need.remove(widget)
+        # Within a resize nobody asks the layout again: what is shown only now would stay where it was made.
+        self.layout().activate()
+
+    def resizeEvent(self, event: QResizeEvent) -> None:  # noqa: N802
+        super().resizeEvent(event)
+        self._make_room()
+
+    def minimumSizeHint(self) -> QSize:  # noqa: N802
+        # The window shall not grow beyond a small screen only because a picture came.
+        kept = [self.scale_label, self.more, *(self.buttons[name] for name in ("zoom out", "zoom in", "fit"))]
+        return QSize(self._width_of(kept), super().minimumSizeHint().height())

@@ -6,14 +6,17 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from PySide6.QtCore import Qt, Signal
-from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QPushButton, QSizePolicy, QToolButton, QWidget
+from PySide6.QtCore import QSize, Qt, Signal
+from PySide6.QtGui import QResizeEvent
+from PySide6.QtWidgets import QBoxLayout, QFrame, QHBoxLayout, QLabel, QPushButton, QSizePolicy, QToolButton, QWidget
 
 from app.icons import icon_pixmap
 from app.theme import GAP, ICON_LARGE, MARGIN, SPACE, current, icon, set_role
 
 Kind = Literal["error", "warning", "info"]
 KEPT = 20
+# With less room than this beside its buttons, a sentence stands above them.
+TEXT_WIDTH = 240
 _ICONS: dict[Kind, tuple[str, str]] = {
     "error": ("circle-alert", "danger"),
     "warning": ("triangle-alert", "warning"),
@@ -68,7 +71,13 @@ class Banner(QFrame):
         self._layout.setContentsMargins(MARGIN, GAP, GAP, GAP)
         self._layout.setSpacing(GAP)
         self._layout.addWidget(self._mark, 0, Qt.AlignmentFlag.AlignTop)
-        self._layout.addWidget(self._text, 1)
+        self._row = QBoxLayout(QBoxLayout.Direction.LeftToRight)
+        self._row.setSpacing(GAP)
+        self._words = QBoxLayout(QBoxLayout.Direction.LeftToRight)
+        self._words.setSpacing(GAP)
+        self._words.addWidget(self._text, 1)
+        self._words.addLayout(self._row)
+        self._layout.addLayout(self._words, 1)
         self._layout.addWidget(self._close, 0, Qt.AlignmentFlag.AlignTop)
         self._layout.addSpacing(-SPACE)
         self.hide()
@@ -114,6 +123,8 @@ class Banner(QFrame):
         self.setAccessibleName(message.text)
         for remedy in message.remedies:
             self._add_button(remedy)
+        self._row.addStretch(0)
+        self._make_room()
         self.show()
         self.shown_changed.emit(True)
 
@@ -130,14 +141,33 @@ class Banner(QFrame):
 
         button.clicked.connect(act)
         self._buttons.append(button)
-        self._layout.insertWidget(1 + len(self._buttons), button, 0, Qt.AlignmentFlag.AlignTop)
+        self._row.addWidget(button, 0, Qt.AlignmentFlag.AlignTop)
 
     def _clear_buttons(self) -> None:
+        while self._row.takeAt(0) is not None:
+            pass
         for button in self._buttons:
-            self._layout.removeWidget(button)
             button.hide()
             button.deleteLater()
         self._buttons.clear()
+
+    def _beside(self) -> int:
+        """The width of all but the sentence and the buttons."""
+        return self._layout.sizeHint().width() - self._words.sizeHint().width()
+
+    def _make_room(self) -> None:
+        across, down = QBoxLayout.Direction.LeftToRight, QBoxLayout.Direction.TopToBottom
+        room = self.width() - self._beside() - sum(button.sizeHint().width() + GAP for button in self._buttons)
+        self._words.setDirection(down if room < TEXT_WIDTH else across)
+        self._row.setDirection(down if room < 0 else across)
+
+    def resizeEvent(self, event: QResizeEvent) -> None:  # noqa: N802
+        super().resizeEvent(event)
+        self._make_room()
+
+    def minimumSizeHint(self) -> QSize:  # noqa: N802
+        widest = max((button.sizeHint().width() for button in self._buttons), default=0)
+        return QSize(self._beside() + max(widest, TEXT_WIDTH // 2), super().minimumSizeHint().height())
 
     def _dismiss(self) -> None:
         self._close_last()

@@ -22,6 +22,7 @@ from app.dialogs.about import AboutDialog
 from app.dialogs.crash import CrashDialog
 from app.dialogs.settings import SettingsDialog
 from app.i18n import PSEUDO, Languages, pseudo
+from app.widgets.banner import Remedy
 from engine.catalog import SCHEDULERS, SIGMA_SCHEDULES
 from tests.app.fake_engine import FakeEngine
 from tests.conftest import ROOT
@@ -230,3 +231,31 @@ def test_no_panel_clips_its_words(
         dialog.close()
     for panel in (window.prompt, window.model, window.scheduler):
         assert panel.width() <= panel.parentWidget().width()
+
+
+def test_a_picture_or_a_message_does_not_make_a_small_window_grow(
+    program: Application, fake: FakeEngine, qtbot: Any
+) -> None:
+    window, bar = program.window, program.window.canvas.actions_bar
+    window.resize(1024, 700)
+    qtbot.waitUntil(lambda: program.generation.info is not None and not window.panels_to_come())
+    program.generate()
+    qtbot.waitUntil(lambda: len(fake.submitted) == 1)
+    fake.play()
+    qtbot.waitUntil(lambda: bar.isVisible() and bool(bar.size_label.text()))
+    assert bar.buttons["pop out"].isHidden() and bar.buttons["fit"].isVisible() and bar.more.isVisible()
+    remedies = [Remedy("Make the folder", lambda: None), Remedy("Choose another …", lambda: None)]
+    window.banner.show_message("There is not enough memory for a picture of this size. " * 2, "error", remedies)
+    qtbot.wait(50)
+    words = next(label for label in window.banner.findChildren(QLabel) if label.text())
+    assert window.width() == 1024
+    assert all(button.y() > words.y() for button in window.banner.buttons)
+    window.resize(1600, 700)
+    qtbot.waitUntil(lambda: all(button.isVisible() for button in bar.buttons.values()))
+    program.settings.set("language", "ar")
+    qtbot.waitUntil(lambda: program.window is not window)
+    program.window.resize(960, 540)
+    bar = program.window.canvas.actions_bar
+    qtbot.waitUntil(lambda: bar.isVisible() and bar.more.x() < 60)
+    places = sorted(button.x() for button in [*bar.buttons.values(), bar.more] if button.isVisible())
+    assert all(second - first >= bar.more.width() for first, second in zip(places, places[1:], strict=False))
