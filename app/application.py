@@ -20,7 +20,7 @@ from app.crashes import Crashes
 from app.engine_client import EngineClient, engine_thread
 from app.error_texts import said_here
 from app.failures import Failures
-from app.i18n import Languages
+from app.i18n import Languages, isolated
 from app.icons import window_icon
 from app.intake import Intake
 from app.main_window import MainWindow
@@ -234,7 +234,9 @@ class Application(QObject):
         self.queue.problem.connect(lambda text: self.say_banner(text, "warning"))
         self.library.models_changed.connect(self._offer_names)
         self.library.failed.connect(lambda text: self.say_banner(text, "warning"))
-        self.library.converted.connect(lambda path: self.say(self.tr("The model is in {path}.").format(path=path)))
+        self.library.converted.connect(
+            lambda path: self.say(self.tr("The model is in {path}.").format(path=isolated(path)))
+        )
         self.library.pictures_wanted.connect(self._show_pictures_of)
         self.settings.problem.connect(lambda text: self.say_banner(text, "warning"))
         self.run.problem.connect(lambda text: self.say_banner(text, "warning"))

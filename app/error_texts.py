@@ -9,10 +9,12 @@ from __future__ import annotations
 
 import re
 from functools import cache
+from pathlib import Path
 
 from PySide6.QtCore import QCoreApplication
 
 from app.error_sentences import REWORDED, SENTENCES, WORDS
+from app.i18n import isolated
 
 _VALUE = re.compile(r"\{\d\}")
 
@@ -30,8 +32,13 @@ def said_here(text: str) -> str:
             continue
         match = _pattern(template).fullmatch(text)
         if match is not None:
-            return _translated(sentence).format(*map(said_here, match.groups()))
+            return _translated(sentence).format(*map(_value, match.groups()))
     return text
+
+
+def _value(text: str) -> str:
+    said = said_here(text)
+    return isolated(said) if Path(said).is_absolute() else said
 
 
 def _translated(text: str) -> str:

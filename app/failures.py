@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from PySide6.QtCore import QObject
 
 from app import remedies
+from app.i18n import isolated
 from app.services.paths import FolderState, folder_state
 from engine.messages import JobFailed
 
@@ -49,11 +50,11 @@ class Failures(QObject):
     def _say_failure(self, event: JobFailed, folder: Path, state: FolderState) -> None:
         if state == "missing":
             words = self.tr("The pictures folder {folder} is not there; connect its drive, make it, or choose another.")
-            self._program.say_banner(
-                words.format(folder=folder), "error", remedies.for_missing_folder(self._program, event, folder)
-            )
+            buttons = remedies.for_missing_folder(self._program, event, folder)
+            self._program.say_banner(words.format(folder=isolated(folder)), "error", buttons)
         elif state == "read-only":
             words = self.tr("The pictures folder {folder} cannot be written to; allow that, or choose another.")
-            self._program.say_banner(words.format(folder=folder), "error", remedies.for_folder(self._program, event))
+            buttons = remedies.for_folder(self._program, event)
+            self._program.say_banner(words.format(folder=isolated(folder)), "error", buttons)
         else:
             self._program.say_banner(event.message, "error", remedies.for_failure(self._program, event))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from PySide6.QtCore import QCoreApplication, QLibraryInfo, QLocale, QObject, Qt, QTranslator
+from PySide6.QtGui import QGuiApplication
 from PySide6.QtWidgets import QApplication
 
 from engine.resources_path import resource
@@ -51,6 +52,11 @@ def language_of(choice: str) -> str:
         return choice
     codes = (QLocale(name).name().split("_")[0] for name in QLocale.system().uiLanguages())
     return next((code for code in codes if code in NAMES), "en")
+
+
+def isolated(value: object) -> str:
+    """`value`, such as a path, for a sentence: from left to right also where the words go from right to left."""
+    return f"\u2066{value}\u2069" if QGuiApplication.isRightToLeft() else str(value)
 
 
 class Languages(QObject):

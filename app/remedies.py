@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QCoreApplication
 
+from app.i18n import isolated
 from app.widgets.banner import Remedy
 from engine.catalog import EMBEDDED_MODEL
 from engine.messages import JobFailed
@@ -86,7 +87,7 @@ def for_missing_folder(program: Application, event: JobFailed, folder: Path) -> 
     def failed(error: Exception) -> None:
         words = translate("remedies", "The folder {folder} cannot be made ({reason}); choose another.")
         reason = error.strerror if isinstance(error, OSError) else error
-        program.say_banner(words.format(folder=folder, reason=reason), "error", [choose])
+        program.say_banner(words.format(folder=isolated(folder), reason=reason), "error", [choose])
 
     return [Remedy(translate("remedies", "Make the folder"), make), choose]
 

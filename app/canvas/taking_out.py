@@ -12,6 +12,7 @@ from PySide6.QtGui import QDrag, QGuiApplication, QImage, QPixmap
 from PySide6.QtWidgets import QFileDialog, QWidget
 
 from app.canvas.saving import save_as
+from app.i18n import isolated
 from app.widgets.alive import while_alive
 
 if TYPE_CHECKING:
@@ -93,7 +94,7 @@ class TakingOut(QObject):
         dialog.open()
 
     def _saved(self, path: str) -> None:
-        self.said.emit(self.tr("Saved as {path}").format(path=path))
+        self.said.emit(self.tr("Saved as {path}").format(path=isolated(path)))
 
     def _mime_data(self) -> QMimeData | None:
         shown = self._shown()

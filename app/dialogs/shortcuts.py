@@ -18,6 +18,7 @@ from PySide6.QtWidgets import (
 )
 
 from app.commands import Commands
+from app.i18n import isolated
 from app.theme import GAP, SECTION, set_role
 
 PORTABLE = QKeySequence.SequenceFormat.PortableText
@@ -75,7 +76,7 @@ class ShortcutsPage(QWidget):
 
     def _show_keys(self, item: QTreeWidgetItem) -> None:
         keys = self._commands.keys_of(item.data(0, Qt.ItemDataRole.UserRole))
-        item.setText(1, QKeySequence(keys[0]).toString(NATIVE) if keys else "")
+        item.setText(1, isolated(QKeySequence(keys[0]).toString(NATIVE)) if keys else "")
 
     def _chosen(self) -> str:
         items = self.list.selectedItems()
@@ -96,7 +97,7 @@ class ShortcutsPage(QWidget):
         if holder is not None:
             self.problem.setText(
                 self.tr("{keys} belongs to “{command}” already; choose other keys, or change those first.").format(
-                    keys=self.keys.keySequence().toString(NATIVE), command=_plain(holder.action.text())
+                    keys=isolated(self.keys.keySequence().toString(NATIVE)), command=_plain(holder.action.text())
                 )
             )
             return

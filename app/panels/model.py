@@ -209,8 +209,9 @@ class ModelPanel(QWidget):
         parts = [info.family.label, self.tr("made for {size} pixels").format(size=size)]
         if memory:
             parts.append(memory)
-        # Isolated, so that each part keeps its own direction.
-        self.facts.setText(" · ".join(f"\u2068{part}\u2069" for part in parts))
+        # Isolated, so that each part keeps its own direction; a label takes that of its first letter, which is Latin.
+        mark = "\u200f" if self.isRightToLeft() else ""
+        self.facts.setText(mark + " · ".join(f"\u2068{part}\u2069" for part in parts))
 
     def _ask_for_estimate(self) -> None:
         if self._generation.info is None:

@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 
 from PySide6.QtCore import QObject, Signal
 
+from app.i18n import isolated
 from app.services.gallery_bulk import Deleted, delete
 from app.services.gallery_export import Export, export
 from app.services.gallery_records import ANY_BOARD, Board, GalleryFilter, Picture
@@ -386,7 +387,7 @@ class GalleryState(QObject):
             count, failed = answer
             if count:
                 said = self.tr("%n picture(s) copied to {folder}.", "", count)
-                self.said.emit(said.format(folder=how.folder))
+                self.said.emit(said.format(folder=isolated(how.folder)))
             if failed:
                 self.problem.emit(failed[0])
 

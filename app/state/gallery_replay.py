@@ -8,6 +8,7 @@ from typing import Any
 
 from PySide6.QtCore import QObject, Signal
 
+from app.i18n import isolated
 from app.state.gallery import GalleryState
 from app.state.queue import QueueState
 from app.state.recipe_fields import more_fields
@@ -77,7 +78,7 @@ class Replay(QObject):
                 for old in folder.glob("*.png"):
                     old.unlink(missing_ok=True)
             except OSError as error:
-                raise KnownError(words.format(folder=folder, reason=error.strerror)) from error
+                raise KnownError(words.format(folder=isolated(folder), reason=error.strerror)) from error
             return replay_request(recipe, folder, device)
 
         self._gallery.run(prepare, self._prepared, self._give_up)

@@ -11,7 +11,7 @@ from PySide6.QtWidgets import QApplication
 
 from app.error_sentences import REWORDED, SENTENCES, WORDS
 from app.error_texts import said_here
-from app.i18n import Languages
+from app.i18n import Languages, isolated
 from engine import errors
 from engine.catalog import LIMITS
 from engine.errors import KnownError
@@ -52,6 +52,8 @@ UNSEEN = {
     "this UNet needs {0}, which the call does not give; pass it.",
     "{0} of {1} is a {2}, which cannot be loaded from one file.",
 }
+# The marks around a path, which are not seen.
+ISOLATES = dict.fromkeys(map(ord, "\u2066\u2069"))
 # So general that every sentence would fit it: how the tensors of an adapter are wrong.
 PIECES = {"{0}: {1} {2} {3}"}
 
@@ -171,7 +173,14 @@ def test_no_reason_of_the_detection_is_forgotten() -> None:
     ],
 )
 def test_values_stay_as_they_are(arabic: None, english: str, said: str) -> None:  # noqa: ARG001
-    assert said_here(english) == said
+    assert said_here(english).translate(ISOLATES) == said
+
+
+def test_a_path_reads_from_left_to_right_among_words_that_do_not(arabic: None) -> None:  # noqa: ARG001
+    assert "\u2066/f.safetensors\u2069" in said_here(
+        "/f.safetensors cannot be loaded. It is a model of FLUX.1, which is known but not supported yet."
+    )
+    assert isolated("/pictures") == "\u2066/pictures\u2069"
 
 
 def test_the_names_of_limits_are_words_of_ours(arabic: None) -> None:  # noqa: ARG001

@@ -309,6 +309,8 @@ def test_the_language_changes_while_a_job_runs(ready: Application, fake: FakeEng
     assert window.layoutDirection() == Qt.LayoutDirection.RightToLeft
     assert window.prompt.mapTo(window, window.prompt.rect().topLeft()).x() > window.width() / 2
     assert window.scheduler.seed.box.layoutDirection() == Qt.LayoutDirection.LeftToRight
+    qtbot.waitUntil(lambda: "Stable Diffusion" in window.model.facts.text())
+    assert window.model.facts.text().startswith("\u200f")
     qtbot.waitUntil(lambda: ready.run.step == 2)
     fake.play()
     qtbot.waitUntil(lambda: ready.run.picture is not None)
