@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from engine.config import describe, fits
+from engine.annotations import describe, fits
 from engine.errors import ConfigError, InvalidValue, MissingFile, UnknownName
 from engine.files import read_json
 from engine.resources_path import resource
@@ -286,6 +286,14 @@ def read_model(folder: Path) -> ModelInfo:
     )
 
 
+# What is computed here with values that no class has checked yet, and what they may be.
+_COMPUTED_WITH: dict[str, dict[str, Any]] = {
+    "vae": {"block_out_channels": tuple[int, ...] | None, "latent_channels": int},
+    "unet": {"sample_size": int | tuple[int, int] | None, "in_channels": int},
+    "scheduler": {"prediction_type": str},
+}
+
+
 def info_of(
     location: Path,
     *,
@@ -312,14 +320,6 @@ def info_of(
         return _model_info(location.resolve(), index, card, vae, unet, scheduler)
     except InvalidValue as error:
         raise ConfigError(f"{location / 'sfumato.json'} has a wrong value: {error}") from error
-
-
-# What is computed here with values that no class has checked yet, and what they may be.
-_COMPUTED_WITH: dict[str, dict[str, Any]] = {
-    "vae": {"block_out_channels": tuple[int, ...] | None, "latent_channels": int},
-    "unet": {"sample_size": int | tuple[int, int] | None, "in_channels": int},
-    "scheduler": {"prediction_type": str},
-}
 
 
 def _model_info(

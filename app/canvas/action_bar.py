@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -147,7 +148,7 @@ class ActionBar(QWidget):
         self.save_bare.setToolTip(self.tr("Save the pixels alone: prompt, seed and model stay private."))
 
     def _arrange(self) -> None:
-        layout = QHBoxLayout(self)
+        self._row = layout = QHBoxLayout(self)
         layout.setContentsMargins(MARGIN, SPACE, GAP, SPACE)
         layout.setSpacing(SPACE)
         self.buttons: dict[str, QToolButton] = {}
@@ -184,19 +185,20 @@ class ActionBar(QWidget):
         names = ("pop out", "enlarge", "vary", "compare", "actual size", "copy", "save", "start")
         return [*self._lines, self.handle, self.size_label, *(self.buttons[name] for name in names)]
 
-    def _width_of(self, widgets: list[QWidget]) -> int:
-        margins = self.contentsMargins() + self.layout().contentsMargins()
+    def _width_of(self, widgets: Sequence[QWidget]) -> int:
+        margins = self.contentsMargins() + self._row.contentsMargins()
         return margins.left() + margins.right() + sum(widget.sizeHint().width() + SPACE for widget in widgets)
 
     def _make_room(self) -> None:
-        need = [self.scale_label, self.handle, self.more, self.size_label, *self._lines, *self.buttons.values()]
+        need: list[QWidget] = [self.scale_label, self.more, *self._dispensable()]
+        need += [self.buttons[name] for name in ("zoom out", "zoom in", "fit")]
         for widget in self._dispensable():
             fits = self._width_of(need) <= self.width()
             widget.setVisible(fits)
             if not fits:
                 need.remove(widget)
         # Within a resize nobody asks the layout again: what is shown only now would stay where it was made.
-        self.layout().activate()
+        self._row.activate()
 
     def resizeEvent(self, event: QResizeEvent) -> None:  # noqa: N802
         super().resizeEvent(event)

@@ -9,7 +9,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Literal, Self, get_type_hints
 
-from engine.config import describe, fits
+from engine.annotations import describe, fits
 from engine.errors import ConfigError
 from engine.files import read_json, to_json, write_atomic
 

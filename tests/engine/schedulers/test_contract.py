@@ -17,7 +17,7 @@ from torch import Tensor
 
 import engine.schedulers
 from engine._exports import SCHEDULERS
-from engine.config import fits
+from engine.annotations import fits
 from engine.errors import CallOrder, ConfigError, InvalidValue, KnownError
 from engine.schedulers.base import SchedulerMixin, SchedulerOutput
 from engine.schedulers.distilled_schedule import DistilledScheduler
