@@ -120,6 +120,7 @@ class QueueDelegate(QStyledItemDelegate):
         painter.setFont(font)
         painter.setPen(colour)
         # The side follows the window, the letters the prompt's own direction.
+        painter.setLayoutDirection(Qt.LayoutDirection.LayoutDirectionAuto)
         side = (
             Qt.AlignmentFlag.AlignRight if direction == Qt.LayoutDirection.RightToLeft else Qt.AlignmentFlag.AlignLeft
         )
