@@ -11,7 +11,8 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-DEFAULT_PROMPT = "a red apple, 3d icon"
+from app.first_prompt import FIRST_PROMPT
+
 WINDOW = "window"
 
 
@@ -43,7 +44,7 @@ def window_arguments(argv: Sequence[str]) -> tuple[list[str], Path | None] | Non
 def engine_arguments(argv: Sequence[str]) -> list[str]:
     """What the engine's command line is to do: `--prompt TEXT ...`, or no argument at all, means `generate`."""
     if not argv:
-        return ["generate", DEFAULT_PROMPT]
+        return ["generate", FIRST_PROMPT]
     if argv[0] == "--prompt":
         return ["generate", *argv[1:]]
     if argv[0].startswith("--prompt="):

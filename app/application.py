@@ -20,6 +20,7 @@ from app.crashes import Crashes
 from app.engine_client import EngineClient, engine_thread
 from app.error_texts import said_here
 from app.failures import Failures
+from app.first_prompt import FIRST_PROMPT
 from app.i18n import Languages, isolated
 from app.icons import window_icon
 from app.intake import Intake
@@ -47,7 +48,6 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-FIRST_PROMPT = "a red apple, 3d icon"
 _NOTED = {"generation", "window", "welcome_seen", "shortcuts", "theme", "language"}
 
 

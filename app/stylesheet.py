@@ -122,6 +122,7 @@ QLineEdit, QPlainTextEdit, QTextEdit, QAbstractSpinBox, QComboBox, QKeySequenceE
 }
 QLineEdit, QAbstractSpinBox, QComboBox { min-height: 20px; }
 QAbstractSpinBox > QLineEdit { border: none; background: transparent; padding: 0; }
+QLineEdit > QToolButton { padding: 0; min-height: 18px; min-width: 18px; border: none; }
 QLineEdit:focus, QPlainTextEdit:focus, QTextEdit:focus, QAbstractSpinBox:focus, QComboBox:focus,
 QComboBox:on { border: 1px solid $focus; }
 QLineEdit:disabled, QAbstractSpinBox:disabled, QComboBox:disabled, QPlainTextEdit:disabled {

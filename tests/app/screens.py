@@ -68,7 +68,7 @@ class Screens:
         self.wait(lambda: program.languages.code == language and program.generation.info is not None)
         program.run.clear()
         program.queue.clear_ended()
-        program.generation.prompt = "a red apple, 3d icon" if language == "en" else "a green leaf, 3d icon"
+        program.generation.prompt = "a detective, 3d icon" if language == "en" else "a cactus, 3d icon"
         program.window.resize(*self.size)
         self.settle(400)
         self.save(program.window, f"{look}-1-empty")

@@ -63,7 +63,7 @@ def test_one_click_makes_the_first_picture(ready: Application, fake: FakeEngine,
     click(panel.generate)
     qtbot.waitUntil(lambda: len(fake.submitted) == 1)
     request = fake.submitted[0]
-    assert (request.prompt, request.width, request.scheduler) == ("a red apple, 3d icon", 128, "euler-a")
+    assert (request.prompt, request.width, request.scheduler) == ("a detective, 3d icon", 128, "euler-a")
     assert panel.generate.accessibleName() == "Cancel"
     fake.play()
     qtbot.waitUntil(lambda: ready.run.picture is not None)
@@ -227,7 +227,7 @@ def test_styles_of_a1111_join_the_prompts(ready: Application, tmp_path: Path, qt
     qtbot.waitUntil(lambda: len(ready.prompts.styles) == 1)
     ready.generation.styles = ("ink",)
     request = ready.generation.request()
-    assert (request.prompt, request.negative_prompt) == ("a red apple, 3d icon, ink", "photo, blur")
+    assert (request.prompt, request.negative_prompt) == ("a detective, 3d icon, ink", "photo, blur")
 
 
 def test_text_has_the_direction_of_its_letters(ready: Application) -> None:
