@@ -31,6 +31,7 @@ from app.i18n import NAMES, PSEUDO
 from app.state.settings import SettingsState
 from app.theme import GAP, MARGIN, SECTION, icon, set_role
 from app.widgets.alive import while_alive
+from app.widgets.hint import Hint
 from app.widgets.labelled import QuietCombo
 from app.widgets.number import NumberBox
 from engine.catalog import Limit
@@ -126,7 +127,7 @@ class SettingsDialog(QDialog):
         self.pattern.setAccessibleName(self.tr("Names of the files"))
         self.pattern.editingFinished.connect(self._take_pattern)
         form.addRow(self.tr("Names of the files"), self.pattern)
-        form.addRow("", _hint(self.tr("{seed}, {date}, {time} and {prompt} are filled in."), page))
+        form.addRow("", Hint(self.tr("{seed}, {date}, {time} and {prompt} are filled in."), page))
         self.models = QListWidget(page)
         self.models.setAccessibleName(self.tr("Folders of models"))
         self.models.setLayoutDirection(Qt.LayoutDirection.LeftToRight)
@@ -142,7 +143,7 @@ class SettingsDialog(QDialog):
         row.addWidget(remove)
         row.addStretch(1)
         form.addRow("", row)
-        form.addRow("", _hint(self.tr("Models are used where they lie; nothing is copied or moved."), page))
+        form.addRow("", Hint(self.tr("Models are used where they lie; nothing is copied or moved."), page))
         self._show_models()
         return page
 
@@ -152,7 +153,7 @@ class SettingsDialog(QDialog):
         if self._settings["device"] not in {"auto", "cpu"}:
             devices.append((self._settings["device"], self._settings["device"]))
         self.device = self._choice(form, "device", self.tr("Device"), devices)
-        self.found = _hint(self.tr("Looking for devices …"), page)
+        self.found = Hint(self.tr("Looking for devices …"), page)
         form.addRow("", self.found)
         self._choice(
             form,
@@ -216,7 +217,7 @@ class SettingsDialog(QDialog):
         words = self.tr(
             "Sfumato uses the network only when you search for a model or download one; with this switch not even then."
         )
-        form.addRow("", _hint(words, page))
+        form.addRow("", Hint(words, page))
         return page
 
     # ------------------------------------------------------------------------------------------------ parts
@@ -243,7 +244,7 @@ class SettingsDialog(QDialog):
         box.setAccessibleDescription(unit)
         box.setFixedWidth(96)
         box.set_value(self._settings[name])
-        problem = _hint("", self)
+        problem = Hint("", self)
         set_role(problem, "error")
         problem.hide()
 
@@ -324,10 +325,3 @@ def _form() -> tuple[QWidget, QFormLayout]:
     form.setRowWrapPolicy(QFormLayout.RowWrapPolicy.WrapLongRows)
     form.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
     return page, form
-
-
-def _hint(text: str, parent: QWidget) -> QLabel:
-    label = QLabel(text, parent)
-    label.setWordWrap(True)
-    set_role(label, "hint")
-    return label

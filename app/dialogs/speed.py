@@ -19,6 +19,7 @@ from PySide6.QtWidgets import (
 
 from app.state.settings import SettingsState
 from app.theme import GAP, MARGIN, SECTION, set_role
+from app.widgets.hint import Hint
 from app.widgets.labelled import QuietCombo
 from app.widgets.number import NumberBox
 from engine.catalog import Limit
@@ -195,10 +196,8 @@ class SpeedPage(QWidget):
             return
         self.problem.hide()
 
-    def _hint(self, text: str) -> QLabel:
-        label = QLabel(text, self)
-        label.setWordWrap(True)
-        set_role(label, "hint")
+    def _hint(self, text: str) -> Hint:
+        label = Hint(text, self)
         self._form.addRow("", label)
         return label
 
