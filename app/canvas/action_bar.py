@@ -180,6 +180,9 @@ class ActionBar(QWidget):
 
     # ------------------------------------------------------------------------------------------------ room
 
+    def _kept(self) -> list[QWidget]:
+        return [self.scale_label, self.more, *(self.buttons[name] for name in ("zoom out", "zoom in", "fit"))]
+
     def _dispensable(self) -> list[QWidget]:
         """What goes where there is no room, the first one first: the menu has it too, or it is only to be read."""
         names = ("pop out", "enlarge", "vary", "compare", "actual size", "copy", "save", "start")
@@ -187,16 +190,15 @@ class ActionBar(QWidget):
 
     def _width_of(self, widgets: Sequence[QWidget]) -> int:
         margins = self.contentsMargins() + self._row.contentsMargins()
-        return margins.left() + margins.right() + sum(widget.sizeHint().width() + SPACE for widget in widgets)
+        return margins.left() + margins.right() + sum(map(_room_of, widgets))
 
     def _make_room(self) -> None:
-        need: list[QWidget] = [self.scale_label, self.more, *self._dispensable()]
-        need += [self.buttons[name] for name in ("zoom out", "zoom in", "fit")]
+        need = self._width_of([*self._kept(), *self._dispensable()])
         for widget in self._dispensable():
-            fits = self._width_of(need) <= self.width()
+            fits = need <= self.width()
             widget.setVisible(fits)
             if not fits:
-                need.remove(widget)
+                need -= _room_of(widget)
         # Within a resize nobody asks the layout again: what is shown only now would stay where it was made.
         self._row.activate()
 
@@ -206,5 +208,8 @@ class ActionBar(QWidget):
 
     def minimumSizeHint(self) -> QSize:  # noqa: N802
         # The window shall not grow beyond a small screen only because a picture came.
-        kept = [self.scale_label, self.more, *(self.buttons[name] for name in ("zoom out", "zoom in", "fit"))]
-        return QSize(self._width_of(kept), super().minimumSizeHint().height())
+        return QSize(self._width_of(self._kept()), super().minimumSizeHint().height())
+
+
+def _room_of(widget: QWidget) -> int:
+    return widget.sizeHint().width() + SPACE
