@@ -48,6 +48,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+# How long the window waits for its turn while the engine runs Python; 5 ms without, at every call back from Qt.
+SWITCH_SECONDS = 0.0003
 _NOTED = {"generation", "window", "welcome_seen", "shortcuts", "theme", "language"}
 
 
@@ -411,6 +413,7 @@ def build(argv: Sequence[str], *, data_folder: Path | None = None, engine: Any =
     `data_folder` holds everything where it is given, the user's folders do otherwise; `engine` replaces the thread.
     """
     share_heaps()  # before there are threads
+    sys.setswitchinterval(SWITCH_SECONDS)
     existing = QApplication.instance()
     qt = existing if isinstance(existing, QApplication) else QApplication([sys.argv[0]])
     qt.setApplicationName("Sfumato")
