@@ -90,9 +90,12 @@ class GalleryStore:
         if not words:
             return self._ids("FROM pictures p WHERE 1", [], wanted, before, limit)
         found = self._matching("words", beginnings(words), wanted, before, limit)
-        if not found and (query := anywhere(words)) and not self._any(beginnings(words)):
-            found = self._matching("pieces", query, wanted, before, limit)
-        return found
+        if found or not (query := anywhere(words)):
+            return found
+        narrowed = before is not None or not replace(wanted, words="").empty
+        if narrowed and self._any(beginnings(words)):
+            return []
+        return self._matching("pieces", query, wanted, before, limit)
 
     def pictures(self, ids: Sequence[int]) -> list[Picture]:
         """The pictures with these ids, in that order; those that are gone are left out."""
