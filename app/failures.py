@@ -31,6 +31,7 @@ class Failures(QObject):
     def model_refused(self, location: str, error: Exception) -> None:
         """Say why the chosen model cannot be used, unless another one was chosen meanwhile."""
         if location == self._program.generation.model:
+            self._program.generation.refuse()
             self._program.say_banner(str(error), "error", remedies.for_model(self._program))
 
     def _job_failed(self, event: JobFailed) -> None:

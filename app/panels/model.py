@@ -199,7 +199,8 @@ class ModelPanel(QWidget):
 
     def _show_info(self, info: ModelInfo | None) -> None:
         if info is None:
-            self.facts.setText(self.tr("Reading the model …"))
+            refused = self._generation.refused
+            self.facts.setText(self.tr("This model cannot be used.") if refused else self.tr("Reading the model …"))
             return
         self._show_facts(info, "")
         self._estimate_timer.start()

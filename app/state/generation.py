@@ -61,7 +61,7 @@ class GenerationState(QObject):
     `count` pictures are made a press. `styles` are names of `known_styles`, whose fragments join the prompts in the
     request. `memory_plan` is that of the picture whose recipe was taken over, until its size or model is left. Unless
     `seed_locked`, every press draws a new seed. `info` is what the model's files say, None while it
-    is not known.
+    is not known, and for good where the model is `refused`.
 
     Signals:
         changed(str): the value of this name is another one.
@@ -110,6 +110,7 @@ class GenerationState(QObject):
         self.values: dict[str, Any] = {"seed": secrets.randbelow(RANDOM_SEEDS)}
         self.known_styles: dict[str, Style] = {}
         self._info: ModelInfo | None = None
+        self.refused = False
         self._last_seed: int | None = None
         self._adopt = True
 
@@ -121,7 +122,7 @@ class GenerationState(QObject):
             return
         self.values[name] = value
         if name == "model":
-            self._info = None
+            self._info, self.refused = None, False
             self.info_changed.emit(None)
         self.changed.emit(name)
         if name in _PLANNED:
@@ -161,12 +162,17 @@ class GenerationState(QObject):
         """Take note of what the files of the model at `location` say, unless another one was chosen meanwhile."""
         if location != self.model:
             return
-        self._info = info
+        self._info, self.refused = info, False
         adopt, self._adopt = self._adopt, False
         if adopt:
             for name in _FROM_MODEL:
                 self.set(name, getattr(info, name))
         self.info_changed.emit(info)
+
+    def refuse(self) -> None:
+        """Take note that the chosen model cannot be used."""
+        self._info, self.refused = None, True
+        self.info_changed.emit(None)
 
     # ------------------------------------------------------------------------------------------------ seed
 

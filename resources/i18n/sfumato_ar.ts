@@ -1708,6 +1708,10 @@
         <translation>قراءة النموذج …</translation>
     </message>
     <message>
+        <source>This model cannot be used.</source>
+        <translation>لا يمكن استعمال هذا النموذج.</translation>
+    </message>
+    <message>
         <source>made for {size} pixels</source>
         <translation>صُنع لـ {size} بكسل</translation>
     </message>

@@ -251,6 +251,18 @@ def test_a_known_error_shows_its_remedy(ready: Application, fake: FakeEngine, qt
     assert banner.text == ""
 
 
+def test_a_model_that_cannot_be_used_is_said_to_be_so_until_another_one_is_chosen(
+    ready: Application, tmp_path: Path, qtbot: Any
+) -> None:
+    facts = ready.window.model.facts
+    ready.generation.choose_model(str(tmp_path / "gone"))
+    assert facts.text() == "Reading the model …"
+    qtbot.waitUntil(lambda: facts.text() == "This model cannot be used.")
+    button = next(button for button in ready.window.banner.buttons if button.text() == "Use the embedded model")
+    click(button)
+    qtbot.waitUntil(lambda: "Stable Diffusion" in facts.text())
+
+
 def test_an_error_of_ours_is_reported_and_the_program_goes_on(ready: Application, qtbot: Any) -> None:
     try:
         raise ZeroDivisionError("on purpose")
