@@ -289,6 +289,20 @@ def test_keys_move_duplicate_cancel_and_undo(panel: QueuePanel) -> None:
     assert not panel.undo_strip.isVisible()
 
 
+def inked(panel: QueuePanel, row: int) -> list[int]:
+    """The columns in which a job's prompt is painted."""
+    image = panel.view.viewport().grab(panel.view.visualRect(panel.model.index(row))).toImage()
+    ground, line = image.pixel(0, 0), range(10, 30)
+    return [x for x in range(64, image.width() - 40) if any(image.pixel(x, y) != ground for y in line)]
+
+
+def test_a_prompt_keeps_its_own_direction(panel: QueuePanel) -> None:
+    cat = "قطة, 3d icon"
+    panel.resize(320, 700)
+    queue_of(panel).add_all([make_request(cat), make_request(f"\u2067{cat}\u2069")])
+    assert inked(panel, 4) == inked(panel, 5)
+
+
 def test_several_jobs_are_dragged_as_one(panel: QueuePanel) -> None:
     queue = queue_of(panel)
     click(panel, 2)
