@@ -38,6 +38,14 @@ def for_failure(program: Application, event: JobFailed) -> list[Remedy]:
     """A job ended with a known error."""
     translate = QCoreApplication.translate
     again = Remedy(translate("remedies", "Try again"), lambda: program.queue.retry([event.job_id]))
+    start = program.generation.init_image
+    if start and start in event.message:
+
+        def leave_out() -> None:
+            program.generation.init_image = ""
+            program.generate()
+
+        return [Remedy(translate("remedies", "Generate without it"), leave_out), again]
     match event.kind:
         case "OutOfMemory":
 

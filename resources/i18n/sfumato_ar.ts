@@ -5102,6 +5102,10 @@
         <translation>إعادة المحاولة</translation>
     </message>
     <message>
+        <source>Generate without it</source>
+        <translation>التوليد من دونها</translation>
+    </message>
+    <message>
         <source>Try at half the size</source>
         <translation>المحاولة بنصف الحجم</translation>
     </message>

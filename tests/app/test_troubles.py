@@ -93,6 +93,22 @@ def test_a_full_disk_is_said_and_the_picture_made_when_there_is_room(real: Appli
     assert messages(real) == []
 
 
+def test_a_start_picture_that_is_damaged_can_be_left_out(
+    real: Application, disk: Disk, tmp_path: Path, qtbot: Any
+) -> None:
+    damaged = tmp_path / "damaged.png"
+    damaged.write_bytes(b"\x89PNG\r\n\x1a\nand no more")
+    real.generation.init_image = str(damaged)
+    qtbot.waitUntil(lambda: real.window.banner.text != "")
+    messages(real)
+    click(real.window.prompt.generate)
+    wait(qtbot, lambda: real.run.phase == "failed" and str(damaged) in real.window.banner.text)
+    click(remedy(real, "Generate without it"))
+    wait(qtbot, lambda: real.run.picture is not None and not real.run.working)
+    assert real.generation.init_image == ""
+    assert len(pictures_of(disk.path)) == 1
+
+
 def test_a_read_only_folder_is_said_and_another_one_offered(real: Application, disk: Disk, qtbot: Any) -> None:
     disk.protect()
     click(real.window.prompt.generate)
