@@ -344,6 +344,10 @@ class MainWindow(QMainWindow):
     def _toggle_full_screen(self) -> None:
         self.setWindowState(self.windowState() ^ Qt.WindowState.WindowFullScreen)
 
+    def _keep_generate_in_sight(self) -> None:
+        scroll = self._docks["prompt"].widget()
+        scroll.setMinimumHeight(self.prompt.minimumSizeHint().height())
+
     def _even_out(self) -> None:
         docks = [self._docks[name] for name in ("prompt", "model", "scheduler")]
         title = self.prompt.fontMetrics().height() + 4 * SPACE
@@ -362,6 +366,8 @@ class MainWindow(QMainWindow):
             text = saved.get(key)
             if isinstance(text, str):
                 restore(QByteArray(base64.b64decode(text)))
+        # Later, when the stylesheet has told the panels how high they are.
+        QTimer.singleShot(0, self, self._keep_generate_in_sight)
         if self._state_key not in saved:
             QTimer.singleShot(0, self, self._even_out)
         # Made now, before there is a stylesheet, what is seen first takes half the time.

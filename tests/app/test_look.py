@@ -259,3 +259,7 @@ def test_a_picture_or_a_message_does_not_make_a_small_window_grow(
     qtbot.waitUntil(lambda: bar.isVisible() and bar.more.x() < 60)
     places = sorted(button.x() for button in [*bar.buttons.values(), bar.more] if button.isVisible())
     assert all(second - first >= bar.more.width() for first, second in zip(places, places[1:], strict=False))
+    # Half of a usual screen, as it is at 200 %: what a first picture needs is there without scrolling.
+    generate = program.window.prompt.generate
+    qtbot.waitUntil(lambda: generate.visibleRegion().boundingRect() == generate.rect())
+    assert program.window.size().height() == 540
