@@ -1,10 +1,49 @@
-"""What was freed goes back to the system, and does not stay with Python, the C library or the GPU's allocator."""
+"""What was freed: kept at hand while a picture is made, and given back to the system afterwards."""
 
 from __future__ import annotations
 
 import ctypes
 import gc
 import sys
+from collections.abc import Generator
+from contextlib import contextmanager
+from functools import cache
+from threading import Lock
+from typing import Any
+
+# glibc's `mallopt`: how much free memory the heap may end with, and from which size on a block is not taken from the
+# heap but asked of the system, and given back to it as soon as it is freed.
+_M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3
+# What glibc comes to by itself once large blocks were freed.
+_USUAL = {_M_MMAP_THRESHOLD: 32 * 2**20, _M_TRIM_THRESHOLD: 64 * 2**20}
+_KEEPING = {_M_MMAP_THRESHOLD: 2**30, _M_TRIM_THRESHOLD: 2**30}
+
+_lock = Lock()
+_keepers: list[object] = []
+
+
+@contextmanager
+def freed_memory_kept() -> Generator[None]:
+    """Let freed memory stay at hand while the block runs, for all threads, where the C library is GNU's.
+
+    A network frees and takes the same large blocks again and again. Each that comes from the system comes as pages that
+    it clears one by one: a fifth of the time of a decoder, a tenth of that of a U-Net.
+    """
+    keeper = object()
+    with _lock:
+        if not _keepers:
+            _set(_KEEPING)
+        _keepers.append(keeper)
+    try:
+        yield
+    finally:
+        with _lock:
+            _keepers.remove(keeper)
+            last = not _keepers
+            if last:
+                _set(_USUAL)
+        if last:
+            trim_heap()
 
 
 def return_memory() -> None:
@@ -20,5 +59,20 @@ def return_memory() -> None:
 
 def trim_heap() -> None:
     """Give what the C library keeps of freed memory back to the system: without it, weights below 32 MB stay."""
-    if sys.platform == "linux" and hasattr(libc := ctypes.CDLL(None), "malloc_trim"):
+    if (libc := _glibc()) is not None:
         libc.malloc_trim(0)  # a foreign call, so that other threads run meanwhile
+
+
+def _set(thresholds: dict[int, int]) -> None:
+    if (libc := _glibc()) is not None:
+        for name, size in thresholds.items():
+            libc.mallopt(name, size)
+
+
+@cache
+def _glibc() -> Any:
+    """The C library where it is GNU's, else None."""
+    if sys.platform != "linux":
+        return None
+    libc = ctypes.CDLL(None)
+    return libc if hasattr(libc, "malloc_trim") else None

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from engine.backends import packages
 from engine.backends.graphs import Inputs
+from engine.models.arithmetic import is_quick
 
 SLICE_MILLISECONDS = 20
 _HINTS = {"float32": "f32", "bfloat16": "bf16", "float16": "f16"}
@@ -23,8 +24,8 @@ Shapes = dict[str, tuple[int, ...]]
 
 def computes_in(precision: str) -> str:
     """The precision in which this machine's OpenVINO computes where it is asked for `precision`."""
-    if precision == "float32":
-        return precision
+    if precision == "float32" or (precision == "bfloat16" and not is_quick(torch.bfloat16)):
+        return "float32"
     known = packages.openvino().Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
     return precision if _CAPABILITIES[precision] in known else "float32"
 

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from engine.errors import ConfigError, InvalidValue
 from engine.models.activations import GEGLU, GELU
+from engine.models.arithmetic import computes_wider
 from engine.models.exact import Win, is_on
 from engine.models.linear import Linear
 from engine.models.prompt_keys import KeysAndValues, PromptKeys
@@ -116,6 +117,9 @@ class Attention(nn.Module):
         return tokens.unflatten(-1, (self.heads, -1)).transpose(1, 2)
 
     def _attend(self, query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None) -> Tensor:
+        if computes_wider(query):
+            mask = mask.float() if mask is not None and mask.is_floating_point() else mask
+            return self._attend(query.float(), key.float(), value.float(), mask).to(query.dtype)
         if self.slice_size is None:
             return F.scaled_dot_product_attention(query, key, value, attn_mask=mask)
         slices = zip(*(tensor.split(self.slice_size, dim=1) for tensor in (query, key, value)), strict=True)

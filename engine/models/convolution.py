@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from engine.models import doubling, winograd
 from engine.models.arithmetic import computes_wider
 from engine.models.exact import Win, is_on
+from engine.models.linear import linear
 
 # Below, terms cost more than the multiplications that they save; measured on two cores with AVX2.
 WINOGRAD_TILES = 100
@@ -43,7 +44,7 @@ class Conv2d(nn.Conv2d):
         tiles = batch * -(-height // 2) * -(-width // 2)
         large = tiles >= WINOGRAD_TILES and channels >= WINOGRAD_CHANNELS
         if large and torch.get_num_threads() <= WINOGRAD_THREADS and is_on(Win.WINOGRAD):
-            return winograd.convolve(input, *self.parameters_in(input.dtype), self.between_pieces)
+            return winograd.convolve(input, self.weight, self.bias, self.between_pieces)
         if batch * height * width <= SMALL_PIXELS and channels >= SMALL_CHANNELS and is_on(Win.SMALL_IMAGES):
             return self._as_product(input)
         return self.direct(input)
@@ -57,7 +58,7 @@ class Conv2d(nn.Conv2d):
             return doubling.convolve_doubled(input, self.weight, self.bias)  # of any size, and what is exported is fast
         tiles = input.shape[0] * input.shape[-2] * input.shape[-1]
         if tiles >= DOUBLED_TILES and wide and self._is_plain_3x3(input) and is_on(Win.DOUBLING):
-            return winograd.convolve_doubled(input, *self.parameters_in(input.dtype), self.between_pieces)
+            return winograd.convolve_doubled(input, self.weight, self.bias, self.between_pieces)
         return self(F.interpolate(input, scale_factor=2.0, mode="nearest"))
 
     def direct(self, input: Tensor) -> Tensor:  # noqa: A002
@@ -92,7 +93,6 @@ class Conv2d(nn.Conv2d):
         neighbourhoods = padded.as_strided(
             (batch, height, width, channels, 3, 3), (of_image, of_row, of_pixel, of_channel, of_row, of_pixel)
         )
-        weight, bias = self.parameters_in(x.dtype)
-        weight = weight.reshape(self.out_channels, -1)
-        pixels = F.linear(neighbourhoods.reshape(batch * height * width, -1), weight, bias)
+        weight = self.weight.reshape(self.out_channels, -1)
+        pixels = linear(neighbourhoods.reshape(batch * height * width, -1), weight, self.bias)
         return pixels.view(batch, height, width, -1).permute(0, 3, 1, 2).contiguous()

@@ -7,11 +7,13 @@ path's: `tests/benchmarks/NOTES.md` has both.
 from __future__ import annotations
 
 from collections.abc import Generator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from contextvars import ContextVar
 from enum import Enum
 
 import torch
+
+from engine.heap import freed_memory_kept
 
 
 class Win(Enum):
@@ -27,6 +29,8 @@ class Win(Enum):
     """The wide middle of a feed-forward layer is made for some tokens at a time, so that it stays in the cache."""
     WIDER = "float32 arithmetic for narrow weights"
     """Weights in a precision that the processor has no instructions for are widened layer by layer (`arithmetic`)."""
+    KEPT_MEMORY = "freed memory kept at hand"
+    """While a picture is made, freed memory does not go back to the system to be cleared again (`engine.heap`)."""
     PROMPT_KEYS = "keys and values of the prompt once per run"
     """Cross-attention keeps what it makes of the prompt from step to step (`prompt_keys`)."""
 
@@ -49,3 +53,8 @@ def without(*wins: Win) -> Generator[None]:
         yield
     finally:
         _OFF.reset(token)
+
+
+def memory_kept() -> AbstractContextManager[None]:
+    """Keep freed memory at hand while the block runs, where that is on."""
+    return freed_memory_kept() if is_on(Win.KEPT_MEMORY) else nullcontext()

@@ -35,8 +35,8 @@ KERNEL_NUMBERS = 2**22
 def convolve(x: Tensor, weight: Tensor, bias: Tensor | None, look: Callable[[], None]) -> Tensor:
     """Return the convolution of `x` (batch, channels, height, width) with 3x3 kernels, padded to the same size.
 
-    `weight` is (out_channels, channels, 3, 3). The image is done in strips, and `look` is called before each. There
-    are no gradients.
+    `weight` is (out_channels, channels, 3, 3), in the precision of `x` or a narrower one, which is widened as it is
+    used. The image is done in strips, and `look` is called before each. There are no gradients.
     """
     return _in_strips(x, weight, bias, look, doubled=False)
 
@@ -56,7 +56,7 @@ def _in_strips(x: Tensor, weight: Tensor, bias: Tensor | None, look: Callable[[]
     result = x.new_empty(batch, out_channels, 2 * height // reach, 2 * width // reach)
     row_numbers = terms**2 * batch * columns * max(channels, out_channels)
     step = max(STRIP_NUMBERS * torch.get_num_threads() // row_numbers, 1)
-    kernels = _Kernels(weight, bias, terms, used=-(-rows // step))
+    kernels = _Kernels(weight, bias, x.dtype, terms, used=-(-rows // step))
     for top in range(0, rows, step):
         count = min(step, rows - top)
         # Channels last: the terms of all channels of a pixel are made by the same instructions.
@@ -101,9 +101,10 @@ class _Kernels:
     some output channels at a time. Several strips use the same, which are then made for all channels and kept.
     """
 
-    def __init__(self, weight: Tensor, bias: Tensor | None, terms: int, used: int) -> None:
-        self._sides = weight.new_tensor(KERNEL_TERMS if terms == len(KERNEL_TERMS) else DOUBLED_KERNEL_TERMS)
-        self._weight, self._bias = weight, bias
+    def __init__(self, weight: Tensor, bias: Tensor | None, dtype: torch.dtype, terms: int, used: int) -> None:
+        sides = KERNEL_TERMS if terms == len(KERNEL_TERMS) else DOUBLED_KERNEL_TERMS
+        self._sides = torch.tensor(sides, dtype=dtype, device=weight.device)
+        self._weight, self._bias = weight, None if bias is None else bias.to(dtype)
         self._size = max(KERNEL_NUMBERS // (terms**2 * weight.shape[1]), 1) if used == 1 else len(weight)
         self._kept = list(self._pieces()) if used > 1 else None
 
@@ -113,7 +114,7 @@ class _Kernels:
     def _pieces(self) -> Iterator[tuple[int, Tensor, Tensor | None]]:
         both = torch.kron(self._sides, self._sides)
         for first in range(0, len(self._weight), self._size):
-            piece = self._weight[first : first + self._size]
+            piece = self._weight[first : first + self._size].to(self._sides.dtype)
             terms = (both @ piece.reshape(-1, 9).t()).view(-1, *piece.shape[:2]).transpose(1, 2)
             yield first, terms, None if self._bias is None else self._bias[first : first + self._size]
 

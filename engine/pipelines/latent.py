@@ -15,6 +15,7 @@ from engine.errors import InvalidValue
 from engine.guidance import guidance_scale_embedding
 from engine.images import OUTPUT_TYPES, check_output_type
 from engine.models.deep_cache import DeepCache
+from engine.models.exact import memory_kept
 from engine.pipelines.base import DiffusionPipeline, from_older
 from engine.pipelines.call import bind_steps
 from engine.pipelines.conditions import ConditionPlan, images_of
@@ -136,7 +137,8 @@ class LatentPipeline(DiffusionPipeline, Generic[SettingsT]):
     @torch.no_grad()
     def decode(self, latents: Tensor, output_type: str = "pil") -> Any:
         """Return the output of a run that ended with `latents`, as with `output_type="latent"`."""
-        return cast("Any", self)._output(latents, output_type)
+        with memory_kept():
+            return cast("Any", self)._output(latents, output_type)
 
     def _call(self, arguments: dict[str, Any]) -> Any:
         """Run all steps with the arguments of `__call__` and return the result."""
@@ -160,7 +162,7 @@ class LatentPipeline(DiffusionPipeline, Generic[SettingsT]):
 
     def _carrying(self, steps: Generator[Step, None, Any], cache: DeepCache | None) -> Generator[Step, None, Any]:
         """Yield `steps`, each with what `cache` keeps for the next ones."""
-        with closing(steps):
+        with memory_kept(), closing(steps):
             while True:
                 try:
                     step = next(steps)

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from engine.errors import ConfigError, DeviceUnavailable
-from engine.models.arithmetic import has_instructions
+from engine.models.arithmetic import is_quick
 from engine.training.checkpoint import (
     check_settings,
     load_checkpoint,
@@ -80,7 +80,7 @@ def make_accelerator(settings: StageSettings) -> Any:
 def best_precision(on_cpu: bool) -> Literal["no", "bf16"]:
     """Return `bf16` where the processor, or else the GPU, has instructions for it, and `no` where it has none."""
     if on_cpu:
-        present = has_instructions(torch.bfloat16)
+        present = is_quick(torch.bfloat16)
     else:
         present = not torch.cuda.is_available() or torch.cuda.is_bf16_supported(including_emulation=False)
     return "bf16" if present else "no"

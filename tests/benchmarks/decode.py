@@ -13,7 +13,15 @@ import torch
 from torch import Tensor
 
 from engine.models.autoencoder_kl import AutoencoderKL
-from tests.benchmarks.denoising_step import BOUND, THEIRS, Comparison, add_options, report, same_weights
+from tests.benchmarks.denoising_step import (
+    BOUND,
+    THEIRS,
+    Comparison,
+    add_options,
+    as_in_a_pipeline,
+    report,
+    same_weights,
+)
 
 VAE: dict[str, Any] = {
     "block_out_channels": (128, 256, 512, 512),
@@ -37,7 +45,7 @@ def main() -> None:
 
     title = f"Decoding a picture, Stable Diffusion's size, {options.size} pixels, {options.dtype}"
     bars = {("ours", THEIRS): None, ("ours", BOUND): None}
-    report(Comparison(title, lambda: decode(ours), lambda: decode(theirs), bars), options)
+    report(Comparison(title, as_in_a_pipeline(lambda: decode(ours)), lambda: decode(theirs), bars), options)
 
 
 if __name__ == "__main__":

@@ -134,9 +134,9 @@ def embed(phrases: Sequence[str], teacher: Path, batch_tokens: int = 16384) -> N
     import torch
     from transformers import AutoModel, AutoTokenizer
 
-    from engine.models.arithmetic import has_instructions
+    from engine.models.arithmetic import is_quick
 
-    dtype = torch.bfloat16 if has_instructions(torch.bfloat16) else torch.float32  # else many times slower
+    dtype = torch.bfloat16 if is_quick(torch.bfloat16) else torch.float32  # else many times slower
     tokenizer = AutoTokenizer.from_pretrained(teacher, local_files_only=True)
     model = AutoModel.from_pretrained(teacher, local_files_only=True, dtype=dtype).eval()
     ids: list[list[int]] = tokenizer(list(phrases))["input_ids"]

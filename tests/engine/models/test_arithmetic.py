@@ -10,8 +10,9 @@ from torch import Tensor, nn
 
 from engine import cancel
 from engine.cancel import cancellable
-from engine.models import arithmetic
-from engine.models.arithmetic import computes_wider, has_instructions
+from engine.models import arithmetic, linear
+from engine.models.arithmetic import computes_wider, is_quick
+from engine.models.attention import Attention
 from engine.models.convolution import Conv2d
 from engine.models.exact import Win, without
 from engine.models.linear import Linear
@@ -23,7 +24,7 @@ NARROW = [torch.bfloat16, torch.float16]
 @pytest.fixture(params=NARROW, ids=str)
 def dtype(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> torch.dtype:
     """A precision, on a processor without instructions for it."""
-    monkeypatch.setattr(arithmetic, "has_instructions", lambda _dtype: False)
+    monkeypatch.setattr(arithmetic, "is_quick", lambda _dtype: False)
     return request.param
 
 
@@ -92,11 +93,60 @@ def test_where_it_is_left_alone(dtype: torch.dtype, monkeypatch: pytest.MonkeyPa
         assert not computes_wider(x.float())
         with torch.autocast("cpu", torch.bfloat16):
             assert not computes_wider(x)
-        monkeypatch.setattr(arithmetic, "has_instructions", lambda _dtype: True)
+        monkeypatch.setattr(arithmetic, "is_quick", lambda _dtype: True)
         assert not computes_wider(x)
 
 
 @pytest.mark.skipif(torch.backends.cpu.get_cpu_capability() != "AVX2", reason="about processors with AVX2 alone")
 @pytest.mark.parametrize("dtype", NARROW, ids=str)
 def test_the_processor_is_asked(dtype: torch.dtype) -> None:
-    assert not has_instructions(dtype)
+    assert not is_quick(dtype)
+
+
+@torch.no_grad()
+def test_an_attention_is_computed_in_float32(dtype: torch.dtype) -> None:
+    attention = Attention(32, heads=4, dim_head=8).to(dtype)
+    x, mask = torch.randn(2, 9, 32).to(dtype), torch.zeros(2, 9, dtype=dtype).masked_fill(torch.rand(2, 9) < 0.3, -1e4)
+    result = attention(x, attention_mask=mask)
+    assert result.dtype == dtype
+    with without(Win.WIDER):
+        plain = attention(x, attention_mask=mask)
+    truth = attention.double()(x.double(), attention_mask=mask.double())
+    assert distance(result, truth) <= max(1.1 * distance(plain, truth), torch.finfo(dtype).eps)
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("bias", [True, False])
+def test_a_large_weight_is_widened_in_pieces(dtype: torch.dtype, monkeypatch: pytest.MonkeyPatch, bias: bool) -> None:
+    layer, x = Linear(96, 41, bias=bias).to(dtype), torch.randn(2, 30, 96).to(dtype)
+    whole = layer(x)
+    monkeypatch.setattr(linear, "WIDENED_NUMBERS", 96 * 8)
+    assert distance(layer(x), whole) <= torch.finfo(dtype).eps
+
+
+def named(cpu: str, *, matrix_units: bool) -> dict[str, object]:
+    return {"cpu_name": cpu, "amx_bf16": matrix_units}
+
+
+@pytest.mark.parametrize(
+    ("processor", "quick"),
+    [
+        (named("Intel Xeon", matrix_units=False), False),
+        (named("Intel Xeon", matrix_units=True), True),
+        (named("AMD EPYC", matrix_units=False), True),
+        ({}, True),
+    ],
+)
+def test_bfloat16_is_not_quick_by_intel_vector_instructions(
+    monkeypatch: pytest.MonkeyPatch, processor: dict[str, object], quick: bool
+) -> None:
+    """On a processor that has instructions for it; none without any."""
+    monkeypatch.setattr(torch.backends.mkldnn, "is_available", lambda: True)
+    monkeypatch.setattr(torch.ops.mkldnn, "_is_mkldnn_bf16_supported", lambda: True)
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: processor, raising=False)
+    is_quick.cache_clear()
+    assert is_quick(torch.bfloat16) == quick
+    monkeypatch.setattr(torch.ops.mkldnn, "_is_mkldnn_bf16_supported", lambda: False)
+    is_quick.cache_clear()
+    assert not is_quick(torch.bfloat16)
+    is_quick.cache_clear()

@@ -100,7 +100,7 @@ def test_half_precision_is_refused_on_a_cpu() -> None:
 def test_training_computes_in_what_the_processor_has(
     monkeypatch: pytest.MonkeyPatch, present: bool, precision: str
 ) -> None:
-    monkeypatch.setattr(session, "has_instructions", lambda _dtype: present)
+    monkeypatch.setattr(session, "is_quick", lambda _dtype: present)
     assert make_accelerator(settings(device="cpu")).mixed_precision == precision
     assert make_accelerator(settings(device="cpu", precision="bf16")).mixed_precision == "bf16"
 
