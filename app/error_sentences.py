@@ -85,6 +85,8 @@ _PROGRAM: tuple[Any, ...] = (
     QT_TRANSLATE_NOOP("errors", "The name pattern {0} gives {1}, which is no file name; choose another one."),
     QT_TRANSLATE_NOOP("errors", "The disk that holds {0} is full; free some space and generate again."),
     QT_TRANSLATE_NOOP("errors", "The folder {0} is gone; create it again, or choose another one."),
+    QT_TRANSLATE_NOOP("errors", "The folder {0} takes no new files; choose another one."),
+    QT_TRANSLATE_NOOP("errors", "{0} is a file and no folder; choose another folder."),
     QT_TRANSLATE_NOOP(
         "errors",
         "The {0} in {1} is damaged; start Sfumato again, which moves it aside and begins a fresh one.",
@@ -332,6 +334,9 @@ _PROGRAM: tuple[Any, ...] = (
 SENTENCES: tuple[Any, ...] = (*_PROGRAM, *MODELS, *LIBRARY, *REASONS)
 # What the command line is told about its options has another remedy in the window.
 REWORDED: dict[Any, Any] = {
+    "{0} is a file and no folder; choose another one with --out.": (
+        "{0} is a file and no folder; choose another folder."
+    ),
     "The folder {0} does not exist; create it, or choose another one with --out.": QT_TRANSLATE_NOOP(
         "errors", "The pictures folder {0} does not exist; create it, or choose another one in the settings."
     ),

@@ -40,7 +40,7 @@ class Failures(QObject):
             self._program.say_banner(event.message, "error", remedies.for_report(self._program, event))
             return
         job = self._program.queue.job(event.job_id)
-        if job is None or event.kind not in {"MissingFile", "KnownError"}:
+        if job is None or event.kind not in {"MissingFile", "KnownError", "InvalidValue"}:
             self._program.say_banner(event.message, "error", remedies.for_failure(self._program, event))
             return
         # The engine's sentence is for whoever calls it; here the folder is chosen in the settings.
@@ -57,5 +57,7 @@ class Failures(QObject):
             words = self.tr("The pictures folder {folder} cannot be written to; allow that, or choose another.")
             buttons = remedies.for_folder(self._program, event)
             self._program.say_banner(words.format(folder=isolated(folder)), "error", buttons)
+        elif str(folder) in event.message:
+            self._program.say_banner(event.message, "error", remedies.for_folder(self._program, event))
         else:
             self._program.say_banner(event.message, "error", remedies.for_failure(self._program, event))

@@ -29,6 +29,10 @@ class Intake(QObject):
 
     def open(self, files: Sequence[str]) -> None:
         """Show pictures, or take over the recipe of one."""
+        pictures = [Path(file) for file in files if Path(file).suffix.lower() in PICTURES]
+        if len(pictures) > 1:
+            self._open_several(pictures)
+            files = [file for file in files if Path(file) not in pictures]
         for file in files:
             path = Path(file)
             if path.suffix.lower() in PICTURES:
@@ -42,6 +46,15 @@ class Intake(QObject):
                 self._read_text(path)
             else:
                 self._open_folder(path)
+
+    def _open_several(self, pictures: Sequence[Path]) -> None:
+        """Show the first one, and offer the gallery for all."""
+        gallery = self._program.gallery
+        self._program.run.show(str(pictures[0]))
+        new = [path for path in pictures if not path.is_relative_to(gallery.folder)]
+        words = self.tr("%n picture(s) were opened; the first one is shown.", "", len(pictures))
+        copy = Remedy(self.tr("Copy them into the gallery"), lambda: gallery.take_in(new))
+        self._program.say_banner(words, "info", [copy] if new else [])
 
     def _open_folder(self, path: Path) -> None:
         """Choose the model in a folder; anything else of this name is said to be of no use here."""

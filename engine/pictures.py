@@ -49,6 +49,8 @@ def picture_path(request: GenerateRequest, image: int, now: datetime) -> Path:
 def check_target(path: Path, on_existing: OnExisting) -> None:
     """Raise a `KnownError` where `path` could not be written, before any work is done for it."""
     folder = path.parent
+    if folder.exists() and not folder.is_dir():
+        raise InvalidValue(f"{folder} is a file and no folder; choose another one with --out.")
     if not folder.is_dir():
         raise MissingFile(f"The folder {folder} does not exist; create it, or choose another one with --out.")
     if not os.access(folder, os.W_OK | os.X_OK):
@@ -126,6 +128,11 @@ def _sync_folder(folder: Path) -> None:
 def _explained(error: OSError, path: Path) -> KnownError:
     if error.errno in _DISK_FULL:
         return KnownError(f"The disk that holds {path.parent} is full; free some space and generate again.")
+    if error.errno == errno.ENOTDIR:
+        return KnownError(f"{path.parent} is a file and no folder; choose another folder.")
+    if error.errno == errno.ENOENT and path.parent.is_dir():
+        # One that the system makes up, such as /proc.
+        return KnownError(f"The folder {path.parent} takes no new files; choose another one.")
     if error.errno == errno.ENOENT:
         return MissingFile(f"The folder {path.parent} is gone; create it again, or choose another one.")
     return KnownError(f"The picture {path} cannot be written ({error.strerror}); choose another folder.")

@@ -338,7 +338,11 @@ class Canvas(QWidget):
         self.empty.button.setVisible(not self._run.working)
         self.actions_bar.setVisible(not empty)
         self.start_bar.setVisible(bool(self._generation.init_image))
-        self.actions_bar.show_picture(self._picture, self._full, working=self._run.working)
+        # The bar's name and buttons belong to what is in view: a picture that forms has no file yet.
+        forms = self._forms
+        self.actions_bar.show_picture(
+            None if forms else self._picture, None if forms else self._full, working=self._run.working
+        )
         self.actions_bar.compare.setEnabled(self._before() is not None)
         self._show_steps()
         self._mirror()
@@ -361,11 +365,16 @@ class Canvas(QWidget):
         other.set_before(self._before())
         other.set_comparing(self.view.comparing)
 
+    @property
+    def _forms(self) -> bool:
+        """Whether the picture in view is one that forms."""
+        return self._run.working and self._run.following and self.view.preview is not None
+
     def _shown(self) -> Shown:
-        """The finished picture, or the step that the scrubber shows."""
+        """The finished picture, the step that the scrubber shows, or the picture that forms."""
         preview, full = self.view.preview, self._full
         image = preview if preview is not None else full.image if full else None
-        return Shown(self._picture, image, not self._scrubbed)
+        return Shown(None if self._forms else self._picture, image, not self._scrubbed)
 
     def _menu(self, at: QPoint) -> None:
         menu = self.actions_bar.menu(self)

@@ -56,8 +56,19 @@ def _delete_now(store: GalleryStore, pictures: Sequence[Picture]) -> Deleted:
         except KnownError as error:
             failed.append(str(error))
     store.set_state([id for id, _ in trashed], TRASHED)
+    store.note_deletion({id: entry.kept for id, entry in trashed if entry.kept})
     store.set_state(missing, MISSING)
     return Deleted(tuple(trashed), (), tuple(failed), tuple(missing))
+
+
+def deleted_before(store: GalleryStore) -> list[Deleted]:
+    """Deletions of earlier starts of the program that can be taken back, the oldest first."""
+    found: list[Deleted] = []
+    for together in store.deletions():
+        there = [(id, Trashed(path, kept)) for id, path, kept in together if Path(kept).exists()]
+        if there:
+            found.append(Deleted(tuple(there)))
+    return found
 
 
 def to_trash_now(gone: Deleted) -> None:
@@ -81,4 +92,5 @@ def bring_back(store: GalleryStore, gone: Deleted) -> tuple[int, list[str]]:
         if str(path) != trashed.path:
             store.move(id, str(path), path.stat().st_mtime_ns)
     store.set_state(back, THERE)
+    store.forget_deletion([id for id, _ in gone.trashed])
     return len(back), failed

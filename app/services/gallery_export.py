@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -52,7 +52,7 @@ def _copy(path: Path, how: Export) -> None:
     if not path.exists():
         raise MissingFile(f"The picture {path} is not there any more; it was moved or deleted outside Sfumato.")
     if how.form == "same" and how.with_recipe:
-        shutil.copy2(path, _free(how.folder / path.name))
+        _put(how.folder / path.name, lambda part: shutil.copy2(path, part))
         return
     from PIL import Image, UnidentifiedImageError
 
@@ -63,10 +63,15 @@ def _copy(path: Path, how: Export) -> None:
             content = encode_picture(image, recipe, form, how.quality)
     except (UnidentifiedImageError, SyntaxError, ValueError) as error:
         raise BadFile(f"The picture {path} is damaged and cannot be copied in another format.") from error
-    target = _free(how.folder / f"{path.stem}{ENDINGS[form]}")
+    _put(how.folder / f"{path.stem}{ENDINGS[form]}", lambda part: part.write_bytes(content))
+
+
+def _put(wanted: Path, write: Callable[[Path], object]) -> None:
+    """Let `write` make a file, which gets the name `wanted`, or a free one like it, when it is whole."""
+    target = _free(wanted)
     part = target.with_name(f".{target.name}.part")
     try:
-        part.write_bytes(content)
+        write(part)
         part.replace(target)
     finally:
         part.unlink(missing_ok=True)

@@ -14,6 +14,7 @@ import json
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import replace
+from itertools import groupby
 from pathlib import Path
 from sqlite3 import Connection, IntegrityError, Row
 from typing import Any
@@ -28,6 +29,8 @@ from engine.metadata import read_own, write_own
 THERE, MISSING, TRASHED = 0, 1, 2
 _ASKED_AT_ONCE = 500
 _FEW = 4000
+# Deletions that are remembered, to be taken back.
+KEPT = 50
 
 SCHEMA = Schema(
     name="gallery",
@@ -64,6 +67,13 @@ SCHEMA = Schema(
         ) STRICT;
         CREATE VIRTUAL TABLE words USING fts5 (prompt, tokenize = 'unicode61 remove_diacritics 2');
         CREATE VIRTUAL TABLE pieces USING fts5 (prompt, tokenize = 'trigram');
+        """,
+        """
+        CREATE TABLE deletions (
+            picture INTEGER PRIMARY KEY REFERENCES pictures (id) ON DELETE CASCADE,
+            turn INTEGER NOT NULL,
+            kept TEXT NOT NULL
+        ) STRICT;
         """,
     ),
 )
@@ -237,6 +247,29 @@ class GalleryStore:
     def set_state(self, ids: Sequence[int], state: int) -> None:
         """Note that pictures are there, missing, or in the trash."""
         self._change("state = ?", state, ids)
+
+    def note_deletion(self, kept: dict[int, str]) -> None:
+        """Note where the trash keeps pictures that went there together; of older deletions, `KEPT` are known."""
+        with self._db:
+            turn = int(self._db.execute("SELECT coalesce(max(turn), 0) + 1 FROM deletions").fetchone()[0])
+            rows = [(id, turn, path) for id, path in kept.items()]
+            self._db.executemany("INSERT OR REPLACE INTO deletions VALUES (?, ?, ?)", rows)
+            self._db.execute("DELETE FROM deletions WHERE turn <= ?", (turn - KEPT,))
+
+    def deletions(self) -> list[list[tuple[int, str, str]]]:
+        """(id, path, place in the trash) of deleted pictures, those deleted together in one list, the oldest first."""
+        rows = self._db.execute(
+            "SELECT d.turn, p.id, p.path, d.kept FROM deletions d JOIN pictures p ON p.id = d.picture"
+            " WHERE p.state = ? ORDER BY d.turn, p.id",
+            (TRASHED,),
+        )
+        return [[tuple(row)[1:] for row in some] for _, some in groupby(rows, key=lambda row: row["turn"])]
+
+    def forget_deletion(self, ids: Sequence[int]) -> None:
+        """Forget where the trash kept these pictures, which came back or cannot."""
+        with self._db:
+            for some in _portions(ids):
+                self._db.execute(f"DELETE FROM deletions WHERE picture IN ({_marks(some)})", some)
 
     def rate(self, ids: Sequence[int], stars: int) -> None:
         """Give pictures so many stars, 0 to 5."""

@@ -8,13 +8,13 @@ from pathlib import Path
 from typing import Literal
 
 NAME = "Sfumato"
-FolderState = Literal["good", "missing", "read-only"]
+FolderState = Literal["good", "missing", "file", "read-only"]
 
 
 def folder_state(folder: Path) -> FolderState:
     """Whether files can be put into `folder`."""
     if not folder.is_dir():
-        return "missing"
+        return "file" if folder.exists() else "missing"
     return "good" if os.access(folder, os.W_OK | os.X_OK) else "read-only"
 
 

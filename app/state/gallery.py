@@ -381,8 +381,13 @@ class GalleryState(QObject):
 
     def export(self, ids: Sequence[int], how: Export) -> None:
         """Copy pictures to another folder, in another format or with their recipes left out where that is wanted."""
-        chosen = list(ids)
+        self.load(list(ids), lambda pictures: self._copy([Path(picture.path) for picture in pictures], how))
 
+    def take_in(self, paths: Sequence[Path]) -> None:
+        """Copy pictures from elsewhere into the pictures folder: the gallery has them from then on."""
+        self._copy(paths, Export(self.folder), self.scan)
+
+    def _copy(self, paths: Sequence[Path], how: Export, then: Callable[[], None] = lambda: None) -> None:
         def done(answer: tuple[int, list[str]]) -> None:
             count, failed = answer
             if count:
@@ -390,12 +395,9 @@ class GalleryState(QObject):
                 self.said.emit(said.format(folder=isolated(how.folder)))
             if failed:
                 self.problem.emit(failed[0])
+            then()
 
-        def asked(pictures: list[Picture]) -> None:
-            paths = [Path(picture.path) for picture in pictures]
-            self._threads.files.do(lambda _none: export(paths, how), done, self.problem.emit)
-
-        self.load(chosen, asked)
+        self._threads.files.do(lambda _none: export(paths, how), done, self.problem.emit)
 
     def make_board(self, name: str, ids: Sequence[int] = ()) -> None:
         """Make a board and put pictures on it."""

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 
 from PySide6.QtCore import QObject, QTimer, Signal
 
-from app.services.gallery_bulk import Deleted, bring_back, to_trash_now
+from app.services.gallery_bulk import Deleted, bring_back, deleted_before, to_trash_now
+from app.services.gallery_store import KEPT
 from app.state.gallery_threads import GalleryThreads
 
-KEPT = 50
 # Where the trash cannot give files back, they go there only after so long, or when the program is left.
 UNDO_SECONDS = 30
 
@@ -39,6 +39,7 @@ class GalleryUndo(QObject):
         self._threads = threads
         self._past: list[Deleted | Rated] = []
         self.leaving: frozenset[int] = frozenset()
+        threads.write(deleted_before, self._remember)
 
     @property
     def can_undo(self) -> bool:
@@ -54,6 +55,12 @@ class GalleryUndo(QObject):
         for old in [old for old in self._past[:-KEPT] if not (isinstance(old, Deleted) and old.waiting)]:
             self._past.remove(old)
         self.changed.emit(True)
+
+    def _remember(self, before: list[Deleted]) -> None:
+        """Deletions of earlier starts can be taken back, after all that was done since."""
+        self._past[:0] = before
+        if before:
+            self.changed.emit(True)
 
     def undo(self) -> None:
         """Take back what was done last."""

@@ -1094,6 +1094,21 @@
 </context>
 <context>
     <name>Intake</name>
+    <message numerus="yes">
+        <source>%n picture(s) were opened; the first one is shown.</source>
+        <translation>
+            <numerusform>لم تُفتح أي صورة.</numerusform>
+            <numerusform>فُتحت صورة واحدة، وهي المعروضة.</numerusform>
+            <numerusform>فُتحت صورتان؛ المعروضة هي الأولى.</numerusform>
+            <numerusform>فُتحت %n صور؛ المعروضة هي الأولى.</numerusform>
+            <numerusform>فُتحت %n صورة؛ المعروضة هي الأولى.</numerusform>
+            <numerusform>فُتحت %n صورة؛ المعروضة هي الأولى.</numerusform>
+        </translation>
+    </message>
+    <message>
+        <source>Copy them into the gallery</source>
+        <translation>انسخها إلى المعرض</translation>
+    </message>
     <message>
         <source>{name} is no picture, model, recipe or styles.csv; choose one of these.</source>
         <translation>الملف {name} ليس صورة ولا نموذجًا ولا وصفة ولا styles.csv؛ اختر واحدًا منها.</translation>
@@ -3650,6 +3665,14 @@
     <message>
         <source>The folder {0} is gone; create it again, or choose another one.</source>
         <translation>المجلد {0} اختفى؛ أنشئه من جديد، أو اختر غيره.</translation>
+    </message>
+    <message>
+        <source>The folder {0} takes no new files; choose another one.</source>
+        <translation>المجلد {0} لا يقبل ملفات جديدة؛ اختر غيره.</translation>
+    </message>
+    <message>
+        <source>{0} is a file and no folder; choose another folder.</source>
+        <translation>{0} ملف وليس مجلدًا؛ اختر مجلدًا آخر.</translation>
     </message>
     <message>
         <source>The {0} in {1} is damaged; start Sfumato again, which moves it aside and begins a fresh one.</source>

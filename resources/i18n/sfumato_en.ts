@@ -123,6 +123,13 @@
 <context>
     <name>Intake</name>
     <message numerus="yes">
+        <source>%n picture(s) were opened; the first one is shown.</source>
+        <translation>
+            <numerusform>%n picture was opened.</numerusform>
+            <numerusform>%n pictures were opened; the first one is shown.</numerusform>
+        </translation>
+    </message>
+    <message numerus="yes">
         <source>%n style(s) added</source>
         <translation>
             <numerusform>%n style added</numerusform>

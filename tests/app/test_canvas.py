@@ -110,6 +110,29 @@ def test_another_picture_is_looked_at_while_one_forms(bench: Bench, tmp_path: Pa
     assert not bench.canvas.progress.follow.isVisible()
 
 
+def test_while_a_picture_forms_the_bar_does_not_offer_the_one_before(bench: Bench) -> None:
+    other = bench.folder / "other.png"
+    Image.new("RGB", (64, 64), "#4060c0").save(other)
+    path = bench.make()
+    bar = bench.canvas.actions_bar
+    of_the_file = (bar.start, bar.vary, bar.enlarge, bar.copy, bar.save, bar.save_bare)
+    bench.queue.add(make_request())
+    bench.client.started()
+    # Until the first step, the finished picture is in view.
+    assert bar.name.text() == path.name
+    assert all(made.isEnabled() for made in of_the_file)
+    bench.client.step(0)
+    bench.qtbot.waitUntil(lambda: bench.color() == "#3f2828", timeout=2000)
+    assert bar.name.text() == ""
+    assert not any(made.isEnabled() for made in of_the_file)
+    bench.canvas.out.copy()
+    assert not QGuiApplication.clipboard().mimeData().urls()
+    bench.canvas.show_file(str(other))
+    bench.qtbot.waitUntil(lambda: bench.color() == "#4060c0", timeout=2000)
+    assert bar.name.text() == other.name
+    assert all(made.isEnabled() for made in of_the_file)
+
+
 def test_a_job_the_engine_has_not_taken_up_can_be_cancelled(bench: Bench) -> None:
     bench.queue.add(make_request())
     assert bench.run.phase == "starting"

@@ -248,6 +248,30 @@ def test_delete_goes_to_the_trash_and_comes_back(rig: Rig, trash: Path) -> None:
     assert not rig.panel.undo_bar.isVisible()
 
 
+def test_a_deletion_is_undone_after_a_restart(rig: Rig, trash: Path) -> None:
+    before = {path.name: path.read_bytes() for path in rig.folder.glob("*.png")}
+    rig.click(0)
+    rig.key(KEY.Key_Delete)
+    rig.click(0)
+    rig.key(KEY.Key_Delete)
+    rig.close()
+    rig.open()
+    assert len(rig.names()) == 4
+    rig.click(0)
+    rig.key(KEY.Key_5)
+    rig.key(QKeySequence(QKeySequence.StandardKey.Undo)[0].key(), CTRL)
+    assert rig.show(stars=5) == []
+    rig.show(stars=0)
+    rig.key(QKeySequence(QKeySequence.StandardKey.Undo)[0].key(), CTRL)
+    assert rig.names()[0] == "4.png"
+    (trash / "files" / "5.png").rename(rig.folder / "5.png")
+    rig.close()
+    rig.open()
+    assert len(rig.names()) == 6
+    assert not rig.gallery.can_undo
+    assert {path.name: path.read_bytes() for path in rig.folder.glob("*.png")} == before
+
+
 def test_undo_after_the_trash_was_emptied_or_the_name_taken(rig: Rig, trash: Path) -> None:
     rig.click(0)
     rig.key(KEY.Key_Delete)

@@ -144,6 +144,27 @@ def test_a_vanished_folder_is_said_made_again_and_the_job_goes_on(
     assert job.status == "done"
 
 
+@pytest.mark.parametrize("kind", ["a file", "a folder of the system"])
+def test_a_folder_that_takes_no_pictures_is_said_and_another_one_offered(
+    make_program: Make, tmp_path: Path, qtbot: Any, kind: str
+) -> None:
+    program = started(make_program(None), qtbot)
+    folder = Path("/proc") if kind == "a folder of the system" else tmp_path / "file"
+    if kind == "a file":
+        folder.write_bytes(b"")
+    elif not folder.is_dir():
+        pytest.skip("about Linux")
+    program.settings.set("pictures_folder", str(folder))
+    program.generation.steps = 2
+    messages(program)
+    click(program.window.prompt.generate)
+    wait(qtbot, lambda: program.run.phase == "failed" and bool(buttons(program)))
+    words = "is a file and no folder; choose another folder." if kind == "a file" else "takes no new files"
+    assert words in program.window.banner.text
+    assert str(folder) in program.window.banner.text
+    assert buttons(program) == ["Choose another …", "Try again"]
+
+
 def buttons(program: Application) -> list[str]:
     return [button.text() for button in program.window.banner.buttons]
 

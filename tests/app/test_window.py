@@ -11,8 +11,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from PySide6.QtCore import QEvent, QMimeData, QPointF, Qt
-from PySide6.QtGui import QGuiApplication, QMouseEvent
+from PIL import Image
+from PySide6.QtCore import QEvent, QMimeData, QPointF, Qt, QUrl
+from PySide6.QtGui import QDropEvent, QGuiApplication, QMouseEvent
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication, QLabel, QPushButton, QToolButton, QWidget
 
@@ -357,6 +358,32 @@ def test_a_file_of_no_known_kind_is_said(ready: Application, tmp_path: Path, qtb
     data.setText(str(tmp_path))
     ready.intake.open([str(tmp_path / "notes.xyz")])
     qtbot.waitUntil(lambda: ready.window.banner.text.startswith("notes.xyz is no picture"))
+
+
+def test_of_several_pictures_the_first_is_shown_and_the_gallery_takes_all(
+    ready: Application, tmp_path: Path, qtbot: Any
+) -> None:
+    outside = tmp_path / "elsewhere"
+    outside.mkdir()
+    files = [outside / f"{number}.png" for number in range(5)]
+    for number, file in enumerate(files):
+        Image.new("RGB", (8, 8), (40 * number, 0, 0)).save(file)
+    data = QMimeData()
+    data.setUrls([QUrl.fromLocalFile(str(file)) for file in files])
+    event = QDropEvent(
+        QPointF(5, 5), Qt.DropAction.CopyAction, data, Qt.MouseButton.LeftButton, Qt.KeyboardModifier.NoModifier
+    )
+    ready.window.dropEvent(event)
+    assert ready.window.banner.text == "5 pictures were opened; the first one is shown."
+    assert ready.run.picture is not None
+    assert ready.run.picture.path == str(files[0])
+    [copy] = ready.window.banner.buttons
+    assert copy.text() == "Copy them into the gallery"
+    qtbot.mouseClick(copy, Qt.MouseButton.LeftButton)
+    qtbot.waitUntil(lambda: len(ready.gallery.ids) == 5, timeout=10_000)
+    assert sorted(path.name for path in ready.gallery.folder.glob("*.png")) == [file.name for file in files]
+    ready.intake.open([str(path) for path in ready.gallery.folder.glob("*.png")])
+    assert not ready.window.banner.buttons  # they are there already
 
 
 def test_every_control_has_a_name_and_says_what_it_does(ready: Application) -> None:

@@ -82,6 +82,21 @@ def test_folders_that_cannot_be_used(tmp_path: Path) -> None:
     assert names(tmp_path) == ["b.png"]
 
 
+def test_a_file_in_the_place_of_the_folder(tmp_path: Path) -> None:
+    file = tmp_path / "file"
+    file.write_bytes(b"")
+    with pytest.raises(InvalidValue, match="file is a file and no folder"):
+        check_target(file / "a.png", "rename")
+    with pytest.raises(KnownError, match="file is a file and no folder"):
+        write_picture(file / "a.png", b"x", "rename")
+
+
+@pytest.mark.skipif(not Path("/proc/self").is_dir(), reason="about Linux")
+def test_a_folder_that_the_system_makes_up() -> None:
+    with pytest.raises(KnownError, match="The folder /proc takes no new files; choose another one"):
+        write_picture(Path("/proc/a.png"), b"x", "rename")
+
+
 def test_a_full_disk_is_explained_and_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def full(_descriptor: int) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
