@@ -6,6 +6,7 @@ import logging
 import sys
 from collections import deque
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -38,7 +39,7 @@ from app.state.prompts import PromptsState
 from app.state.queue import QueueState
 from app.state.run import RunState
 from app.state.settings import SettingsState
-from app.widgets.banner import Kind, Remedy
+from app.widgets.banner import Kind, Remedy, Words
 from engine.errors import KnownError
 from engine.messages import GenerateRequest, ImageDone
 from engine.switches import Switches
@@ -224,8 +225,11 @@ class Application(QObject):
 
     def _welcome(self) -> None:
         self.settings.set("welcome_seen", True)
-        words = self.tr("Welcome. Type what the picture shall show and press Generate: a model of icons is ready.")
-        self.say_banner(words, "info", [Remedy(self.tr("Settings …"), self.open_settings)])
+        self.say_banner(
+            lambda: self.tr("Welcome. Type what the picture shall show and press Generate: a model of icons is ready."),
+            "info",
+            [Remedy(lambda: self.tr("Settings …"), self.open_settings)],
+        )
 
     # ------------------------------------------------------------------------------------------------ wiring
 
@@ -362,9 +366,10 @@ class Application(QObject):
 
     # ------------------------------------------------------------------------------------------------ saying things
 
-    def say_banner(self, text: str, kind: Kind = "error", buttons: Sequence[Remedy] = ()) -> None:
-        """Show a sentence above the canvas, with remedies as buttons."""
-        self.window.banner.show_message(said_here(text), kind, buttons)
+    def say_banner(self, text: str | Words, kind: Kind = "error", buttons: Sequence[Remedy] = ()) -> None:
+        """Show a sentence above the canvas, with remedies as buttons; a plain `text` is a known error in English."""
+        words = partial(said_here, text) if isinstance(text, str) else text
+        self.window.banner.show_message(words, kind, buttons)
 
     def say(self, text: str) -> None:
         """Show a sentence in the status bar for a while."""

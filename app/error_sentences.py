@@ -74,6 +74,7 @@ _PROGRAM: tuple[Any, ...] = (
         "This picture was made with {0} in another program, which does not say where that model "
         "is; use its recipe, then choose the model.",
     ),
+    QT_TRANSLATE_NOOP("errors", "The recipe's value for {0} cannot be read."),
     QT_TRANSLATE_NOOP("errors", "The recipe does not say the {0}, so it cannot be replayed."),
     QT_TRANSLATE_NOOP("errors", "The recipe has {0} for its {1}, which cannot be read, so it cannot be replayed."),
     QT_TRANSLATE_NOOP(
@@ -191,7 +192,7 @@ _PROGRAM: tuple[Any, ...] = (
         "errors",
         "The autoencoder overflows in float16, so it works in float32 until the model is loaded again.",
     ),
-    QT_TRANSLATE_NOOP("errors", "This processor has no {0}: OpenVINO computes in float32, which is no slower here."),
+    QT_TRANSLATE_NOOP("errors", "In {0} this processor is no faster: OpenVINO computes in float32."),
     QT_TRANSLATE_NOOP(
         "errors",
         "The steps go on at noise level {0}, the nearest of this scheduler to {1}: step {2} of {3}.",

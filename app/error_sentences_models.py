@@ -10,6 +10,10 @@ from PySide6.QtCore import QT_TRANSLATE_NOOP
 MODELS: tuple[Any, ...] = (
     QT_TRANSLATE_NOOP("errors", "{0} is missing; check the folder, or download the model again."),
     QT_TRANSLATE_NOOP("errors", "{0} is missing; check the path."),
+    QT_TRANSLATE_NOOP(
+        "errors",
+        "The tokenizer gives the token {0}, but the text encoder knows {1} tokens only; take both from the same model.",
+    ),
     QT_TRANSLATE_NOOP("errors", "{0} is not a text file; download it again."),
     QT_TRANSLATE_NOOP("errors", "{0} cannot be read ({1}); check that it is a file you may read."),
     QT_TRANSLATE_NOOP("errors", "{0} is not valid JSON (line {1}: {2}); download it again."),

@@ -50,13 +50,21 @@ class Failures(QObject):
 
     def _say_failure(self, event: JobFailed, folder: Path, state: FolderState) -> None:
         if state == "missing":
-            words = self.tr("The pictures folder {folder} is not there; connect its drive, make it, or choose another.")
-            buttons = remedies.for_missing_folder(self._program, event, folder)
-            self._program.say_banner(words.format(folder=isolated(folder)), "error", buttons)
+            self._program.say_banner(
+                lambda: self.tr(
+                    "The pictures folder {folder} is not there; connect its drive, make it, or choose another."
+                ).format(folder=isolated(folder)),
+                "error",
+                remedies.for_missing_folder(self._program, event, folder),
+            )
         elif state == "read-only":
-            words = self.tr("The pictures folder {folder} cannot be written to; allow that, or choose another.")
-            buttons = remedies.for_folder(self._program, event)
-            self._program.say_banner(words.format(folder=isolated(folder)), "error", buttons)
+            self._program.say_banner(
+                lambda: self.tr(
+                    "The pictures folder {folder} cannot be written to; allow that, or choose another."
+                ).format(folder=isolated(folder)),
+                "error",
+                remedies.for_folder(self._program, event),
+            )
         elif str(folder) in event.message:
             self._program.say_banner(event.message, "error", remedies.for_folder(self._program, event))
         else:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from PySide6.QtCore import QObject
 from PySide6.QtGui import QGuiApplication
 
+from app.error_texts import said_here
 from app.widgets.banner import Remedy
 from engine.errors import KnownError
 from engine.messages import Recipe
@@ -52,9 +53,12 @@ class Intake(QObject):
         gallery = self._program.gallery
         self._program.run.show(str(pictures[0]))
         new = [path for path in pictures if not path.is_relative_to(gallery.folder)]
-        words = self.tr("%n picture(s) were opened; the first one is shown.", "", len(pictures))
-        copy = Remedy(self.tr("Copy them into the gallery"), lambda: gallery.take_in(new))
-        self._program.say_banner(words, "info", [copy] if new else [])
+        copy = Remedy(lambda: self.tr("Copy them into the gallery"), lambda: gallery.take_in(new))
+        self._program.say_banner(
+            lambda: self.tr("%n picture(s) were opened; the first one is shown.", "", len(pictures)),
+            "info",
+            [copy] if new else [],
+        )
 
     def _open_folder(self, path: Path) -> None:
         """Choose the model in a folder; anything else of this name is said to be of no use here."""
@@ -63,8 +67,12 @@ class Intake(QObject):
             if folder:
                 self._program.generation.choose_model(str(path))
                 return
-            words = self.tr("{name} is no picture, model, recipe or styles.csv; choose one of these.")
-            self._program.say_banner(words.format(name=path.name), "warning")
+            self._program.say_banner(
+                lambda: self.tr("{name} is no picture, model, recipe or styles.csv; choose one of these.").format(
+                    name=path.name
+                ),
+                "warning",
+            )
 
         # In the pool: a network folder that is gone answers after seconds.
         self._program.client.query(f"is a folder: {path}", path.is_dir, seen, self.failed)
@@ -131,13 +139,17 @@ class Intake(QObject):
     def _take_recipe(self, recipe: Recipe | None) -> None:
         if recipe is None or not (recipe.prompt or recipe.steps or recipe.seed is not None):
             self._program.say_banner(
-                self.tr("The text holds no recipe that is known here; paste it as a prompt instead."), "warning"
+                lambda: self.tr("The text holds no recipe that is known here; paste it as a prompt instead."), "warning"
             )
             return
         left = self._program.generation.apply(recipe)
         if left:
-            words = self.tr("The recipe was taken over, except for this: {reasons}").format(reasons=" ".join(left))
-            self._program.say_banner(words, "warning")
+            self._program.say_banner(
+                lambda: self.tr("The recipe was taken over, except for this: {reasons}").format(
+                    reasons=" ".join(map(said_here, left))
+                ),
+                "warning",
+            )
         else:
             self._program.say(self.tr("The recipe was taken over."))
 
@@ -146,11 +158,11 @@ class Intake(QObject):
             self._program.say(self.tr("The picture holds no recipe."))
             return
         self._program.say_banner(
-            self.tr("The picture holds its recipe."),
+            lambda: self.tr("The picture holds its recipe."),
             "info",
             [
-                Remedy(self.tr("Use everything"), lambda: self._take_recipe(recipe)),
-                Remedy(self.tr("Use the prompt"), lambda: self._program.generation.apply(recipe, "prompt")),
+                Remedy(lambda: self.tr("Use everything"), lambda: self._take_recipe(recipe)),
+                Remedy(lambda: self.tr("Use the prompt"), lambda: self._program.generation.apply(recipe, "prompt")),
             ],
         )
 

@@ -28,7 +28,7 @@ from app.panels.scheduler import SchedulerPanel
 from app.side_panels import Maker, side_panels
 from app.status import StatusBar
 from app.theme import GAP, MARGIN, SPACE
-from app.widgets.banner import Banner
+from app.widgets.banner import Banner, Words
 from app.widgets.dock_title import DockTitle
 
 if TYPE_CHECKING:
@@ -333,7 +333,7 @@ class MainWindow(QMainWindow):
         self.prompt.set_running(running)
         self.commands["cancel"].setEnabled(running)
 
-    def _refused(self, reason: str) -> None:
+    def _refused(self, reason: Words) -> None:
         self.banner.show_message(reason, "warning")
 
     def _focus_prompt(self) -> None:

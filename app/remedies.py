@@ -19,8 +19,12 @@ if TYPE_CHECKING:
 def for_model(program: Application) -> list[Remedy]:
     """The chosen model cannot be used."""
     translate = QCoreApplication.translate
-    label = translate("remedies", "Use the embedded model")
-    return [Remedy(label, lambda: program.generation.choose_model(EMBEDDED_MODEL))]
+    return [
+        Remedy(
+            lambda: translate("remedies", "Use the embedded model"),
+            lambda: program.generation.choose_model(EMBEDDED_MODEL),
+        )
+    ]
 
 
 def for_values(program: Application) -> list[Remedy]:
@@ -31,13 +35,13 @@ def for_values(program: Application) -> list[Remedy]:
         for name in ("scheduler", "sigma_schedule", "steps", "guidance_scale", "guidance_rescale", "width", "height"):
             program.generation.reset(name)
 
-    return [Remedy(translate("remedies", "Use the model's own settings"), reset)]
+    return [Remedy(lambda: translate("remedies", "Use the model's own settings"), reset)]
 
 
 def for_failure(program: Application, event: JobFailed) -> list[Remedy]:
     """A job ended with a known error."""
     translate = QCoreApplication.translate
-    again = Remedy(translate("remedies", "Try again"), lambda: program.queue.retry([event.job_id]))
+    again = Remedy(lambda: translate("remedies", "Try again"), lambda: program.queue.retry([event.job_id]))
     start = program.generation.init_image
     if start and start in event.message:
 
@@ -45,7 +49,7 @@ def for_failure(program: Application, event: JobFailed) -> list[Remedy]:
             program.generation.init_image = ""
             program.generate()
 
-        return [Remedy(translate("remedies", "Generate without it"), leave_out), again]
+        return [Remedy(lambda: translate("remedies", "Generate without it"), leave_out), again]
     match event.kind:
         case "OutOfMemory":
 
@@ -56,14 +60,14 @@ def for_failure(program: Application, event: JobFailed) -> list[Remedy]:
                 generation.height = max(generation.height // 2 // multiple, 1) * multiple
                 program.generate()
 
-            return [Remedy(translate("remedies", "Try at half the size"), halve)]
+            return [Remedy(lambda: translate("remedies", "Try at half the size"), halve)]
         case "DeviceUnavailable":
 
             def use_cpu() -> None:
                 program.settings.set("device", "cpu")
                 program.generate()
 
-            return [Remedy(translate("remedies", "Use the processor"), use_cpu)]
+            return [Remedy(lambda: translate("remedies", "Use the processor"), use_cpu)]
         case "MissingFile" | "MissingVariant" | "BadFile" | "WeightsMismatch" | "ConfigError" | "UnknownName":
             return [*for_model(program), again]
         case "InvalidValue":
@@ -76,15 +80,15 @@ def for_folder(program: Application, event: JobFailed) -> list[Remedy]:
     """The folder of the pictures cannot be used."""
     translate = QCoreApplication.translate
     return [
-        Remedy(translate("remedies", "Choose another …"), lambda: program.open_settings("folders")),
-        Remedy(translate("remedies", "Try again"), lambda: program.queue.retry([event.job_id])),
+        Remedy(lambda: translate("remedies", "Choose another …"), lambda: program.open_settings("folders")),
+        Remedy(lambda: translate("remedies", "Try again"), lambda: program.queue.retry([event.job_id])),
     ]
 
 
 def for_missing_folder(program: Application, event: JobFailed, folder: Path) -> list[Remedy]:
     """The folder of the pictures is not there."""
     translate = QCoreApplication.translate
-    choose = Remedy(translate("remedies", "Choose another …"), lambda: program.open_settings("folders"))
+    choose = Remedy(lambda: translate("remedies", "Choose another …"), lambda: program.open_settings("folders"))
 
     def make() -> None:
         program.client.query("make folder", lambda: folder.mkdir(parents=True, exist_ok=True), made, failed)
@@ -93,17 +97,22 @@ def for_missing_folder(program: Application, event: JobFailed, folder: Path) -> 
         program.queue.retry([event.job_id])
 
     def failed(error: Exception) -> None:
-        words = translate("remedies", "The folder {folder} cannot be made ({reason}); choose another.")
         reason = error.strerror if isinstance(error, OSError) else error
-        program.say_banner(words.format(folder=isolated(folder), reason=reason), "error", [choose])
+        program.say_banner(
+            lambda: translate("remedies", "The folder {folder} cannot be made ({reason}); choose another.").format(
+                folder=isolated(folder), reason=reason
+            ),
+            "error",
+            [choose],
+        )
 
-    return [Remedy(translate("remedies", "Make the folder"), make), choose]
+    return [Remedy(lambda: translate("remedies", "Make the folder"), make), choose]
 
 
 def for_report(program: Application, event: JobFailed) -> list[Remedy]:
     """A job ended with an error of ours."""
     translate = QCoreApplication.translate
     return [
-        Remedy(translate("remedies", "Show the report"), lambda: program.crashes.show(event.report)),
-        Remedy(translate("remedies", "Try again"), lambda: program.queue.retry([event.job_id])),
+        Remedy(lambda: translate("remedies", "Show the report"), lambda: program.crashes.show(event.report)),
+        Remedy(lambda: translate("remedies", "Try again"), lambda: program.queue.retry([event.job_id])),
     ]

@@ -178,7 +178,7 @@ class Runner:
             from engine.backends.openvino_session import computes_in
 
             if computes_in(key.dtype) != key.dtype:
-                message = f"This processor has no {key.dtype}: OpenVINO computes in float32, which is no slower here."
+                message = f"In {key.dtype} this processor is no faster: OpenVINO computes in float32."
                 yield Notice(job_id=request.job_id, message=message)
         return loaded
 

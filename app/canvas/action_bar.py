@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QSize, Qt, Signal
-from PySide6.QtGui import QAction, QMouseEvent, QResizeEvent
-from PySide6.QtWidgets import QHBoxLayout, QMenu, QToolButton, QWidget
+from PySide6.QtGui import QAction, QMouseEvent
+from PySide6.QtWidgets import QMenu, QToolButton, QWidget
 
 from app.canvas.buttons import action, divider, label, tool_button
 from app.canvas.words import percent
 from app.theme import GAP, ICON, MARGIN, SPACE, icon, set_role
 from app.widgets.elided import ElidedLabel
+from app.widgets.folding_row import FoldingRow
 
 if TYPE_CHECKING:
     from app.canvas.images import Pyramid
@@ -37,7 +37,7 @@ class DragHandle(QToolButton):
             super().mouseMoveEvent(event)
 
 
-class ActionBar(QWidget):
+class ActionBar(FoldingRow):
     """Actions on the shown picture; the canvas connects them.
 
     Signals:
@@ -47,7 +47,7 @@ class ActionBar(QWidget):
     drag = Signal()
 
     def __init__(self, parent: QWidget) -> None:
-        super().__init__(parent)
+        super().__init__(parent, SPACE)
         self._make_view_actions()
         self._make_picture_actions()
         self._make_out_actions()
@@ -85,7 +85,6 @@ class ActionBar(QWidget):
         self.name.setText(Path(picture.path).name if picture else "")
         self.name.setToolTip(picture.path if picture else "")
         self.size_label.setText(f"{full.width} × {full.height}" if full else "")
-        self._make_room()
         there = picture is not None and full is not None
         for made in (self.start, self.copy, self.save, self.save_bare):
             made.setEnabled(there)
@@ -148,11 +147,10 @@ class ActionBar(QWidget):
         self.save_bare.setToolTip(self.tr("Save the pixels alone: prompt, seed and model stay private."))
 
     def _arrange(self) -> None:
-        self._row = layout = QHBoxLayout(self)
+        layout = self.row
         layout.setContentsMargins(MARGIN, SPACE, GAP, SPACE)
-        layout.setSpacing(SPACE)
         self.buttons: dict[str, QToolButton] = {}
-        self._lines = [divider(self) for _ in range(3)]
+        lines = [divider(self) for _ in range(3)]
 
         def add(name: str, of: QAction) -> None:
             self.buttons[name] = tool_button(self, of)
@@ -160,56 +158,23 @@ class ActionBar(QWidget):
 
         layout.addWidget(self.name, 1)
         layout.addWidget(self.size_label)
-        layout.addWidget(self._lines[0])
+        layout.addWidget(lines[0])
         add("start", self.start)
         add("vary", self.vary)
         add("enlarge", self.enlarge)
-        layout.addWidget(self._lines[1])
+        layout.addWidget(lines[1])
         add("zoom out", self.zoom_out)
         layout.addWidget(self.scale_label)
         add("zoom in", self.zoom_in)
         add("fit", self.fit)
         add("actual size", self.actual)
         add("compare", self.compare)
-        layout.addWidget(self._lines[2])
+        layout.addWidget(lines[2])
         add("copy", self.copy)
         add("save", self.save)
         add("pop out", self.pop_out)
         layout.addWidget(self.handle)
         layout.addWidget(self.more)
-
-    # ------------------------------------------------------------------------------------------------ room
-
-    def _kept(self) -> list[QWidget]:
-        return [self.scale_label, self.more, *(self.buttons[name] for name in ("zoom out", "zoom in", "fit"))]
-
-    def _dispensable(self) -> list[QWidget]:
-        """What goes where there is no room, the first one first: the menu has it too, or it is only to be read."""
+        # The menu has it too, or it is only to be read.
         names = ("pop out", "enlarge", "vary", "compare", "actual size", "copy", "save", "start")
-        return [*self._lines, self.handle, self.size_label, *(self.buttons[name] for name in names)]
-
-    def _width_of(self, widgets: Sequence[QWidget]) -> int:
-        margins = self.contentsMargins() + self._row.contentsMargins()
-        return margins.left() + margins.right() + sum(map(_room_of, widgets))
-
-    def _make_room(self) -> None:
-        need = self._width_of([*self._kept(), *self._dispensable()])
-        for widget in self._dispensable():
-            fits = need <= self.width()
-            widget.setVisible(fits)
-            if not fits:
-                need -= _room_of(widget)
-        # Within a resize nobody asks the layout again: what is shown only now would stay where it was made.
-        self._row.activate()
-
-    def resizeEvent(self, event: QResizeEvent) -> None:  # noqa: N802
-        super().resizeEvent(event)
-        self._make_room()
-
-    def minimumSizeHint(self) -> QSize:  # noqa: N802
-        # The window shall not grow beyond a small screen only because a picture came.
-        return QSize(self._width_of(self._kept()), super().minimumSizeHint().height())
-
-
-def _room_of(widget: QWidget) -> int:
-    return widget.sizeHint().width() + SPACE
+        self.dispensable = [*lines, self.handle, self.size_label, *(self.buttons[name] for name in names)]

@@ -4,16 +4,21 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from PySide6.QtCore import QSignalBlocker, Qt, Signal
-from PySide6.QtWidgets import QComboBox, QHBoxLayout, QLineEdit, QPushButton, QVBoxLayout, QWidget
+from PySide6.QtCore import QSignalBlocker, QSize, Qt, Signal
+from PySide6.QtGui import QResizeEvent
+from PySide6.QtWidgets import QBoxLayout, QComboBox, QLineEdit, QPushButton, QVBoxLayout, QWidget
 
 from app.canvas.buttons import label
 from app.theme import GAP, MARGIN, SPACE, icon, set_role
+from app.widgets.folding_row import FoldingRow
 from app.widgets.number import NumberBox
 from engine.catalog import LIMITS, SCHEDULERS, scheduler_entry
 
 if TYPE_CHECKING:
     from engine.messages import GenerateRequest
+
+# With less room than this beside the button, the note would be a column of single words.
+NOTE = 40 * SPACE
 
 
 class BranchBar(QWidget):
@@ -42,13 +47,14 @@ class BranchBar(QWidget):
         self.guidance = NumberBox(LIMITS["guidance_scale"], decimals=1, step=0.5, parent=self)
         self.guidance.setAccessibleName(self.tr("Guidance of the branch"))
         self.guidance.setToolTip(self.tr("How closely the remaining steps follow the prompt."))
-        self.guidance.setFixedWidth(64)
+        self.guidance.setMinimumWidth(64)
         self.seed = NumberBox(LIMITS["seed"], parent=self)
         self.seed.setAccessibleName(self.tr("Seed of the branch"))
         self.seed.setToolTip(self.tr("Decides the noise that the remaining steps add, where the scheduler adds any."))
-        self.seed.setFixedWidth(112)
+        self.seed.setMinimumWidth(112)
         self.note = label(self, role="hint")
         self.note.setWordWrap(True)
+        self.note.setMinimumWidth(NOTE)
         self.start = QPushButton(icon("git-branch"), self.tr("Branch from this step"), self)
         self.start.clicked.connect(lambda: self.branch_wanted.emit(self.changes()))
         self.prompt.returnPressed.connect(self.start.click)
@@ -97,24 +103,38 @@ class BranchBar(QWidget):
         else:
             words = self.tr("With nothing changed, the branch gives the same picture, pixel for pixel.")
         self.note.setText(words)
+        # In a narrow window there is no room for the note.
+        self.start.setToolTip(words)
 
     def _arrange(self) -> None:
-        first = QHBoxLayout()
-        first.setSpacing(GAP)
-        first.addWidget(self.prompt, 1)
-        second = QHBoxLayout()
-        second.setSpacing(GAP)
-        second.addWidget(self.scheduler, 1)
-        for text, widget in ((self.tr("Guidance"), self.guidance), (self.tr("Seed"), self.seed)):
-            second.addWidget(label(self, text, "hint"))
-            second.addWidget(widget)
-        third = QHBoxLayout()
-        third.setSpacing(GAP)
-        third.addWidget(self.note, 1)
-        third.addWidget(self.start, 0, Qt.AlignmentFlag.AlignTop)
+        self._numbers, self._last = FoldingRow(self), FoldingRow(self)
+        hints = [label(self._numbers, self.tr("Guidance")), label(self._numbers, self.tr("Seed"))]
+        for hint, number in zip(hints, (self.guidance, self.seed), strict=True):
+            self._numbers.row.addWidget(hint)
+            self._numbers.row.addWidget(number, 1)
+        self._numbers.dispensable = hints
+        self._last.row.addWidget(self.note, 1)
+        self._last.row.addWidget(self.start, 0, Qt.AlignmentFlag.AlignTop)
+        self._last.dispensable = (self.note,)
+        self._fields = QBoxLayout(QBoxLayout.Direction.LeftToRight)
+        self._fields.setSpacing(GAP)
+        self._fields.addWidget(self.scheduler, 1)
+        self._fields.addWidget(self._numbers)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(MARGIN, SPACE, MARGIN, GAP)
         layout.setSpacing(GAP)
-        for row in (first, second, third):
-            layout.addLayout(row)
+        layout.addWidget(self.prompt)
+        layout.addLayout(self._fields)
+        layout.addWidget(self._last)
         set_role(self, "bar")
+
+    def resizeEvent(self, event: QResizeEvent) -> None:  # noqa: N802
+        super().resizeEvent(event)
+        beside = 2 * MARGIN + self.scheduler.minimumSizeHint().width() + GAP + self._numbers.sizeHint().width()
+        across, down = QBoxLayout.Direction.LeftToRight, QBoxLayout.Direction.TopToBottom
+        self._fields.setDirection(across if self.width() >= beside else down)
+
+    def minimumSizeHint(self) -> QSize:  # noqa: N802
+        rows = (self.scheduler, self._numbers, self._last)
+        widest = max(row.minimumSizeHint().width() for row in rows)
+        return QSize(2 * MARGIN + widest, super().minimumSizeHint().height())

@@ -5,13 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import QSignalBlocker, Qt, Signal
+from PySide6.QtCore import QSignalBlocker, QSize, Qt, Signal
 from PySide6.QtGui import QActionGroup
-from PySide6.QtWidgets import QHBoxLayout, QSlider, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QSlider, QVBoxLayout, QWidget
 
 from app.canvas.buttons import action, divider, label, tool_button
 from app.theme import GAP, MARGIN, SPACE, set_role
 from app.widgets.elided import ElidedLabel
+from app.widgets.folding_row import FoldingRow
 from app.widgets.number import NumberBox
 from engine.catalog import Limit
 
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
 
 # The slider of the brush is not linear: small sizes need the finer steps.
 BRUSH_STEPS = 100
+# The room that a slider needs to be of use, and a name to be recognized.
+SHORT, NAME = 10 * SPACE, 16 * SPACE
 STRENGTH = Limit("strength", 0.0, 1.0, whole=False)
 
 
@@ -106,9 +109,8 @@ class StartBar(QWidget):
 
     def _make_strength(self) -> None:
         tip = self.tr("How much of the start picture is made anew: 0 keeps it, 1 ignores it.")
-        self._strength = QSlider(Qt.Orientation.Horizontal, self)
+        self._strength = _YieldingSlider(120, self)
         self._strength.setRange(0, 100)
-        self._strength.setFixedWidth(120)
         self._box = NumberBox(STRENGTH, decimals=2, step=0.05, parent=self)
         self._box.setFixedWidth(64)
         for widget in (self._strength, self._box):
@@ -119,41 +121,49 @@ class StartBar(QWidget):
         self._box.changed.connect(lambda value: self._generation.set("strength", float(value)))
 
     def _make_brush(self) -> None:
-        self._mask_tools = QWidget(self)
-        self._size = QSlider(Qt.Orientation.Horizontal, self._mask_tools)
+        self._mask_tools = FoldingRow(self)
+        self._size = _YieldingSlider(96, self._mask_tools)
         self._size.setRange(1, BRUSH_STEPS)
-        self._size.setFixedWidth(96)
         self._size.setToolTip(self.tr("The size of the brush; the keys [ and ] change it too."))
         self._size.setAccessibleName(self.tr("Size of the brush"))
         self._size.valueChanged.connect(lambda value: self.radius_chosen.emit((value / BRUSH_STEPS) ** 2 * 256))
 
     def _arrange(self) -> None:
-        first = QHBoxLayout()
-        first.setSpacing(GAP)
-        first.addWidget(label(self, self.tr("Start from"), "hint"))
-        first.addWidget(self._name, 1)
-        first.addWidget(label(self, self.tr("Strength"), "hint"))
-        first.addWidget(self._strength)
-        first.addWidget(self._box)
-        first.addWidget(divider(self))
-        for made in (self.brush, self.eraser):
-            first.addWidget(tool_button(self, made))
-        first.addWidget(divider(self))
-        first.addWidget(tool_button(self, self.remove))
-        tools = QHBoxLayout(self._mask_tools)
-        tools.setContentsMargins(0, 0, 0, 0)
-        tools.setSpacing(GAP)
-        tools.addWidget(label(self._mask_tools, self.tr("Paint over what shall be made anew."), "hint"), 1)
-        tools.addWidget(label(self._mask_tools, self.tr("Size of the brush"), "hint"))
-        tools.addWidget(self._size)
-        for made in (self.undo, self.redo, self.invert, self.clear):
-            tools.addWidget(tool_button(self._mask_tools, made))
         layout = QVBoxLayout(self)
         layout.setContentsMargins(MARGIN, SPACE, GAP, SPACE)
         layout.setSpacing(SPACE)
-        layout.addLayout(first)
+        layout.addWidget(self._first_row())
         layout.addWidget(self._mask_tools)
+        self._arrange_mask_tools()
         set_role(self, "bar")
+
+    def _first_row(self) -> FoldingRow:
+        first = FoldingRow(self)
+        start, strength = label(first, self.tr("Start from")), label(first, self.tr("Strength"))
+        lines = [divider(first) for _ in range(2)]
+        self._name.setMinimumWidth(NAME)
+        first.row.addWidget(start)
+        first.row.addWidget(self._name, 1)
+        for widget in (strength, self._strength, self._box, lines[0]):
+            first.row.addWidget(widget)
+        for made in (self.brush, self.eraser):
+            first.row.addWidget(tool_button(first, made))
+        first.row.addWidget(lines[1])
+        first.row.addWidget(tool_button(first, self.remove))
+        # The picture itself is in view, so at the last its name can go, too.
+        first.dispensable = (*lines, start, strength, self._name)
+        return first
+
+    def _arrange_mask_tools(self) -> None:
+        tools = self._mask_tools
+        words = label(tools, self.tr("Paint over what shall be made anew."))
+        size = label(tools, self.tr("Size of the brush"))
+        tools.row.addWidget(words, 1)
+        tools.row.addWidget(size)
+        tools.row.addWidget(self._size)
+        for made in (self.undo, self.redo, self.invert, self.clear):
+            tools.row.addWidget(tool_button(tools, made))
+        tools.dispensable = (words, size)
 
     def _tool_changed(self) -> None:
         tool = "brush" if self.brush.isChecked() else "eraser" if self.eraser.isChecked() else ""
@@ -168,3 +178,15 @@ class StartBar(QWidget):
         with QSignalBlocker(self._strength):
             self._strength.setValue(round(strength * 100))
         self._box.set_value(strength)
+
+
+class _YieldingSlider(QSlider):
+    """Is of its usual width where there is room, and gives way down to `SHORT` before anything in its row goes."""
+
+    def __init__(self, usual: int, parent: QWidget) -> None:
+        super().__init__(Qt.Orientation.Horizontal, parent)
+        self._usual = usual
+        self.setMinimumWidth(SHORT)
+
+    def sizeHint(self) -> QSize:  # noqa: N802
+        return QSize(self._usual, super().sizeHint().height())

@@ -22,6 +22,9 @@ class AboutDialog(QDialog):
         mark.setPixmap(icon_pixmap("aperture", 48, current().accent, self.devicePixelRatioF()))
         title = QLabel(self.tr("Sfumato {version}").format(version=__version__), self)
         set_role(title, "title")
+        # Qt would put Latin letters on the left whatever the language.
+        side = Qt.AlignmentFlag.AlignRight if self.isRightToLeft() else Qt.AlignmentFlag.AlignLeft
+        title.setAlignment(side | Qt.AlignmentFlag.AlignAbsolute)
         words = QLabel(
             self.tr(
                 "A desktop studio for diffusion models: type a prompt, watch the noise become a picture, keep it, "
@@ -29,7 +32,6 @@ class AboutDialog(QDialog):
             ),
             self,
         )
-        words.setWordWrap(True)
         words.setMinimumWidth(400)
         licences = QLabel(
             self.tr(
@@ -38,8 +40,11 @@ class AboutDialog(QDialog):
             ),
             self,
         )
-        licences.setWordWrap(True)
         set_role(licences, "hint")
+        for text in (words, licences):
+            text.setWordWrap(True)
+            # Of plain text Qt draws a line from right to left too far left by the space that it ends in, and cuts it.
+            text.setTextFormat(Qt.TextFormat.RichText)
         buttons = QDialogButtonBox(QDialogButtonBox.StandardButton.Close, self)
         buttons.rejected.connect(self.reject)
         layout = QVBoxLayout(self)

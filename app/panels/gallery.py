@@ -34,7 +34,8 @@ from app.state.gallery import GalleryState
 from app.state.gallery_undo import UNDO_SECONDS
 from app.state.generation import GenerationState
 from app.state.queue import QueueState
-from app.theme import GAP, ICON_LARGE, MARGIN, SECTION, SPACE, icon, set_role
+from app.theme import GAP, MARGIN, SPACE, icon, set_role
+from app.widgets.empty_state import EmptyState
 
 MAX_WORDS = 400
 
@@ -150,25 +151,12 @@ class GalleryPanel(QWidget):
         return button
 
     def _make_stack(self) -> QStackedWidget:
-        self.empty_icon, self.empty_text = QLabel(), QLabel()
-        self.empty_icon.setAlignment(Qt.AlignmentFlag.AlignCenter)
-        self.empty_text.setAlignment(Qt.AlignmentFlag.AlignCenter)
-        self.empty_text.setWordWrap(True)
-        set_role(self.empty_text, "empty")
-        self.empty_button = QPushButton()
+        self._empty = EmptyState()
+        self.empty_text, self.empty_button = self._empty.text, self._empty.button
         self.empty_button.clicked.connect(self._empty_pressed)
-        page = QWidget()
-        layout = QVBoxLayout(page)
-        layout.setContentsMargins(SECTION, SECTION, SECTION, SECTION)
-        layout.setSpacing(MARGIN)
-        layout.addStretch(1)
-        layout.addWidget(self.empty_icon)
-        layout.addWidget(self.empty_text)
-        layout.addWidget(self.empty_button, 0, Qt.AlignmentFlag.AlignCenter)
-        layout.addStretch(2)
         stack = QStackedWidget()
         stack.addWidget(self.view)
-        stack.addWidget(page)
+        stack.addWidget(self._empty)
         return stack
 
     def _make_actions(self) -> None:
@@ -302,9 +290,7 @@ class GalleryPanel(QWidget):
                 self.tr("Pictures you make appear here. Drop one from any program to see its recipe."),
             )
             button = self.tr("Open the pictures folder")
-        self.empty_icon.setPixmap(icon(name).pixmap(2 * ICON_LARGE, 2 * ICON_LARGE))
-        self.empty_text.setText(text)
-        self.empty_button.setText(button)
+        self._empty.say(icon(name), text, button)
 
     def _empty_pressed(self) -> None:
         if self._gallery.trouble:
@@ -417,5 +403,5 @@ class GalleryPanel(QWidget):
         super().changeEvent(event)
         if event.type() in {QEvent.Type.PaletteChange, QEvent.Type.LayoutDirectionChange}:
             self.view.viewport().update()
-            if hasattr(self, "empty_icon") and not self._gallery.ids:
+            if hasattr(self, "_empty") and not self._gallery.ids:
                 self._show_empty()

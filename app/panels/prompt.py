@@ -35,14 +35,14 @@ class PromptPanel(QWidget):
     Signals:
         generate_wanted(), cancel_wanted(): the button was pressed.
         recipe_pasted(str): another program's recipe was pasted into a prompt.
-        refused(str): why a paste was not taken.
+        refused(object): what says why a paste was not taken.
         import_wanted(): styles of a file shall be added.
     """
 
     generate_wanted = Signal()
     cancel_wanted = Signal()
     recipe_pasted = Signal(str)
-    refused = Signal(str)
+    refused = Signal(object)
     import_wanted = Signal()
 
     def __init__(
@@ -151,7 +151,7 @@ class PromptPanel(QWidget):
         self.count.setToolTip(self.tr("How many pictures one press makes, each with the next seed"))
         self.count.setAccessibleName(self.tr("Number of pictures"))
         self.count.changed.connect(lambda value: self._generation.set("count", int(value)))
-        self.count.problem_changed.connect(lambda problem: self.refused.emit(problem) if problem else None)
+        self.count.problem_changed.connect(lambda problem: self.refused.emit(self.count.why) if problem else None)
         self._generation.bind("count", self, self.count.set_value)
         row = QHBoxLayout()
         row.setSpacing(SPACE)

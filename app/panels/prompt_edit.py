@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 
-from PySide6.QtCore import QEvent, QMimeData, QStringListModel, Qt, Signal
+from PySide6.QtCore import QCoreApplication, QEvent, QMimeData, QStringListModel, Qt, Signal
 from PySide6.QtGui import (
     QColor,
     QFocusEvent,
@@ -62,12 +63,12 @@ class PromptEdit(QPlainTextEdit):
     Signals:
         edited(str): the user changed the text.
         recipe_pasted(str): text was pasted that another program wrote beside a picture.
-        refused(str): why a paste was not taken.
+        refused(object): what says why a paste was not taken.
     """
 
     edited = Signal(str)
     recipe_pasted = Signal(str)
-    refused = Signal(str)
+    refused = Signal(object)
 
     def __init__(self, name: str, placeholder: str, tip: str, lines: int, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -143,14 +144,14 @@ class PromptEdit(QPlainTextEdit):
     def insertFromMimeData(self, source: QMimeData) -> None:  # noqa: N802
         text = source.text()
         if len(text) > PASTE_LIMIT:
-            self.refused.emit(_too_long(self, len(text)))
+            self.refused.emit(partial(_too_long, len(text)))
             return
         if _looks_like_a_recipe(text):
             self.recipe_pasted.emit(text)
             return
         selected = len(self.textCursor().selectedText())
         if len(self.toPlainText()) - selected + len(text) > LIMITS["prompt"].maximum:
-            self.refused.emit(_too_long(self, len(text)))
+            self.refused.emit(partial(_too_long, len(text)))
             return
         super().insertFromMimeData(source)
 
@@ -222,7 +223,7 @@ def _looks_like_a_recipe(text: str) -> bool:
     )
 
 
-def _too_long(edit: PromptEdit, length: int) -> str:
-    return edit.tr("The pasted text has {length} characters; a prompt takes at most {most}, so paste less.").format(
-        length=f"{length:,}", most=f"{int(LIMITS['prompt'].maximum):,}"
-    )
+def _too_long(length: int) -> str:
+    return QCoreApplication.translate(
+        "PromptEdit", "The pasted text has {length} characters; a prompt takes at most {most}, so paste less."
+    ).format(length=f"{length:,}", most=f"{int(LIMITS['prompt'].maximum):,}")

@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 
 from PySide6.QtCore import QObject, Signal
 
+from app.error_texts import said_here
 from app.i18n import isolated
 from app.services.gallery_bulk import Deleted, delete
 from app.services.gallery_export import Export, export
@@ -42,7 +43,7 @@ class GalleryState(QObject):
         added(ImageDone): the picture's row is there.
         boards_changed(), values_changed(): there are other boards; other models or schedulers to filter by.
         deleted(Deleted): pictures went to the trash. undo_changed(bool): whether something can be undone.
-        said(str): a sentence about what was done. problem(str): a sentence about what could not be done.
+        said(str): a sentence about what was done. problem(object): a known error, or what says a sentence.
         complete(): the last page of `ids` is there. filter_changed(): the filter is another one.
         scanned(ScanResult): files and rows were compared.
         opened(str, Recipe): the picture at this path is wanted large.
@@ -60,7 +61,7 @@ class GalleryState(QObject):
     deleted = Signal(object)
     undo_changed = Signal(bool)
     said = Signal(str)
-    problem = Signal(str)
+    problem = Signal(object)
     scanned = Signal(object)
     complete = Signal()
     opened = Signal(str, object)
@@ -353,12 +354,12 @@ class GalleryState(QObject):
         if gone.count:
             self._undo.note(gone)
             self.deleted.emit(gone)
-        if gone.failed:
-            more = len(gone.failed) - 1
+        if len(gone.failed) == 1:
+            self.problem.emit(gone.failed[0])
+        elif gone.failed:
+            first, more = gone.failed[0], len(gone.failed) - 1
             self.problem.emit(
-                gone.failed[0]
-                if not more
-                else self.tr("{first} The same goes for %n more.", "", more).format(first=gone.failed[0])
+                lambda: self.tr("{first} The same goes for %n more.", "", more).format(first=said_here(first))
             )
         self.look_up()
 

@@ -278,8 +278,7 @@ class GenerationState(QObject):
                 self.set(name, found[name])
             elif ours:
                 self.set(name, FIELDS[name].default)
-        sentence = self.tr("The recipe's value for {name} cannot be read.")
-        return [sentence.format(name=name) for name in unread if name in _MORE]
+        return [f"The recipe's value for {name} cannot be read." for name in unread if name in _MORE]
 
     # ------------------------------------------------------------------------------------------------ between runs
 

@@ -40,7 +40,7 @@ class QueueState(QObject):
         job_stored(str): the job is on the disk and survives a crash.
         picture_ready(ImageDone): a picture is finished, as a file and in the gallery.
         paused_changed(bool), undo_changed(bool): whether the queue is paused; whether something can be undone.
-        problem(str): a sentence for the user.
+        problem(object): a known error, or what says a sentence.
         restored(): the jobs of the last time are there.
         drained(int): nothing is left to do, after so many pictures.
     """
@@ -52,7 +52,7 @@ class QueueState(QObject):
     paused_changed = Signal(bool)
     undo_changed = Signal(bool)
     running_changed = Signal(bool)
-    problem = Signal(str)
+    problem = Signal(object)
     restored = Signal()
     drained = Signal(int)
 
@@ -77,7 +77,7 @@ class QueueState(QObject):
         self._pictures = 0
         self._keeper = QueueKeeper(file, self)
         self._keeper.stored.connect(self.job_stored)
-        self._keeper.problem.connect(self.problem)
+        self._keeper.problem.connect(self.problem.emit)
         self._connect()
         self._keeper.load(self._restore, self._begin_without_file)
 
@@ -152,7 +152,7 @@ class QueueState(QObject):
         def found(prompts: list[str]) -> None:
             if len(prompts) > EACH_LIMIT:
                 self.problem.emit(
-                    self.tr(
+                    lambda: self.tr(
                         "The prompt has more than %n choices; the first ones were put into the queue.", "", EACH_LIMIT
                     )
                 )

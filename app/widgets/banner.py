@@ -1,4 +1,8 @@
-"""One line above the canvas for what went wrong or should be known, with the remedy as a button."""
+"""One line above the canvas for what went wrong or should be known, with the remedy as a button.
+
+Its words are made when they are shown, not when they are handed over: a message that stands, or that others cover, is
+said in the language of the window, which may be another by then. What makes them outlives the window.
+"""
 
 from __future__ import annotations
 
@@ -14,6 +18,7 @@ from app.icons import icon_pixmap
 from app.theme import GAP, ICON_LARGE, MARGIN, SPACE, current, icon, set_role
 
 Kind = Literal["error", "warning", "info"]
+Words = Callable[[], str]
 KEPT = 20
 # With less room than this beside its buttons, a sentence stands above them.
 TEXT_WIDTH = 240
@@ -28,13 +33,13 @@ _ICONS: dict[Kind, tuple[str, str]] = {
 class Remedy:
     """A button of the banner: what it says and what it does."""
 
-    label: str
+    label: Words
     do: Callable[[], object]
 
 
 @dataclass(frozen=True, slots=True)
 class _Message:
-    text: str
+    text: Words
     kind: Kind
     remedies: tuple[Remedy, ...]
 
@@ -92,10 +97,11 @@ class Banner(QFrame):
         """The remedies on it."""
         return tuple(self._buttons)
 
-    def show_message(self, text: str, kind: Kind = "error", remedies: Sequence[Remedy] = ()) -> None:
+    def show_message(self, text: Words, kind: Kind = "error", remedies: Sequence[Remedy] = ()) -> None:
         """Show `text` with a button for each remedy; pressing one also closes the message."""
         # A piece of news is old when another comes; what went wrong is not mended by that.
-        self._messages = [old for old in self._messages if old.kind != "info" and old.text != text][-KEPT:]
+        said = text()
+        self._messages = [old for old in self._messages if old.kind != "info" and old.text() != said][-KEPT:]
         self._messages.append(_Message(text, kind, tuple(remedies)))
         self._show_last()
 
@@ -119,8 +125,8 @@ class Banner(QFrame):
         set_role(self, f"banner-{message.kind}")
         name, token = _ICONS[message.kind]
         self._mark.setPixmap(icon_pixmap(name, ICON_LARGE, getattr(current(), token), self.devicePixelRatioF()))
-        self._text.setText(message.text)
-        self.setAccessibleName(message.text)
+        self._text.setText(message.text())
+        self.setAccessibleName(self._text.text())
         for remedy in message.remedies:
             self._add_button(remedy)
         self._row.addStretch(0)
@@ -133,7 +139,7 @@ class Banner(QFrame):
         self._show_last()
 
     def _add_button(self, remedy: Remedy) -> None:
-        button = QPushButton(remedy.label, self)
+        button = QPushButton(remedy.label(), self)
 
         def act() -> None:
             self._close_last()

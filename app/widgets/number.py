@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import QEvent, QLocale, QObject, QSignalBlocker, Qt, Signal
+from collections.abc import Callable
+from functools import partial
+
+from PySide6.QtCore import QCoreApplication, QEvent, QLocale, QObject, QSignalBlocker, Qt, Signal
 from PySide6.QtGui import QMouseEvent, QValidator, QWheelEvent
 from PySide6.QtWidgets import QAbstractSpinBox, QHBoxLayout, QLabel, QSlider, QVBoxLayout, QWidget
 
@@ -32,6 +35,7 @@ class NumberBox(QAbstractSpinBox):
         self._value: float = limit.minimum
         # What the box goes back to: the value before the typing began.
         self._settled: float = limit.minimum
+        self._why: Callable[[], str] = str
         self._problem = ""
         # Digits of settings read the same everywhere, and from left to right.
         self.setLocale(QLocale.c())
@@ -52,12 +56,17 @@ class NumberBox(QAbstractSpinBox):
         """Why what is typed cannot be taken."""
         return self._problem
 
+    @property
+    def why(self) -> Callable[[], str]:
+        """What says `problem` in the language that is spoken then, also when the box is gone."""
+        return self._why
+
     def set_value(self, value: float) -> None:
         """Show `value`; nothing is emitted."""
         self._value = value
         if not self.lineEdit().isModified() or value != self._parsed():
             self._settled = value
-        self._set_problem("")
+        self._set_problem()
         if self._parsed() != value or not self.lineEdit().text():
             with QSignalBlocker(self.lineEdit()):
                 self.lineEdit().setText(self._text(value))
@@ -95,17 +104,17 @@ class NumberBox(QAbstractSpinBox):
     def _typed(self, _text: str) -> None:
         value = self._parsed()
         if value is None:
-            self._set_problem(self._no_number())
+            self._set_problem(partial(_no_number, self.limit))
         elif not self.limit.minimum <= value <= self.limit.maximum:
-            self._set_problem(self._out_of_range(value))
+            self._set_problem(partial(_out_of_range, self.limit, value))
         elif self.multiple > 1 and value % self.multiple:
-            self._set_problem(self._no_multiple(int(value)))
+            self._set_problem(partial(_no_multiple, self.multiple, int(value)))
         else:
-            self._set_problem("")
+            self._set_problem()
             self._take(value)
 
     def _take(self, value: float) -> None:
-        self._set_problem("")
+        self._set_problem()
         if value != self._value:
             self._value = value
             self.changed.emit(value)
@@ -131,29 +140,12 @@ class NumberBox(QAbstractSpinBox):
     def _text(self, value: float) -> str:
         return str(int(value)) if self.limit.whole else f"{value:.{self._decimals}f}"
 
-    def _set_problem(self, problem: str) -> None:
+    def _set_problem(self, why: Callable[[], str] = str) -> None:
+        problem = why()
         if problem != self._problem:
-            self._problem = problem
+            self._why, self._problem = why, problem
             set_invalid(self, bool(problem))
             self.problem_changed.emit(problem)
-
-    def _no_number(self) -> str:
-        if self.limit.whole:
-            return self.tr("This is no whole number; type digits only.")
-        return self.tr("This is no number; type digits and a point.")
-
-    def _out_of_range(self, value: float) -> str:
-        return self.tr("{value} is out of range; choose from {lowest} to {highest}.").format(
-            value=self._text(value) if self.limit.whole else f"{value:g}",
-            lowest=self._text(self.limit.minimum) if self.limit.whole else f"{self.limit.minimum:g}",
-            highest=self._text(self.limit.maximum) if self.limit.whole else f"{self.limit.maximum:g}",
-        )
-
-    def _no_multiple(self, value: int) -> str:
-        below = max(value // self.multiple, 1) * self.multiple
-        return self.tr("{value} is no multiple of {multiple}; choose {below} or {above}.").format(
-            value=value, multiple=self.multiple, below=below, above=below + self.multiple
-        )
 
 
 class NumberField(QWidget):
@@ -274,3 +266,25 @@ def set_invalid(widget: QWidget, invalid: bool) -> None:
     widget.setProperty("invalid", "true" if invalid else "false")
     widget.style().unpolish(widget)
     widget.style().polish(widget)
+
+
+def _no_number(limit: Limit) -> str:
+    translate = QCoreApplication.translate
+    if limit.whole:
+        return translate("NumberBox", "This is no whole number; type digits only.")
+    return translate("NumberBox", "This is no number; type digits and a point.")
+
+
+def _out_of_range(limit: Limit, value: float) -> str:
+    sentence = QCoreApplication.translate("NumberBox", "{value} is out of range; choose from {lowest} to {highest}.")
+    typed, lowest, highest = (
+        str(int(number)) if limit.whole else f"{number:g}" for number in (value, limit.minimum, limit.maximum)
+    )
+    return sentence.format(value=typed, lowest=lowest, highest=highest)
+
+
+def _no_multiple(multiple: int, value: int) -> str:
+    below = max(value // multiple, 1) * multiple
+    return QCoreApplication.translate(
+        "NumberBox", "{value} is no multiple of {multiple}; choose {below} or {above}."
+    ).format(value=value, multiple=multiple, below=below, above=below + multiple)

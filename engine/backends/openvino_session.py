@@ -23,11 +23,16 @@ Shapes = dict[str, tuple[int, ...]]
 
 
 def computes_in(precision: str) -> str:
-    """The precision in which this machine's OpenVINO computes where it is asked for `precision`."""
-    if precision == "float32" or (precision == "bfloat16" and not is_quick(torch.bfloat16)):
-        return "float32"
-    known = packages.openvino().Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
-    return precision if _CAPABILITIES[precision] in known else "float32"
+    """The precision in which `precision` is computed with on this machine: the faster one, where float32 is."""
+    slow = precision == "bfloat16" and not is_quick(torch.bfloat16)
+    return precision if has_instructions(precision) and not slow else "float32"
+
+
+def has_instructions(precision: str) -> bool:
+    """Whether this machine's OpenVINO can compute in `precision`; else it takes float32 by itself."""
+    if precision == "float32":
+        return True
+    return _CAPABILITIES[precision] in packages.openvino().Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
 
 
 class OpenVinoSession:

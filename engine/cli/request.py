@@ -197,6 +197,8 @@ def _first(*values: T | None) -> T:
 
 def _model(options: Options, recipe: Recipe) -> ModelInfo:
     if options.model is not None:
+        if not options.model.strip():
+            raise InvalidValue("The name of the model is empty; give a folder, a file or a name with --model.")
         folder = Path(options.model).expanduser()
         return model_info(options.model if not folder.exists() else str(folder))
     if options.image is not None and recipe.model is None:

@@ -124,9 +124,21 @@ class CLIPTextEmbeddings(nn.Module):
         length, longest = input_ids.shape[-1], self.position_embedding.num_embeddings
         if length > longest:
             raise InvalidValue(f"the text has {length} tokens; this encoder takes at most {longest}: truncate it.")
+        self._check(input_ids)
         if position_ids is None:
             return self.token_embedding(input_ids) + self.position_embedding.weight[:length]
         return self.token_embedding(input_ids) + self.position_embedding(position_ids)
+
+    def _check(self, input_ids: Tensor) -> None:
+        words = self.token_embedding.num_embeddings
+        # Not on other devices, which would have to be waited for, nor where a program is traced for all texts.
+        if input_ids.device.type != "cpu" or not input_ids.numel() or torch.compiler.is_compiling():
+            return
+        if not torch.jit.is_tracing() and (largest := int(input_ids.max())) >= words:  # pyright: ignore[reportPrivateImportUsage]
+            raise InvalidValue(
+                f"The tokenizer gives the token {largest}, but the text encoder knows {words} tokens only; "
+                "take both from the same model."
+            )
 
 
 class CLIPEncoder(nn.Module):

@@ -994,13 +994,6 @@
     </message>
 </context>
 <context>
-    <name>GenerationState</name>
-    <message>
-        <source>The recipe&apos;s value for {name} cannot be read.</source>
-        <translation>لا يمكن قراءة قيمة {name} في الوصفة.</translation>
-    </message>
-</context>
-<context>
     <name>GridPanel</name>
     <message>
         <source>Across</source>
@@ -1902,6 +1895,13 @@
     <message>
         <source>The picture could not be made</source>
         <translation>تعذر صنع الصورة</translation>
+    </message>
+</context>
+<context>
+    <name>PromptEdit</name>
+    <message>
+        <source>The pasted text has {length} characters; a prompt takes at most {most}, so paste less.</source>
+        <translation>في النص الملصق {length} حرفًا؛ يسع الوصف {most} حرفًا على الأكثر، فالصق أقل.</translation>
     </message>
 </context>
 <context>
@@ -3442,13 +3442,6 @@
     </message>
 </context>
 <context>
-    <name>edit</name>
-    <message>
-        <source>The pasted text has {length} characters; a prompt takes at most {most}, so paste less.</source>
-        <translation>في النص الملصق {length} حرفًا؛ يسع الوصف {most} حرفًا على الأكثر، فالصق أقل.</translation>
-    </message>
-</context>
-<context>
     <name>errors</name>
     <message>
         <source>The folder {0} cannot be made ({1}); choose another one.</source>
@@ -3633,6 +3626,10 @@
     <message>
         <source>This picture was made with {0} in another program, which does not say where that model is; use its recipe, then choose the model.</source>
         <translation>صُنعت هذه الصورة بالنموذج {0} في برنامج آخر لا يقول أين ذلك النموذج؛ استعمل وصفتها، ثم اختر النموذج.</translation>
+    </message>
+    <message>
+        <source>The recipe&apos;s value for {0} cannot be read.</source>
+        <translation>لا يمكن قراءة قيمة {0} في الوصفة.</translation>
     </message>
     <message>
         <source>The recipe does not say the {0}, so it cannot be replayed.</source>
@@ -3895,8 +3892,8 @@
         <translation>يفيض المرمّز في دقة float16، فيعمل بدقة float32 حتى يُحمّل النموذج من جديد.</translation>
     </message>
     <message>
-        <source>This processor has no {0}: OpenVINO computes in float32, which is no slower here.</source>
-        <translation>ليس في هذا المعالج {0}: يحسب OpenVINO بدقة float32، وليس ذلك أبطأ هنا.</translation>
+        <source>In {0} this processor is no faster: OpenVINO computes in float32.</source>
+        <translation>هذا المعالج ليس أسرع في {0}: يحسب OpenVINO في float32.</translation>
     </message>
     <message>
         <source>The steps go on at noise level {0}, the nearest of this scheduler to {1}: step {2} of {3}.</source>
@@ -4341,6 +4338,10 @@
     <message>
         <source>{0} is missing; check the path.</source>
         <translation>{0} مفقود؛ تحقق من المسار.</translation>
+    </message>
+    <message>
+        <source>The tokenizer gives the token {0}, but the text encoder knows {1} tokens only; take both from the same model.</source>
+        <translation>يعطي المُجزّئ الرمز {0}، لكن مرمّز النص لا يعرف إلا {1} رمزًا؛ خذ كليهما من النموذج نفسه.</translation>
     </message>
     <message>
         <source>{0} is not a text file; download it again.</source>

@@ -11,9 +11,19 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from PySide6.QtCore import QSize, Qt
+from PIL import Image
+from PySide6.QtCore import QPoint, QRect, QSize, Qt
 from PySide6.QtGui import QFontDatabase, QIcon
-from PySide6.QtWidgets import QAbstractButton, QApplication, QDockWidget, QLabel, QWidget
+from PySide6.QtTest import QTest
+from PySide6.QtWidgets import (
+    QAbstractButton,
+    QAbstractSpinBox,
+    QApplication,
+    QDockWidget,
+    QLabel,
+    QSlider,
+    QWidget,
+)
 
 from app import theme
 from app.application import Application
@@ -22,7 +32,9 @@ from app.dialogs.about import AboutDialog
 from app.dialogs.crash import CrashDialog
 from app.dialogs.settings import SettingsDialog
 from app.i18n import PSEUDO, Languages, pseudo
+from app.panels.gallery import GalleryPanel
 from app.widgets.banner import Remedy
+from app.widgets.empty_state import EmptyState
 from engine.catalog import SCHEDULERS, SIGMA_SCHEDULES
 from tests.app.fake_engine import FakeEngine
 from tests.conftest import ROOT
@@ -244,8 +256,8 @@ def test_a_picture_or_a_message_does_not_make_a_small_window_grow(
     fake.play()
     qtbot.waitUntil(lambda: bar.isVisible() and bool(bar.size_label.text()))
     assert bar.buttons["pop out"].isHidden() and bar.buttons["fit"].isVisible() and bar.more.isVisible()
-    remedies = [Remedy("Make the folder", lambda: None), Remedy("Choose another …", lambda: None)]
-    window.banner.show_message("There is not enough memory for a picture of this size. " * 2, "error", remedies)
+    remedies = [Remedy(lambda: "Make the folder", lambda: None), Remedy(lambda: "Choose another …", lambda: None)]
+    program.say_banner("There is not enough memory for a picture of this size. " * 2, "error", remedies)
     qtbot.wait(50)
     words = next(label for label in window.banner.findChildren(QLabel) if label.text())
     assert window.width() == 1024
@@ -263,3 +275,107 @@ def test_a_picture_or_a_message_does_not_make_a_small_window_grow(
     generate = program.window.prompt.generate
     qtbot.waitUntil(lambda: generate.visibleRegion().boundingRect() == generate.rect())
     assert program.window.size().height() == 540
+
+
+@pytest.mark.parametrize("language", ["en", "ar"])
+def test_the_bars_of_start_and_branch_give_way_in_a_small_window(
+    language: str, make_program: Callable[..., Application], fake: FakeEngine, tmp_path: Path, qtbot: Any
+) -> None:
+    (tmp_path / "settings.json").write_text(f'{{"language": "{language}"}}', encoding="utf-8")
+    program = make_program(fake)
+    window, canvas = program.window, program.window.canvas
+    start, branch, small = canvas.start_bar, canvas.branch_bar, QSize(960, 540)
+
+    def fits() -> bool:
+        # Buttons of an icon alone may be narrower than they would like to be.
+        cut = [words for words in still_clipped(canvas, qtbot) if not words.startswith("QToolButton")]
+        return not cut and window.size() == small
+
+    window.resize(small)
+    qtbot.waitUntil(lambda: program.generation.info is not None and not window.panels_to_come())
+    path = tmp_path / "a start with a long name.png"
+    Image.new("RGB", (64, 64), "#4060c0").save(path)
+    program.generation.set("init_image", str(path))
+    qtbot.waitUntil(lambda: canvas.start.picture is not None and start.isVisible())
+    assert fits()
+    program.generate()
+    qtbot.waitUntil(lambda: len(fake.submitted) == 1)
+    fake.play()
+    qtbot.waitUntil(canvas.branch_button.isVisible)
+    QTest.mouseClick(canvas.branch_button, Qt.MouseButton.LeftButton)
+    assert fits()
+    start.brush.trigger()
+    assert fits()
+    step = branch.start.text()
+    for width, height in ((1100, 700), (1040, 600), (960, 540)):
+        small = QSize(width, height)
+        window.resize(small)
+        for words in (step, "Choose a step to branch from"):
+            branch.start.setText(words)
+            assert fits()
+    assert max(bar.minimumSizeHint().width() for bar in (start, branch)) <= 300
+    # Whatever one can press, slide or type in is there.
+    kinds: tuple[type[QWidget], ...] = (QAbstractButton, QSlider, QAbstractSpinBox)
+    controls = [control for kind in kinds for control in start.findChildren(kind)]
+    assert len(controls) == 10
+    for control in (*controls, branch.prompt, branch.scheduler, branch.guidance, branch.seed, branch.start):
+        assert control.visibleRegion().boundingRect() == control.rect()
+    window.resize(1600, 700)
+    labels = [label for bar in (start, branch) for label in bar.findChildren(QLabel)]
+    qtbot.waitUntil(lambda: all(label.isVisible() for label in labels))
+    assert still_clipped(canvas, qtbot) == []
+    # With room for it, all the fields are in one line.
+    middles = [field.mapTo(branch, field.rect().center()).y() for field in (branch.scheduler, branch.seed)]
+    assert abs(middles[0] - middles[1]) <= 1
+
+
+@pytest.mark.parametrize("language", ["en", "ar"])
+def test_an_empty_gallery_gives_way_in_a_low_window(
+    language: str, make_program: Callable[..., Application], fake: FakeEngine, tmp_path: Path, qtbot: Any
+) -> None:
+    (tmp_path / "settings.json").write_text(f'{{"language": "{language}"}}', encoding="utf-8")
+    window = make_program(fake).window
+    window.resize(960, 540)
+    gallery = window.panel("gallery")
+    assert isinstance(gallery, GalleryPanel)
+    qtbot.waitUntil(lambda: gallery.empty_text.isVisible() and not window.panels_to_come())
+    shown = [gallery.empty_text, gallery.empty_button]
+    assert [words for words in still_clipped(gallery, qtbot) if any(widget.text() in words for widget in shown)] == []
+    assert all(widget.visibleRegion().boundingRect() == widget.rect() for widget in shown)
+    assert window.height() == 540
+
+
+def test_what_a_panel_says_when_empty_scrolls_where_it_is_very_low(qapp: QApplication, qtbot: Any) -> None:
+    empty = EmptyState()
+    qtbot.addWidget(empty)
+    empty.say(theme.icon("images"), "There is nothing to see here for more reasons than one. " * 4, "Try again")
+    empty.resize(240, 400)
+    empty.show()
+    assert empty.icon.isVisible() and empty.verticalScrollBar().maximum() == 0
+    empty.resize(240, 100)
+    assert still_clipped(empty, qtbot) == []
+    assert not empty.icon.isVisible() and empty.verticalScrollBar().maximum() > 0
+    empty.say(theme.icon("images"), "Nothing.", "Try again")
+    qtbot.waitUntil(lambda: empty.verticalScrollBar().maximum() == 0)
+    empty.resize(240, 400)
+    assert empty.icon.isVisible()
+
+
+def test_about_is_set_from_right_to_left(make_program: Callable[..., Application], tmp_path: Path) -> None:
+    (tmp_path / "settings.json").write_text('{"language": "ar"}', encoding="utf-8")
+    dialog = AboutDialog(make_program(FakeEngine()).window)
+    dialog.show()
+    title, _words, licences = (label for label in dialog.findChildren(QLabel) if label.text())
+    first, last = _inked(title)
+    assert first > title.width() // 2 and last >= title.width() - 3
+    # No letter reaches out of the label, where it would be cut.
+    assert _inked(licences)[0] > 0
+    dialog.close()
+
+
+def _inked(label: QLabel) -> tuple[int, int]:
+    """The first and the last column of pixels that have a part of a letter."""
+    image = label.window().grab(QRect(label.mapTo(label.window(), QPoint()), label.size())).toImage()
+    ground = image.pixel(0, 0)
+    columns = [x for x in range(image.width()) if any(image.pixel(x, y) != ground for y in range(image.height()))]
+    return columns[0], columns[-1]

@@ -226,7 +226,7 @@ def test_a_full_disk_under_the_queue_is_said_once_and_the_jobs_run_and_are_kept_
 
 
 def all_texts(program: Application) -> list[str]:
-    return [message.text for message in program.window.banner._messages]
+    return [message.text() for message in program.window.banner._messages]
 
 
 # ------------------------------------------------------------------------------------------------ databases

@@ -23,7 +23,9 @@ from app.dialogs.crash import CrashDialog
 from app.dialogs.settings import SettingsDialog
 from app.panels.prompt_syntax import reweigh, spans
 from app.panels.queue import QueuePanel
+from app.services.gallery_bulk import Deleted
 from app.single_instance import hand_over
+from app.widgets.banner import Banner
 from app.widgets.labelled import QuietCombo
 from app.widgets.number import NumberBox
 from engine.messages import JobFailed, Recipe
@@ -472,6 +474,61 @@ def test_a_warning_that_another_covers_comes_back(ready: Application, qtbot: Any
         shown.append(banner.text)
         click(next(button for button in banner.findChildren(QToolButton) if button.isVisible()))
     assert shown == ["The second thing went wrong.", "The first thing went wrong."]
+
+
+def speak(program: Application, qtbot: Any, language: str) -> Banner:
+    """The banner of the window in another language, when the one before is gone for good."""
+    with qtbot.waitSignal(program.window.destroyed):
+        program.settings.set("language", language)
+    return program.window.banner
+
+
+def close(banner: Banner) -> None:
+    click(next(button for button in banner.findChildren(QToolButton) if button.isVisible()))
+
+
+def test_messages_and_remedies_are_said_in_the_language_of_the_window(
+    ready: Application, fake: FakeEngine, tmp_path: Path, qtbot: Any
+) -> None:
+    ready.generate()
+    qtbot.waitUntil(lambda: len(fake.submitted) == 1)
+    ready.intake.open([str(tmp_path / "notes.xyz")])
+    said = "notes.xyz is no picture, model, recipe or styles.csv; choose one of these."
+    qtbot.waitUntil(lambda: ready.window.banner.text == said)
+    sentence = "There is not enough memory for this picture; choose a smaller size or a lower precision."
+    fake.say(JobFailed(job_id=fake.submitted[0].job_id, kind="OutOfMemory", message=sentence))
+    qtbot.waitUntil(lambda: ready.window.banner.text == sentence)
+    banner = speak(ready, qtbot, "ar")
+    assert banner.text == banner.accessibleName() == "لا تكفي الذاكرة لهذه الصورة؛ اختر حجمًا أصغر أو دقة أقل."
+    assert [button.text() for button in banner.buttons] == ["المحاولة بنصف الحجم"]
+    close(banner)
+    assert banner.text == "الملف notes.xyz ليس صورة ولا نموذجًا ولا وصفة ولا styles.csv؛ اختر واحدًا منها."
+    assert speak(ready, qtbot, "en").text == said
+
+
+def test_what_panels_and_states_say_follows_the_language_too(ready: Application, qtbot: Any) -> None:
+    """Also when the widget that said it is gone."""
+    ready.window.banner.clear()
+    paste(ready, "word " * 200_000)
+    ready.window.prompt.count.lineEdit().clear()
+    QTest.keyClicks(ready.window.prompt.count, "0")
+    ready.queue.add_each(replace(ready.generation.request(), prompt="{a|b}" * 9), ready.paths.wildcards)
+    qtbot.waitUntil(lambda: "choices" in ready.window.banner.text)
+    unread = Recipe(prompt="a cat", steps=5000, extras=(("hires_steps", "many"),))
+    ready.intake._take_recipe(unread)
+    ready.gallery._deleted(Deleted((), failed=("The picture /a.png is not there any more; nothing was deleted.",) * 3))
+    banner = speak(ready, qtbot, "ar")
+    for words in (
+        "الصورة \u2066/a.png\u2069 لم تعد موجودة؛ لم يُحذف شيء. وينطبق ذلك على اثنتين أخريين.",
+        "أُخذت الوصفة ما عدا هذا: القيمة 5000 لـعدد الخطوات خارج المدى؛ اختر قيمة من 1 إلى 1000. "
+        "لا يمكن قراءة قيمة hires_steps في الوصفة.",
+        "للوصف أكثر من 500 خيار؛ وُضعت الأولى في قائمة الانتظار.",
+        "القيمة 0 خارج المدى؛ اختر من 1 إلى 10000.",
+        "في النص الملصق 1,000,000 حرفًا؛ يسع الوصف 20,000 حرفًا على الأكثر، فالصق أقل.",
+    ):
+        assert banner.text == words
+        close(banner)
+    assert banner.text == ""
 
 
 COMFYUI = {

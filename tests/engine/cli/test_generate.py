@@ -255,3 +255,10 @@ def test_help_names_every_command(sfumato: Any) -> None:
     assert code == 0
     assert "generate" in out
     assert "info" in out
+
+
+def test_a_model_without_a_name_is_not_the_current_folder(sfumato: Any, tmp_path: Path) -> None:
+    code, _, err = sfumato("generate", "a red apple", "--out", "a.png", model="")
+    assert code != 0
+    assert "The name of the model is empty; give a folder, a file or a name with --model." in err
+    assert files(tmp_path) == []
