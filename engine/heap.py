@@ -1,4 +1,4 @@
-"""What was freed: kept at hand while a picture is made, and given back to the system afterwards."""
+"""Memory that was freed: kept at hand while a picture is made, and given back to the system afterwards."""
 
 from __future__ import annotations
 
@@ -17,9 +17,11 @@ _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3
 # What glibc comes to by itself once large blocks were freed.
 _USUAL = {_M_MMAP_THRESHOLD: 32 * 2**20, _M_TRIM_THRESHOLD: 64 * 2**20}
 _KEEPING = {_M_MMAP_THRESHOLD: 2**30, _M_TRIM_THRESHOLD: 2**30}
+_APART = {_M_MMAP_THRESHOLD: 2**20, _M_TRIM_THRESHOLD: 16 * 2**20}
 
 _lock = Lock()
-_keepers: list[object] = []
+# Those that are wanted now; the newest counts.
+_wanted: list[dict[int, int]] = []
 
 
 @contextmanager
@@ -29,21 +31,36 @@ def freed_memory_kept() -> Generator[None]:
     A network frees and takes the same large blocks again and again. Each that comes from the system comes as pages that
     it clears one by one: a fifth of the time of a decoder, a tenth of that of a U-Net.
     """
-    keeper = object()
+    try:
+        with _thresholds(_KEEPING):
+            yield
+    finally:
+        if not _wanted:
+            trim_heap()
+
+
+@contextmanager
+def weights_apart() -> Generator[None]:
+    """Ask the system for each weight that is read while the block runs, so that they go back to it one by one.
+
+    In the heap, what lies behind them would hold them.
+    """
+    with _thresholds(_APART):
+        yield
+
+
+@contextmanager
+def _thresholds(sizes: dict[int, int]) -> Generator[None]:
+    wanted = dict(sizes)  # a dictionary of its own, to be found again
     with _lock:
-        if not _keepers:
-            _set(_KEEPING)
-        _keepers.append(keeper)
+        _wanted.append(wanted)
+        _set(wanted)
     try:
         yield
     finally:
         with _lock:
-            _keepers.remove(keeper)
-            last = not _keepers
-            if last:
-                _set(_USUAL)
-        if last:
-            trim_heap()
+            _wanted[:] = [other for other in _wanted if other is not wanted]
+            _set(_wanted[-1] if _wanted else _USUAL)
 
 
 def return_memory() -> None:

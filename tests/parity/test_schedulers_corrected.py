@@ -83,7 +83,7 @@ def test_epsilon_at_zero_terminal_snr_is_finite(name: str) -> None:
     ids=["no signal", "next to none"],
 )
 def test_ddim_draws_all_noise_anew_where_there_is_no_signal(config: dict[str, Any], steps: int) -> None:
-    """The rest for eps, 1 - alpha_bar_s - std^2, is zero then and rounds below it: the reference's sample is NaN."""
+    """The rest for eps, 1 - alpha_bar_s - std^2, is zero then and rounds below it on many processors: NaN elsewhere."""
     config |= {"timestep_spacing": "trailing", "prediction_type": "v_prediction", "clip_sample": False}
     x, z = noise(0), noise(2)
     mine: Any = ours.DDIMScheduler(**config)
@@ -91,10 +91,12 @@ def test_ddim_draws_all_noise_anew_where_there_is_no_signal(config: dict[str, An
     for scheduler in (reference("DDIMScheduler", **config), mine):
         scheduler.set_timesteps(steps)
         results.append(scheduler.step(noise(1), scheduler.timesteps[0], x, eta=1.0, variance_noise=z))
-    assert results[0].prev_sample.isnan().all()
     alpha_bar = float(mine.alphas_cumprod[999 - 1000 // steps])
     expected = alpha_bar**0.5 * results[1].pred_original_sample + (1 - alpha_bar) ** 0.5 * z
-    torch.testing.assert_close(results[1].prev_sample, expected, rtol=1e-6, atol=1e-6)
+    # On the others it rounds above zero, by the last bits of float32, of which the root is taken.
+    torch.testing.assert_close(results[1].prev_sample, expected, rtol=0, atol=2e-3)
+    if not results[0].prev_sample.isnan().any():
+        torch.testing.assert_close(results[0].prev_sample, results[1].prev_sample, rtol=1e-6, atol=1e-6)
 
 
 def test_euler_ancestral_survives_long_steps() -> None:

@@ -122,13 +122,17 @@ def test_nothing_is_exported_ahead_of_a_job(
     assert not list(tmp_path.iterdir())
 
 
-def test_a_precision_in_which_the_processor_is_no_faster_is_told(request_: GenerateRequest, tiny_sd_folder: Path) -> None:
+def test_a_precision_in_which_the_processor_is_no_faster_is_told(
+    request_: GenerateRequest, tiny_sd_folder: Path
+) -> None:
     from engine.backends.openvino_session import computes_in
 
     request = replace(request_, model=str(tiny_sd_folder), width=32, height=32, switches=Switches(backend="openvino"))
     events = list(Runner().run(replace(request, dtype="bfloat16")))
     assert isinstance(events[-1], JobDone), events[-1]
-    told = any("In bfloat16 this processor is no faster" in event.message for event in events if isinstance(event, Notice))
+    told = any(
+        "In bfloat16 this processor is no faster" in event.message for event in events if isinstance(event, Notice)
+    )
     assert told == (computes_in("bfloat16") != "bfloat16")
 
 
