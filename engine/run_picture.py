@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import threading
 from collections.abc import Generator
-from contextlib import closing
+from contextlib import AbstractContextManager, closing, nullcontext
 from dataclasses import dataclass, replace
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
@@ -15,8 +15,9 @@ import torch
 from engine.cancel import cancellable
 from engine.errors import BugError, Cancelled, InvalidValue
 from engine.heap import return_memory
-from engine.memory import MemoryPlan
+from engine.memory import PLANS, MemoryPlan
 from engine.messages import Bitmap, EngineSettings, Event, GenerateRequest, Notice, StepDone
+from engine.models.exact import Win, without
 from engine.pipelines.step import ResumePoint, Step
 from engine.run_memory import apply_plan
 from engine.run_model import Loaded
@@ -169,7 +170,7 @@ class _Picture:
         if unknown:
             yield Notice(job_id=request.job_id, message=unknown)
         steps: Generator[Step, None, Any] = one.pipeline.steps(**arguments)
-        with closing(steps):
+        with self._memory(), closing(steps):
             while True:
                 _look(job)
                 began = perf_counter()
@@ -182,10 +183,15 @@ class _Picture:
 
     def _decode(self, one: Pass) -> Generator[Event, None, Image]:
         before = one.pipeline.vae.dtype
-        picture = self._decoded(one)
+        with self._memory():
+            picture = self._decoded(one)
         if one.pipeline.vae.dtype != before:
             yield Notice(job_id=self.job.request.job_id, message=OVERFLOWED)
         return picture
+
+    def _memory(self) -> AbstractContextManager[None]:
+        """Keep no freed memory under plans for little of it."""
+        return nullcontext() if self.job.plan == PLANS[0] else without(Win.KEPT_MEMORY)
 
     def _decoded(self, one: Pass) -> Image:
         if self._latents is None:
