@@ -27,7 +27,8 @@ from app.panels.library_downloads import DownloadsPage
 from app.panels.library_model import CELL, EntryRole, LibraryDelegate, LibraryModel
 from app.panels.library_texts import family_label, kind_label, lead
 from app.state.library import LibraryState
-from app.theme import GAP, ICON_LARGE, MARGIN, SECTION, SPACE, icon, set_role
+from app.theme import GAP, MARGIN, SPACE, icon, set_role
+from app.widgets.empty_state import EmptyState
 from app.widgets.labelled import QuietCombo
 from engine.library_messages import DAMAGED, KINDS
 
@@ -100,35 +101,19 @@ class LibraryPanel(QWidget):
         return view
 
     def _make_stack(self) -> QStackedWidget:
-        self.empty_icon, self.empty_text, self.empty_button = QLabel(), QLabel(), QPushButton()
-        self._draw_empty_icon()
-        for label in (self.empty_icon, self.empty_text):
-            label.setAlignment(Qt.AlignmentFlag.AlignCenter)
-        self.empty_text.setWordWrap(True)
-        set_role(self.empty_text, "empty")
+        self._empty = EmptyState()
+        self.empty_icon, self.empty_text, self.empty_button = self._empty.icon, self._empty.text, self._empty.button
         self.empty_button.clicked.connect(self._empty_pressed)
-        page = QWidget()
-        layout = QVBoxLayout(page)
-        layout.setContentsMargins(SECTION, SECTION, SECTION, SECTION)
-        layout.setSpacing(MARGIN)
-        layout.addStretch(1)
-        layout.addWidget(self.empty_icon)
-        layout.addWidget(self.empty_text)
-        layout.addWidget(self.empty_button, 0, Qt.AlignmentFlag.AlignCenter)
-        layout.addStretch(2)
         stack = QStackedWidget()
         stack.addWidget(self.view)
-        stack.addWidget(page)
+        stack.addWidget(self._empty)
         return stack
-
-    def _draw_empty_icon(self) -> None:
-        self.empty_icon.setPixmap(icon("boxes").pixmap(2 * ICON_LARGE, 2 * ICON_LARGE))
 
     def changeEvent(self, event: QEvent) -> None:  # noqa: N802
         super().changeEvent(event)
         # The event comes while the panel is being built, too.
-        if event.type() == QEvent.Type.PaletteChange and hasattr(self, "empty_icon"):
-            self._draw_empty_icon()
+        if event.type() == QEvent.Type.PaletteChange and hasattr(self, "_empty"):
+            self._say_empty()
 
     def _make_trash_bar(self) -> QFrame:
         bar, self.trash_text = QFrame(), QLabel()
@@ -331,16 +316,19 @@ class LibraryPanel(QWidget):
         self._stack.setCurrentIndex(0 if shown else 1)
         count = self.tr("%n model(s)", "", shown)
         self.status.setText(library.activity or count)
-        if self._filtered():
-            self.empty_text.setText(self.tr("No model fits the search and the filters."))
-            self.empty_button.setText(self.tr("Show all models"))
-        else:
-            self.empty_text.setText(
-                self.tr("There are no models yet. Download one, or add the folder where another program keeps them.")
-            )
-            self.empty_button.setText(self.tr("See models to begin with"))
+        self._say_empty()
         if library.chosen is not None:
             self._mark_chosen()
+
+    def _say_empty(self) -> None:
+        if self._filtered():
+            text, button = self.tr("No model fits the search and the filters."), self.tr("Show all models")
+        else:
+            text, button = (
+                self.tr("There are no models yet. Download one, or add the folder where another program keeps them."),
+                self.tr("See models to begin with"),
+            )
+        self._empty.say(icon("boxes"), text, button)
 
     def _fill_families(self) -> None:
         chosen = self._library.family
