@@ -78,7 +78,7 @@ def make_accelerator(settings: StageSettings) -> Any:
 
 
 def best_precision(on_cpu: bool) -> Literal["no", "bf16"]:
-    """Return `bf16` where the processor, or else the GPU, has instructions for it, and `no` where it has none."""
+    """Return `bf16` where the processor computes faster in it, or else the GPU has instructions for it, else `no`."""
     if on_cpu:
         present = is_quick(torch.bfloat16)
     else:

@@ -136,7 +136,7 @@ def embed(phrases: Sequence[str], teacher: Path, batch_tokens: int = 16384) -> N
 
     from engine.models.arithmetic import is_quick
 
-    dtype = torch.bfloat16 if is_quick(torch.bfloat16) else torch.float32  # else many times slower
+    dtype = torch.bfloat16 if is_quick(torch.bfloat16) else torch.float32  # else slower, or many times so
     tokenizer = AutoTokenizer.from_pretrained(teacher, local_files_only=True)
     model = AutoModel.from_pretrained(teacher, local_files_only=True, dtype=dtype).eval()
     ids: list[list[int]] = tokenizer(list(phrases))["input_ids"]
