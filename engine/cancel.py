@@ -97,14 +97,19 @@ def _convolve(conv: nn.Conv2d, whole: Callable[[Tensor], Tensor], x: Tensor, loo
     # Narrow weights may be computed with in float32 (`engine.models.arithmetic`).
     weight, bias = conv.weight.to(x.dtype), None if conv.bias is None else conv.bias.to(x.dtype)
     width = cast("tuple[int, int]", conv.padding)[1]
-    pieces: list[Tensor] = []
+    # All pieces at once beside the result would take the memory of another whole image.
+    columns = x.shape[3] + 2 * width - conv.kernel_size[1] + 1
+    plain = x.is_contiguous() or not x.is_contiguous(memory_format=torch.channels_last)
+    layout = torch.contiguous_format if plain else torch.channels_last
+    shape = (len(x), conv.out_channels, rows, columns)
+    result = torch.empty(shape, dtype=x.dtype, device=x.device, memory_format=layout)
     for first in range(0, rows, step):
         look()
         low, high = first - reach, min(first + step, rows) - reach + kernel - 1
         piece = x[:, :, max(low, 0) : min(high, x.shape[2])]
         piece = F.pad(piece, (0, 0, max(-low, 0), max(high - x.shape[2], 0)))
-        pieces.append(F.conv2d(piece, weight, bias, 1, (0, width)))
-    return torch.cat(pieces, dim=2)
+        result[:, :, first : first + step] = F.conv2d(piece, weight, bias, 1, (0, width))
+    return result
 
 
 def _normalise(norm: nn.GroupNorm, x: Tensor, look: Callable[[], None]) -> Tensor:

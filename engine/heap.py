@@ -18,6 +18,8 @@ _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3
 _USUAL = {_M_MMAP_THRESHOLD: 32 * 2**20, _M_TRIM_THRESHOLD: 64 * 2**20}
 _KEEPING = {_M_MMAP_THRESHOLD: 2**30, _M_TRIM_THRESHOLD: 2**30}
 _APART = {_M_MMAP_THRESHOLD: 2**20, _M_TRIM_THRESHOLD: 16 * 2**20}
+# Between larger tensors than this, what holes hold is worth the time that giving it back takes.
+_LARGE = 4 * 2**20
 
 _lock = Lock()
 # Those that are wanted now; the newest counts.
@@ -39,11 +41,22 @@ def freed_memory_kept() -> Generator[None]:
             trim_heap()
 
 
-@contextmanager
-def weights_apart() -> Generator[None]:
-    """Ask the system for each weight that is read while the block runs, so that they go back to it one by one.
+def give_holes_back(size: int) -> None:
+    """Give the holes in the heap back to the system where they are kept and tensors of `size` bytes come and go.
 
-    In the heap, what lies behind them would hold them.
+    Those of one layer leave holes into which the next layer's often do not fit, since they are larger or lie at an
+    aligned place: without this, a decoder of large pictures holds up to twice as much as it uses.
+    """
+    if size >= _LARGE and _wanted and _wanted[-1] == _KEEPING:
+        trim_heap()
+
+
+@contextmanager
+def tensors_apart() -> Generator[None]:
+    """Ask the system for each tensor that comes while the block runs, so that they go back to it one by one.
+
+    Weights that are read would be held in the heap by what lies behind them. And where the system has refused memory,
+    holes in the heap are what it lacks.
     """
     with _thresholds(_APART):
         yield

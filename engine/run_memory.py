@@ -132,7 +132,7 @@ def is_out_of_memory(error: BaseException) -> bool:
     if isinstance(error, KnownError):
         return isinstance(error, OutOfMemory)
     # On a CPU torch raises a bare RuntimeError; its words are the only sign.
-    words = ("out of memory", "not enough memory", "can't allocate memory")
+    words = ("out of memory", "not enough memory", "can't allocate memory", "can't start new thread")
     told = isinstance(error, RuntimeError) and any(word in str(error).lower() for word in words)
     return isinstance(error, MemoryError) or told
 

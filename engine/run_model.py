@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, cast
 from engine.catalog import ModelInfo
 from engine.errors import BugError, MissingFile
 from engine.files import read_json
-from engine.heap import return_memory, trim_heap, weights_apart
+from engine.heap import return_memory, tensors_apart, trim_heap
 from engine.memory import PLANS, MemoryPlan, group_of, stored_precision
 from engine.messages import GenerateRequest
 from engine.metadata.fingerprint import fingerprint
@@ -153,7 +153,7 @@ def _previews(info: ModelInfo, key: ModelKey, config: Mapping[str, Any]) -> Prev
     return Previews(folder, digest, config, lambda: read_part(key, torch.float32, "vae"), key.model, info.family.name)
 
 
-@weights_apart()
+@tensors_apart()
 def _load_pipeline(key: ModelKey, dtype: torch.dtype, parts: dict[str, Any]) -> Any:
     if key.model.is_dir() and key.vae is None:
         from engine.pipelines.base import DiffusionPipeline
@@ -180,7 +180,7 @@ def part_names(key: ModelKey) -> list[str]:
     return [name for name in found if group_of(name) is not None]
 
 
-@weights_apart()
+@tensors_apart()
 def read_part(key: ModelKey, dtype: torch.dtype, name: str) -> torch.nn.Module:
     """Read the network `name` of the model of `key` from its files, onto the CPU."""
     import torch
@@ -202,7 +202,7 @@ def read_part(key: ModelKey, dtype: torch.dtype, name: str) -> torch.nn.Module:
     return part
 
 
-@weights_apart()
+@tensors_apart()
 def read_kept(key: ModelKey, name: str) -> torch.nn.Module:
     """Read the network `name` of the model of `key` as it is kept: in the precision of its kind."""
     from engine.run_precision import read_in

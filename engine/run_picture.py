@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import threading
 from collections.abc import Generator
-from contextlib import AbstractContextManager, closing, nullcontext
+from contextlib import AbstractContextManager, closing, contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
@@ -14,7 +14,7 @@ import torch
 
 from engine.cancel import cancellable
 from engine.errors import BugError, Cancelled, InvalidValue
-from engine.heap import return_memory
+from engine.heap import return_memory, tensors_apart
 from engine.memory import PLANS, MemoryPlan
 from engine.messages import Bitmap, EngineSettings, Event, GenerateRequest, Notice, StepDone
 from engine.models.exact import Win, without
@@ -34,13 +34,18 @@ OVERFLOWED = "The autoencoder overflows in float16, so it works in float32 until
 
 @dataclass(frozen=True)
 class Job:
-    """What all pictures of a job have in common, as long as the memory suffices for `plan`."""
+    """What all pictures of a job have in common, as long as the memory suffices for `plan`.
+
+    Attributes:
+        frugal: the system has refused memory before, so that no freed memory is kept.
+    """
 
     loaded: Loaded
     request: GenerateRequest
     cancel: threading.Event
     settings: EngineSettings
     plan: MemoryPlan
+    frugal: bool = False
 
     def let_work(self, *groups: str) -> None:
         """Have the parts of these groups in memory, and out of it what the plan says."""
@@ -72,7 +77,7 @@ class Making:
         told = apply_switches(loaded.pipeline, loaded.final, request.switches, loaded.device)
         if told and self.image == 0 and self.prompted is None:
             yield Notice(job_id=request.job_id, message=told)
-        with cancellable(loaded.modules, job.cancel):
+        with cancellable(loaded.modules, job.cancel), _memory(job):
             _look(job)
             if self._picture is None or not self._picture.has_latents:
                 self._picture = None
@@ -183,14 +188,13 @@ class _Picture:
 
     def _decode(self, one: Pass) -> Generator[Event, None, Image]:
         before = one.pipeline.vae.dtype
-        with self._memory():
-            picture = self._decoded(one)
+        picture = self._decoded(one)
         if one.pipeline.vae.dtype != before:
             yield Notice(job_id=self.job.request.job_id, message=OVERFLOWED)
         return picture
 
     def _memory(self) -> AbstractContextManager[None]:
-        """Keep no freed memory under plans for little of it."""
+        """Keep no freed memory between the steps under plans for little of it; decoders give back what they kept."""
         return nullcontext() if self.job.plan == PLANS[0] else without(Win.KEPT_MEMORY)
 
     def _decoded(self, one: Pass) -> Image:
@@ -250,6 +254,16 @@ class _Picture:
         told = "This kind of run knows no guidance rescale; it is left out." if unknown and self.image == 0 else ""
         values = {name: value for name, value in values.items() if name in accepted}
         return values | {"conditioning": planned, "resume": resume, "switches": request.switches}, told
+
+
+@contextmanager
+def _memory(job: Job) -> Generator[None]:
+    """Have freed memory treated as the job needs it."""
+    if not job.frugal:
+        yield
+        return
+    with without(Win.KEPT_MEMORY), tensors_apart():
+        yield
 
 
 def _look(job: Job) -> None:

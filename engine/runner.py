@@ -205,7 +205,7 @@ class Runner:
             making, job = Making(image), (yield from self._begin(job.loaded.info, job.request, job.cancel))
         else:
             yield Notice(job_id=job.request.job_id, message=again.words)
-            job = replace(job, plan=again)
+            job = replace(job, plan=again, frugal=True)
         return_memory()
         yield (yield from _written(job, making, target, began))
         return job

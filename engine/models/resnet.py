@@ -14,6 +14,7 @@ from engine.errors import ConfigError, InvalidValue
 from engine.models.activations import get_activation
 from engine.models.convolution import Conv2d
 from engine.models.fir import fir_downsample, fir_upsample
+from engine.models.in_place import activated, added
 from engine.models.linear import Linear
 
 TimeEmbeddingNorm = Literal["default", "scale_shift"]
@@ -132,15 +133,15 @@ class ResnetBlock2D(nn.Module):
         self.conv_shortcut = Conv2d(in_channels, out_channels, 1, bias=conv_shortcut_bias) if use_in_shortcut else None
 
     def forward(self, input_tensor: Tensor, temb: Tensor | None = None) -> Tensor:
-        hidden_states = self.nonlinearity(self.norm1(input_tensor))
+        hidden_states = activated(self.nonlinearity, self.norm1(input_tensor))
         if self.resample is not None:
             input_tensor = self.resample(input_tensor)
             hidden_states = self.resample(hidden_states)
         hidden_states = self._norm_with_time(self.conv1(hidden_states), temb)
-        hidden_states = self.conv2(self.dropout(self.nonlinearity(hidden_states)))
+        hidden_states = self.conv2(self.dropout(activated(self.nonlinearity, hidden_states)))
         if self.conv_shortcut is not None:
             input_tensor = self.conv_shortcut(input_tensor)
-        output = input_tensor + hidden_states
+        output = added(hidden_states, input_tensor)
         return output if self.output_scale_factor == 1.0 else output / self.output_scale_factor
 
     def _norm_with_time(self, hidden_states: Tensor, temb: Tensor | None) -> Tensor:
@@ -153,4 +154,4 @@ class ResnetBlock2D(nn.Module):
         if self.scale_shift:
             scale, shift = projected.chunk(2, dim=1)
             return self.norm2(hidden_states) * (1 + scale) + shift
-        return self.norm2(hidden_states + projected)
+        return self.norm2(added(hidden_states, projected))

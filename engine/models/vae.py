@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from engine.errors import ConfigError
 from engine.models.checkpointing import GradientCheckpointing
 from engine.models.convolution import Conv2d
+from engine.models.in_place import activated
 from engine.models.mid_block import UNetMidBlock2D
 from engine.models.vae_blocks import NORM_EPS, DownEncoderBlock2D, UpDecoderBlock2D
 from engine.output import Output
@@ -80,7 +81,7 @@ class Encoder(GradientCheckpointing, nn.Module):
         for down_block in self.down_blocks:
             sample = self.run_stage(down_block, sample)
         sample = self.run_stage(self.mid_block, sample)
-        return self.conv_out(self.conv_act(self.conv_norm_out(sample)))
+        return self.conv_out(activated(self.conv_act, self.conv_norm_out(sample)))
 
 
 class Decoder(GradientCheckpointing, nn.Module):
@@ -126,7 +127,7 @@ class Decoder(GradientCheckpointing, nn.Module):
         sample = self.run_stage(self.mid_block, self.conv_in(sample))
         for up_block in self.up_blocks:
             sample = self.run_stage(up_block, sample)
-        return self.conv_out(self.conv_act(self.conv_norm_out(sample)))
+        return self.conv_out(activated(self.conv_act, self.conv_norm_out(sample)))
 
 
 def _mid_block(channels: int, groups: int, act_fn: str, add_attention: bool) -> UNetMidBlock2D:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
+from engine.heap import give_holes_back
 from engine.models.mid_block import spatial_attention
 from engine.models.resnet import Downsample2D, ResnetBlock2D, Upsample2D
 
@@ -34,6 +35,7 @@ class _Stage(nn.Module):
     def residual_layers(self, hidden_states: Tensor) -> Tensor:
         """Return the features after all residual blocks and attentions, at the size they came in."""
         for index, resnet in enumerate(self.resnets):
+            give_holes_back(hidden_states.nbytes)
             hidden_states = resnet(hidden_states, None)
             if self.attentions:
                 hidden_states = self.attentions[index](hidden_states)
@@ -95,5 +97,6 @@ class UpDecoderBlock2D(_Stage):
         """Return the features of the next stage."""
         hidden_states = self.residual_layers(hidden_states)
         for upsampler in self.upsamplers:
+            give_holes_back(hidden_states.nbytes)
             hidden_states = upsampler(hidden_states)
         return hidden_states

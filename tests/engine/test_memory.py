@@ -17,6 +17,7 @@ from engine.backends import openvino_session
 from engine.catalog import EMBEDDED_MODEL, model_folder
 from engine.errors import InvalidValue, MissingFile
 from engine.memory import (
+    MODES,
     PLANS,
     TILE,
     MemoryEstimate,
@@ -75,6 +76,18 @@ def test_the_estimate_for_the_embedded_model_is_what_is_measured(request_: Gener
     request = replace(request_, width=side, height=side)
     peak = measured(request)["peak"]
     assert estimate(request).total == pytest.approx(peak, rel=0.15)
+
+
+@linux
+@pytest.mark.parametrize("mode", MODES)
+def test_the_estimate_is_what_is_measured_also_where_maps_of_all_sizes_come_and_go(
+    request_: GenerateRequest, mode: str
+) -> None:
+    """The decoder's maps leave holes in the heap: without giving them back it held up to twice as much as it uses."""
+    request = replace(request_, width=1024, height=768)
+    peak = measured(request, EngineSettings(memory_mode=mode))["peak"]
+    plan = next(plan for plan in PLANS if plan.name == MODES[mode])
+    assert estimate(request).under(plan) == pytest.approx(peak, rel=0.15)
 
 
 @linux
@@ -230,7 +243,7 @@ def told(request, megabytes=None):
     return words if isinstance(events[-1], JobFailed) else [*words, type(events[-1]).__name__]
 
 assert told(small) == ["JobDone"]
-print(json.dumps([told(large, 250), told(huge, 10), told(small)]))
+print(json.dumps([told(large, 250), told(huge, 60), told(small)]))
 """
 
 

@@ -16,6 +16,7 @@ from engine.models import attention, convolution, doubling, winograd
 from engine.models.autoencoder_kl import AutoencoderKL
 from engine.models.convolution import Conv2d
 from engine.models.exact import Win, is_on, without
+from engine.models.in_place import activated, added
 from engine.models.prompt_keys import PromptKeys
 from engine.models.unet_2d import UNet2DModel
 from engine.models.unet_2d_condition import UNet2DConditionModel
@@ -192,6 +193,25 @@ def test_gradients_are_those_of_pytorch() -> None:
     assert conv.weight.grad is not None
     assert plain.weight.grad is not None
     assert torch.equal(conv.weight.grad, plain.weight.grad)
+
+
+@pytest.mark.parametrize("activation", [nn.SiLU(), nn.Mish(), nn.ReLU(), nn.GELU()], ids=repr)
+def test_what_is_written_over_is_the_same_to_the_bit_and_only_without_gradients(activation: nn.Module) -> None:
+    image, other = torch.randn(2, 4, 5, 5), torch.randn(2, 4, 1, 1)
+    expected, total = activation(image), image + other
+    with torch.no_grad():
+        assert torch.equal(activated(activation, given := image.clone()), expected)
+        assert torch.equal(given, image) == isinstance(activation, nn.GELU)
+        assert added(given := image.clone(), other) is given
+        assert torch.equal(given, total)
+        # Nothing is rounded that the plain sum would not round.
+        assert added(image.bfloat16(), other).dtype == torch.float32
+        with without(Win.IN_PLACE):
+            assert added(given := image.clone(), other) is not given
+    with torch.enable_grad():
+        assert torch.equal(activated(activation, given := image.clone()), expected)
+        assert added(given, other) is not given
+        assert torch.equal(given, image)
 
 
 @pytest.mark.usefixtures("everywhere")
