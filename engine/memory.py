@@ -7,7 +7,7 @@ A plan says what leaves the memory while something else works. `PLANS` go from t
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -180,8 +180,10 @@ def next_plan(need: MemoryEstimate, plan: MemoryPlan, phase: str) -> MemoryPlan 
     return next(lighter, later[-1] if later and phase == "denoising" else None)
 
 
-def estimate(request: GenerateRequest) -> MemoryEstimate:
+def estimate(request: GenerateRequest, widened: Collection[str] = ()) -> MemoryEstimate:
     """Estimate what `request` takes; a precision "auto" counts as float32.
+
+    Layers with weights in one of the precisions `widened` compute in float32 (`engine.models.arithmetic`).
 
     Raises:
         KnownError: the model is missing or damaged.
@@ -190,16 +192,17 @@ def estimate(request: GenerateRequest) -> MemoryEstimate:
     if not location.exists():
         raise MissingFile(f"The model {location} does not exist; choose another one.")
     precisions = Precisions.of(request.dtype, request.switches)
-    size = _computed_bytes(precisions.denoiser)
+    size = _map_bytes(precisions.denoiser, widened)
     unet, vae = _config(location, "unet", USUAL_UNET), _config(location, "vae", USUAL_VAE)
     scale = max(request.hires_scale, 1.0)
     width, height = round(request.width * scale), round(request.height * scale)
     # In float16 most autoencoders overflow, so that they are run in float32.
-    vae_size = 4 if precisions.vae == "float16" and vae.get("force_upcast", True) else _computed_bytes(precisions.vae)
+    overflows = precisions.vae == "float16" and vae.get("force_upcast", True)
+    vae_size = 4 if overflows else _map_bytes(precisions.vae, widened)
     area, tile_area = width * height, min(width, TILE) * min(height, TILE)
     picture = area * PIXEL_BYTES
     starts = bool(request.init_image) or scale > 1
-    if precisions.vae == "float16" and vae_size == 4:
+    if overflows:
         precisions = precisions._replace(vae="float32")
     weights = _weights(location, request.vae, precisions)
     wider = BACKEND_DECODER[request.switches.backend]
@@ -316,6 +319,11 @@ def _weights(location: Path, vae: str, precisions: Precisions) -> dict[str, int]
             if path.suffix.lower() in WEIGHT_SUFFIXES:
                 sizes["vae"] += sum(_kept_bytes(stored.shape, precisions.vae) for stored in _tensors(path).values())
     return sizes
+
+
+def _map_bytes(precision: str, widened: Collection[str]) -> int:
+    """The bytes of a number in the maps of layers with weights in `precision`."""
+    return 4 if (COMPUTED if precision in PACKED else precision) in widened else _computed_bytes(precision)
 
 
 def _computed_bytes(precision: str) -> int:

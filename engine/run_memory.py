@@ -64,7 +64,7 @@ def outlook(request: GenerateRequest, mode: str) -> Outlook:
 
     device = resolve_device(request.device)
     dtype = resolve_precision(request.dtype, device, lambda: stored_precision(request.model))
-    need = estimate(replace(request, dtype=_computed(dtype, request.switches.backend)))
+    need = estimate(replace(request, dtype=_computed(dtype, request.switches.backend)), _widened(device, request))
     if device.type == "cuda":
         need = replace(need, runtime=0)  # of the memory of the card
     available = available_bytes(device)
@@ -84,6 +84,17 @@ def _computed(dtype: str, backend: str) -> str:
 
     check_installed(backend)
     return computes_in(dtype)
+
+
+def _widened(device: torch.device, request: GenerateRequest) -> tuple[str, ...]:
+    """The precisions whose layers compute in float32 on `device`, as far as torch computes."""
+    import torch
+
+    from engine.models.arithmetic import is_quick
+
+    if device.type != "cpu" or request.switches.backend != "torch":
+        return ()
+    return tuple(name for name in ("bfloat16", "float16") if not is_quick(getattr(torch, name)))
 
 
 def available_bytes(device: torch.device) -> int:

@@ -30,6 +30,7 @@ from engine.memory import (
     weight_files,
 )
 from engine.messages import MEMORY_PLANS, EngineSettings, GenerateRequest
+from engine.models import arithmetic
 from engine.run_memory import outlook
 from engine.switches import Switches
 
@@ -118,20 +119,34 @@ def test_what_a_processor_cannot_compute_in_is_not_counted_on(
     assert wide == {name: 2 * size for name, size in narrow.items()}
 
 
+def test_maps_of_layers_that_compute_in_float32_are_counted_as_such(
+    request_: GenerateRequest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wide = estimate(replace(request_, dtype="float32"))
+    request = replace(request_, dtype="bfloat16")
+    found: dict[bool, MemoryEstimate] = {}
+    for quick in (True, False):
+        monkeypatch.setattr(arithmetic, "is_quick", lambda _, quick=quick: quick)
+        found[quick] = outlook(request, "auto").estimate
+    assert found[True].weights == found[False].weights
+    assert found[False].denoising == wide.denoising > found[True].denoising
+    assert found[False].decoding == wide.decoding > found[True].decoding
+
+
 @linux
 @pytest.mark.campaign
-@pytest.mark.parametrize("mode", ["fast", "low"])
+@pytest.mark.parametrize(("mode", "dtype"), [("fast", "float32"), ("low", "float32"), ("fast", "bfloat16")])
 def test_the_estimate_for_stable_diffusion_is_what_is_measured(
-    request_: GenerateRequest, tmp_path: Path, mode: str
+    request_: GenerateRequest, tmp_path: Path, mode: str, dtype: str
 ) -> None:
     """Random weights of the true size: a step of 512 pixels with guidance, and the decoder."""
     from tests.fixtures.stable_diffusion import SD15, write_stable_diffusion
 
     folder = write_stable_diffusion(tmp_path / "sd15", SD15)
-    request = replace(request_, model=str(folder), width=512, height=512, steps=1)
+    request = replace(request_, model=str(folder), width=512, height=512, steps=1, dtype=dtype)
     plan = PLANS[0] if mode == "fast" else PLANS[-1]
     peaks = measured(request, EngineSettings(memory_mode=mode))["phases"]
-    expected = estimate(request).phases(plan)
+    expected = outlook(request, mode).estimate.phases(plan)
     assert expected["denoising"] == pytest.approx(peaks["denoising"], rel=0.15)
     assert expected["decoding"] == pytest.approx(peaks["decoding"], rel=0.15)
 
