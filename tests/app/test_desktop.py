@@ -209,10 +209,10 @@ def test_a_picture_is_dragged_in_from_another_program(desktop: Desktop, tmp_path
     with desktop.other_program("--picture", str(picture)) as place:
         desktop.drag(place, desktop.wait_for("Picture", "CanvasView").centre)
         desktop.wait_for_words("from outside.png")
-        desktop.wait_for("Strength", "QSlider")
+        desktop.wait_for("Strength", "_YieldingSlider")
         desktop.shot("13-start-picture")
         desktop.click("Remove the start picture", "QToolButton")
-        desktop.wait(lambda: not desktop.find("Strength", "QSlider"), "the bar to go")
+        desktop.wait(lambda: not desktop.find("Strength", "_YieldingSlider"), "the bar to go")
         desktop.drag(place, desktop.wait_for("Pictures", "GridView").centre)
         desktop.wait_for("a purple grape", "QLabel")
         desktop.shot("14-recipe-from-outside")
