@@ -77,7 +77,7 @@ class Making:
         told = apply_switches(loaded.pipeline, loaded.final, request.switches, loaded.device)
         if told and self.image == 0 and self.prompted is None:
             yield Notice(job_id=request.job_id, message=told)
-        with cancellable(loaded.modules, job.cancel), _memory(job):
+        with cancellable(loaded.modules, job.cancel), _frugally(job):
             _look(job)
             if self._picture is None or not self._picture.has_latents:
                 self._picture = None
@@ -175,7 +175,7 @@ class _Picture:
         if unknown:
             yield Notice(job_id=request.job_id, message=unknown)
         steps: Generator[Step, None, Any] = one.pipeline.steps(**arguments)
-        with self._memory(), closing(steps):
+        with self._kept_memory(), closing(steps):
             while True:
                 _look(job)
                 began = perf_counter()
@@ -193,7 +193,7 @@ class _Picture:
             yield Notice(job_id=self.job.request.job_id, message=OVERFLOWED)
         return picture
 
-    def _memory(self) -> AbstractContextManager[None]:
+    def _kept_memory(self) -> AbstractContextManager[None]:
         """Keep no freed memory between the steps under plans for little of it; decoders give back what they kept."""
         return nullcontext() if self.job.plan == PLANS[0] else without(Win.KEPT_MEMORY)
 
@@ -257,8 +257,8 @@ class _Picture:
 
 
 @contextmanager
-def _memory(job: Job) -> Generator[None]:
-    """Have freed memory treated as the job needs it."""
+def _frugally(job: Job) -> Generator[None]:
+    """Give all that is freed back at once where the job is frugal."""
     if not job.frugal:
         yield
         return
