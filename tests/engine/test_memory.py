@@ -156,13 +156,14 @@ def test_parts_that_take_turns_are_never_beside_what_others_left(request_: Gener
     """Converted on the way in, weights of this size stay with the C library when they are freed; it must let go."""
     from tests.fixtures.stable_diffusion import Size, stable_diffusion
 
-    size = Size(unet=(256, 512), vae=(64, 128, 256), text=512)
+    # The parts that leave must weigh well more than what two runs of one job differ by, about 15 MB.
+    size = Size(unet=(256, 512), vae=(128, 256, 512), text=512)
     stable_diffusion(size).to(torch.float16).save_pretrained(tmp_path / "model")
     request = replace(request_, model=str(tmp_path / "model"), width=64, height=64, steps=1, dtype="bfloat16")
     peaks = {mode: measured(request, EngineSettings(memory_mode=mode))["peak"] for mode in ("fast", "low")}
     weights = estimate(request).weights
     saved = sum(weights.values()) - max(weights.values())
-    assert saved > 20 * 2**20
+    assert saved > 80 * 2**20
     assert peaks["fast"] - peaks["low"] > 0.7 * saved
 
 
