@@ -19,7 +19,7 @@ _USUAL = {_M_MMAP_THRESHOLD: 32 * 2**20, _M_TRIM_THRESHOLD: 64 * 2**20}
 _KEEPING = {_M_MMAP_THRESHOLD: 2**30, _M_TRIM_THRESHOLD: 2**30}
 _APART = {_M_MMAP_THRESHOLD: 2**20, _M_TRIM_THRESHOLD: 16 * 2**20}
 # Between larger tensors than this, what holes hold is worth the time that giving it back takes.
-_LARGE = 4 * 2**20
+LARGE = 4 * 2**20
 
 _lock = Lock()
 # Those that are wanted now; the newest counts.
@@ -47,7 +47,7 @@ def give_holes_back(size: int) -> None:
     Those of one layer leave holes into which the next layer's often do not fit, since they are larger or lie at an
     aligned place: without this, a decoder of large pictures holds up to twice as much as it uses.
     """
-    if size >= _LARGE and _wanted and _wanted[-1] == _KEEPING:
+    if size >= LARGE and _wanted and _wanted[-1] == _KEEPING:
         trim_heap()
 
 

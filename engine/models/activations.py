@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
@@ -51,5 +52,15 @@ class GEGLU(nn.Module):
         self.proj = Linear(dim_in, 2 * dim_out, bias=bias)
 
     def forward(self, hidden_states: Tensor) -> Tensor:
-        value, gate = self.proj(hidden_states).chunk(2, dim=-1)
+        if torch.jit.is_tracing():  # pyright: ignore[reportPrivateImportUsage]
+            # A graph that is compiled would copy both halves of one product; each of two goes on where it is.
+            value, gate = _halves(hidden_states, self.proj.weight, self.proj.bias)
+        else:
+            value, gate = self.proj(hidden_states).chunk(2, dim=-1)
         return value * F.gelu(gate)
+
+
+def _halves(x: Tensor, weight: Tensor, bias: Tensor | None) -> list[Tensor]:
+    """Return both halves of the linear layer's result as products of their own."""
+    biases = (None, None) if bias is None else bias.chunk(2)
+    return [F.linear(x, *half) for half in zip(weight.chunk(2), biases, strict=True)]

@@ -6,6 +6,7 @@ Source: Rombach et al., "High-Resolution Image Synthesis with Latent Diffusion M
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Literal, overload
 
@@ -17,6 +18,7 @@ from engine.models.activations import ActivationName
 from engine.models.base import ModelMixin
 from engine.models.checkpointing import GradientCheckpointing
 from engine.models.distributions import DiagonalGaussianDistribution
+from engine.models.exact import memory_kept_within
 from engine.models.tiling import SlicingTilingMixin, seam_blended
 from engine.models.vae import Decoder, DecoderOutput, DownBlockType, Encoder, UpBlockType, check_stages
 from engine.output import Output
@@ -138,7 +140,8 @@ class AutoencoderKL(GradientCheckpointing, SlicingTilingMixin, ModelMixin):
         """Return means and log variances, tile by tile where tiling is on and `x` larger than a tile."""
         tile, latent_tile = self.tile_sample_min_size, self.tile_latent_min_size
         if not (self.use_tiling and max(x.shape[-2:]) > tile):
-            return self._encode_tile(x)
+            with self._memory_kept(x, pixels=1):
+                return self._encode_tile(x)
         blend = int(latent_tile * self.tile_overlap_factor)
         stride = int(tile * (1 - self.tile_overlap_factor))
         least = 2 ** (len(self.config.block_out_channels) - 1)
@@ -148,7 +151,8 @@ class AutoencoderKL(GradientCheckpointing, SlicingTilingMixin, ModelMixin):
         """Return the decoded image, tile by tile where tiling is on and `z` larger than a tile."""
         tile, latent_tile = self.tile_sample_min_size, self.tile_latent_min_size
         if not (self.use_tiling and max(z.shape[-2:]) > latent_tile):
-            return self._decode_tile(z)
+            with self._memory_kept(z, pixels=4 ** (len(self.config.block_out_channels) - 1)):
+                return self._decode_tile(z)
         blend = int(tile * self.tile_overlap_factor)
         stride = int(latent_tile * (1 - self.tile_overlap_factor))
         return seam_blended(self._decode_tile, z, latent_tile, stride, blend, keep=tile - blend, least=1)
@@ -159,3 +163,8 @@ class AutoencoderKL(GradientCheckpointing, SlicingTilingMixin, ModelMixin):
 
     def _decode_tile(self, z: Tensor) -> Tensor:
         return self.decoder(z if self.post_quant_conv is None else self.post_quant_conv(z))
+
+    def _memory_kept(self, x: Tensor, pixels: int) -> AbstractContextManager[None]:
+        """Keep freed memory where that is worth it, with `pixels` of the image for one of `x`."""
+        largest_map = x[:, :1].numel() * pixels * self.config.block_out_channels[0] * x.element_size()
+        return memory_kept_within(largest_map, x.device)

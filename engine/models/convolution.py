@@ -41,10 +41,9 @@ class Conv2d(nn.Conv2d):
             return self.direct(input)
         batch, _, height, width = input.shape
         channels = min(self.in_channels, self.out_channels)
-        tiles = batch * -(-height // 2) * -(-width // 2)
-        large = tiles >= WINOGRAD_TILES and channels >= WINOGRAD_CHANNELS
-        if large and torch.get_num_threads() <= WINOGRAD_THREADS and is_on(Win.WINOGRAD):
-            return winograd.convolve(input, self.weight, self.bias, self.between_pieces)
+        form = self._winograd_form(input) if channels >= WINOGRAD_CHANNELS else None
+        if form is not None:
+            return winograd.convolve(input, self.weight, self.bias, self.between_pieces, form)
         if batch * height * width <= SMALL_PIXELS and channels >= SMALL_CHANNELS and is_on(Win.SMALL_IMAGES):
             return self._as_product(input)
         return self.direct(input)
@@ -58,7 +57,7 @@ class Conv2d(nn.Conv2d):
             return doubling.convolve_doubled(input, self.weight, self.bias)  # of any size, and what is exported is fast
         tiles = input.shape[0] * input.shape[-2] * input.shape[-1]
         if tiles >= DOUBLED_TILES and wide and self._is_plain_3x3(input) and is_on(Win.DOUBLING):
-            return winograd.convolve_doubled(input, self.weight, self.bias, self.between_pieces)
+            return winograd.convolve(input, self.weight, self.bias, self.between_pieces, winograd.DOUBLED)
         return self(F.interpolate(input, scale_factor=2.0, mode="nearest"))
 
     def direct(self, input: Tensor) -> Tensor:  # noqa: A002
@@ -84,6 +83,16 @@ class Conv2d(nn.Conv2d):
             and not torch.is_grad_enabled()
             and not torch.is_autocast_enabled("cpu")
         )
+
+    def _winograd_form(self, x: Tensor) -> winograd.Form | None:
+        """Return the form with the largest tiles of which `x` has enough, if any."""
+        if torch.get_num_threads() > WINOGRAD_THREADS:
+            return None
+        for win, form in ((Win.LARGER_TILES, winograd.TILES_OF_4), (Win.WINOGRAD, winograd.TILES_OF_2)):
+            tiles = len(x) * -(-x.shape[2] // form.reach) * -(-x.shape[3] // form.reach)
+            if tiles >= WINOGRAD_TILES and is_on(win):
+                return form
+        return None
 
     def _as_product(self, x: Tensor) -> Tensor:
         """Return the convolution as one matrix product: the pixels' neighbourhoods times the weights."""

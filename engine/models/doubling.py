@@ -5,7 +5,7 @@ Each pixel x of a row is there twice; between its neighbours a and b, the kernel
     u a + (v + w) x = u (a - x) + (u + v + w) x        and        (u + v) x + w b = (u + v + w) x + w (b - x):
 
 three products for two pixels. Along both sides these are nine 1x1 convolutions where the doubled image takes 36, and as
-many weights as before. `winograd.convolve_doubled` is the same in strips, for torch.
+many weights as before. `winograd.DOUBLED` is the same in strips, for torch.
 """
 
 from __future__ import annotations

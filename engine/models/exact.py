@@ -13,7 +13,7 @@ from enum import Enum
 
 import torch
 
-from engine.heap import freed_memory_kept
+from engine.heap import LARGE, freed_memory_kept
 
 
 class Win(Enum):
@@ -21,6 +21,8 @@ class Win(Enum):
 
     WINOGRAD = "Winograd convolutions"
     """3x3 convolutions of large images by four ninths of the multiplications (`winograd`)."""
+    LARGER_TILES = "Winograd convolutions with larger tiles"
+    """Those of larger images by a quarter of them."""
     SMALL_IMAGES = "convolutions as matrix products"
     """3x3 convolutions of small images, whose time goes into rearranging the weights, leave the weights as they are."""
     DOUBLING = "doubling inside the convolution"
@@ -60,3 +62,13 @@ def without(*wins: Win) -> Generator[None]:
 def memory_kept() -> AbstractContextManager[None]:
     """Keep freed memory at hand while the block runs, where that is on."""
     return freed_memory_kept() if is_on(Win.KEPT_MEMORY) else nullcontext()
+
+
+def memory_kept_within(size: int, device: torch.device) -> AbstractContextManager[None]:
+    """The same within one call of a network whose largest maps take `size` bytes on `device`.
+
+    So that a network is as fast when it is called alone. Not for small ones, for which giving back takes longer than
+    what is saved, nor with gradients, for which the maps are held anyway.
+    """
+    worth = device.type == "cpu" and size >= LARGE and not torch.is_grad_enabled()
+    return memory_kept() if worth else nullcontext()

@@ -21,6 +21,7 @@ from engine.models.checkpointing import GradientCheckpointing
 from engine.models.convolution import Conv2d
 from engine.models.deep_cache import DeepCache
 from engine.models.embeddings import TimestepEmbedding, expand_timesteps
+from engine.models.exact import memory_kept_within
 from engine.models.prompt_keys import PromptKeys
 from engine.models.resnet import TimeEmbeddingNorm
 from engine.models.spatial_transformer import Context, SpatialTransformer
@@ -233,30 +234,39 @@ class UNet2DConditionModel(GradientCheckpointing, ModelMixin):
 
         if deep_cache is not None:
             self._check_deep_cache(down_block_additional_residuals, down_intrablock_additional_residuals)
-            deep = deep_cache.take(sample)
-            if deep is not None:
-                last = cast("UpStage", self.up_blocks[-1])
-                return self._output(last.last_layer(deep, self.conv_in(sample), temb, context), return_dict)
         adapter = list(down_intrablock_additional_residuals or ())
-        sample, skips = self._go_down(self.conv_in(sample), temb, context, adapter)
-        if self.mid_block is not None:
-            attends = isinstance(self.mid_block, UNetMidBlock2DCrossAttn)
-            sample = self.run_stage(self.mid_block, sample, temb, *([context] if attends else []))
-            if adapter and adapter[0].shape == sample.shape:
-                sample = sample + adapter.pop(0)
-        if adapter:
-            raise InvalidValue(f"{len(adapter)} of the down_intrablock_additional_residuals have no stage to go to.")
+        controls = None
         if down_block_additional_residuals is not None and mid_block_additional_residual is not None:
-            skips = _add_all(skips, down_block_additional_residuals)
-            sample = add_residual(sample, mid_block_additional_residual)
-        sample = self._go_up(sample, skips, temb, context, None if deep_cache is None else deep_cache.keep)
-        return self._output(sample, return_dict)
+            controls = down_block_additional_residuals, mid_block_additional_residual
+        # Around a call, so that all that it made is gone when memory goes back.
+        with memory_kept_within(sample[:, :1].nbytes * self.config.block_out_channels[0], sample.device):
+            sample = self._predict(sample, temb, context, adapter, controls, deep_cache)
+        return UNet2DConditionOutput(sample) if return_dict else (sample,)
 
-    def _output(self, sample: Tensor, return_dict: bool) -> UNet2DConditionOutput | tuple[Tensor]:
+    def _predict(
+        self,
+        sample: Tensor,
+        temb: Tensor,
+        context: Context,
+        adapter: list[Tensor],
+        controls: tuple[Sequence[Tensor], Tensor] | None,
+        deep_cache: DeepCache | None,
+    ) -> Tensor:
+        deep = None if deep_cache is None else deep_cache.take(sample)
+        sample = self.conv_in(sample)
+        if deep is not None:
+            return self._output(cast("UpStage", self.up_blocks[-1]).last_layer(deep, sample, temb, context))
+        sample, skips = self._go_down(sample, temb, context, adapter)
+        sample = self._go_through(sample, temb, context, adapter)
+        if controls is not None:
+            skips = _add_all(skips, controls[0])
+            sample = add_residual(sample, controls[1])
+        return self._output(self._go_up(sample, skips, temb, context, None if deep_cache is None else deep_cache.keep))
+
+    def _output(self, sample: Tensor) -> Tensor:
         if self.conv_norm_out is not None:
             sample = self.conv_act(self.conv_norm_out(sample))
-        sample = self.conv_out(sample)
-        return UNet2DConditionOutput(sample) if return_dict else (sample,)
+        return self.conv_out(sample)
 
     def _check_deep_cache(self, *residuals: Sequence[Tensor] | None) -> None:
         if any(given is not None for given in residuals):
@@ -314,6 +324,16 @@ class UNet2DConditionModel(GradientCheckpointing, ModelMixin):
             sample, states = self.run_stage(stage, sample, temb, context, residual)
             skips += states
         return sample, skips
+
+    def _go_through(self, sample: Tensor, temb: Tensor, context: Context, adapter: list[Tensor]) -> Tensor:
+        if self.mid_block is not None:
+            attends = isinstance(self.mid_block, UNetMidBlock2DCrossAttn)
+            sample = self.run_stage(self.mid_block, sample, temb, *([context] if attends else []))
+            if adapter and adapter[0].shape == sample.shape:
+                sample = sample + adapter.pop(0)
+        if adapter:
+            raise InvalidValue(f"{len(adapter)} of the down_intrablock_additional_residuals have no stage to go to.")
+        return sample
 
     def _go_up(
         self,

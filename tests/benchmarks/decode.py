@@ -18,7 +18,6 @@ from tests.benchmarks.denoising_step import (
     THEIRS,
     Comparison,
     add_options,
-    as_in_a_pipeline,
     report,
     same_weights,
 )
@@ -45,7 +44,7 @@ def main() -> None:
 
     title = f"Decoding a picture, Stable Diffusion's size, {options.size} pixels, {options.dtype}"
     bars = {("ours", THEIRS): None, ("ours", BOUND): None}
-    report(Comparison(title, as_in_a_pipeline(lambda: decode(ours)), lambda: decode(theirs), bars), options)
+    report(Comparison(title, lambda: decode(ours), lambda: decode(theirs), bars), options)
 
 
 if __name__ == "__main__":

@@ -21,7 +21,7 @@ import torch
 from torch import Tensor, nn
 
 from engine.models.compilation import compile_blocks
-from engine.models.exact import Win, memory_kept, without
+from engine.models.exact import Win, without
 from engine.models.unet_2d_condition import UNet2DConditionModel
 from tests.benchmarks.networks import KINDS, kind_of, step_inputs
 from tests.benchmarks.replay import recorded, replay
@@ -65,7 +65,6 @@ def main() -> None:
     if options.compile or device != "cpu":
         calls |= _compiled(ours, theirs, kind.unet, device)
     subjects = {name: lambda call=call: call(**inputs)[0] for name, call in calls.items()}
-    subjects["ours"] = as_in_a_pipeline(subjects["ours"])
     pictures = "" if options.batch == 1 else f", {options.batch} pictures"
     report(
         Comparison(
@@ -126,16 +125,6 @@ def same_weights(
         network.load_state_dict(weights, assign=True)
         network.eval()
     return networks
-
-
-def as_in_a_pipeline(ours: Subject) -> Subject:
-    """Run `ours` with freed memory kept, as pipelines do from the first step to the last."""
-
-    def run() -> Any:
-        with memory_kept():
-            return ours()
-
-    return run
 
 
 COMPILED = "ours, compiled"

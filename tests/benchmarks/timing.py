@@ -27,7 +27,12 @@ class Ratio:
         return statistics.median(self.values)
 
     def __str__(self) -> str:
-        return f"{self.median:.3f} ({min(self.values):.3f} to {max(self.values):.3f})"
+        return f"{_digits(self.median)} ({_digits(min(self.values))} to {_digits(max(self.values))})"
+
+
+def _digits(value: float) -> str:
+    """Three decimals, or two digits of a number that has none there."""
+    return f"{value:.3f}" if abs(value) >= 0.01 or value == 0 else f"{value:.2g}"
 
 
 @dataclass(frozen=True)

@@ -48,3 +48,40 @@ def test_freed_memory_is_kept_at_hand_and_then_given_back(main: bool) -> None:
     assert kept < usual / 3
     assert during > before + 50
     assert after < during - 50
+
+
+CALLS = """
+import resource
+import torch
+from engine.heap import trim_heap
+from engine.models.exact import Win, without
+from engine.models.unet_2d_condition import UNet2DConditionModel
+
+def pages():
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+    network(sample, 1, None)
+    return resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before
+
+def held():
+    return int(open("/proc/self/statm").read().split()[1]) * resource.getpagesize() // 2**20
+
+stages = {"down_block_types": ["DownBlock2D"] * 2, "mid_block_type": None, "up_block_types": ["UpBlock2D"] * 2}
+network = UNet2DConditionModel(**stages, block_out_channels=(32, 32))
+sample = torch.randn(1, 4, 512, 512)  # maps of 32 MB
+with torch.no_grad():
+    pages()
+    with without(Win.KEPT_MEMORY):
+        pages()
+        usual = pages()
+    kept, after = pages(), held()
+    trim_heap()
+print(usual, kept, after - held())
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="about GNU's C library")
+def test_a_network_that_is_called_alone_keeps_memory_within_the_call() -> None:
+    result = subprocess.run([sys.executable, "-c", CALLS], capture_output=True, text=True, check=True)
+    usual, kept, left = map(int, result.stdout.split())
+    assert kept < usual / 2  # in pages of any size
+    assert left < 20

@@ -153,10 +153,10 @@ def test_every_way_of_convolving_gives_the_convolution(
     expected = torch.nn.functional.conv2d(image.double(), weight, added, padding=1)
     doubled = torch.nn.functional.interpolate(image.double(), scale_factor=2.0, mode="nearest")
     expected_doubled = torch.nn.functional.conv2d(doubled, weight, added, padding=1)
-    for win in (Win.WINOGRAD, Win.SMALL_IMAGES):
+    for win, tolerance in ((Win.WINOGRAD, 1e-6), (Win.SMALL_IMAGES, 1e-6), (Win.LARGER_TILES, 4e-6)):
         with only(win):
-            assert distance(conv(image), expected) <= 1e-6
-            assert distance(conv.doubled(image), expected_doubled) <= 1e-6
+            assert distance(conv(image), expected) <= tolerance
+            assert distance(conv.doubled(image), expected_doubled) <= tolerance
     with only(Win.DOUBLING):
         assert distance(conv.doubled(image), expected_doubled) <= 1e-6
     assert distance(doubling.convolve_doubled(image, conv.weight, conv.bias), expected_doubled) <= 1e-6
