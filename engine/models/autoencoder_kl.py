@@ -105,7 +105,8 @@ class AutoencoderKL(GradientCheckpointing, SlicingTilingMixin, ModelMixin):
     def encode(self, x: Tensor, return_dict: Literal[False]) -> tuple[DiagonalGaussianDistribution]: ...
     def encode(self, x: Tensor, return_dict: bool = True) -> AutoencoderKLOutput | tuple[DiagonalGaussianDistribution]:
         """Return the posterior over latents of the images `x`."""
-        posterior = DiagonalGaussianDistribution(self._sliced(self._moments, x))
+        with self._memory_kept(x, pixels=1):
+            posterior = DiagonalGaussianDistribution(self._sliced(self._moments, x))
         return AutoencoderKLOutput(latent_dist=posterior) if return_dict else (posterior,)
 
     @overload
@@ -120,7 +121,8 @@ class AutoencoderKL(GradientCheckpointing, SlicingTilingMixin, ModelMixin):
         self, z: Tensor, return_dict: bool = True, generator: torch.Generator | None = None
     ) -> DecoderOutput | tuple[Tensor]:
         """Return the images of the latents `z`; `generator` is there for autoencoders whose decoder draws noise."""
-        sample = self._sliced(self._image, z)
+        with self._memory_kept(z, pixels=4 ** (len(self.config.block_out_channels) - 1)):
+            sample = self._sliced(self._image, z)
         return DecoderOutput(sample=sample) if return_dict else (sample,)
 
     def forward(
@@ -131,17 +133,16 @@ class AutoencoderKL(GradientCheckpointing, SlicingTilingMixin, ModelMixin):
         generator: Generators = None,
     ) -> DecoderOutput | tuple[Tensor]:
         """Return `sample` encoded and decoded, through a sample of the posterior or through its mode."""
-        posterior = DiagonalGaussianDistribution(self._sliced(self._moments, sample))
+        posterior = self.encode(sample).latent_dist
         latents = posterior.sample(generator) if sample_posterior else posterior.mode()
-        decoded = self._sliced(self._image, latents)
+        decoded = self.decode(latents).sample
         return DecoderOutput(sample=decoded) if return_dict else (decoded,)
 
     def _moments(self, x: Tensor) -> Tensor:
         """Return means and log variances, tile by tile where tiling is on and `x` larger than a tile."""
         tile, latent_tile = self.tile_sample_min_size, self.tile_latent_min_size
         if not (self.use_tiling and max(x.shape[-2:]) > tile):
-            with self._memory_kept(x, pixels=1):
-                return self._encode_tile(x)
+            return self._encode_tile(x)
         blend = int(latent_tile * self.tile_overlap_factor)
         stride = int(tile * (1 - self.tile_overlap_factor))
         least = 2 ** (len(self.config.block_out_channels) - 1)
@@ -151,8 +152,7 @@ class AutoencoderKL(GradientCheckpointing, SlicingTilingMixin, ModelMixin):
         """Return the decoded image, tile by tile where tiling is on and `z` larger than a tile."""
         tile, latent_tile = self.tile_sample_min_size, self.tile_latent_min_size
         if not (self.use_tiling and max(z.shape[-2:]) > latent_tile):
-            with self._memory_kept(z, pixels=4 ** (len(self.config.block_out_channels) - 1)):
-                return self._decode_tile(z)
+            return self._decode_tile(z)
         blend = int(tile * self.tile_overlap_factor)
         stride = int(latent_tile * (1 - self.tile_overlap_factor))
         return seam_blended(self._decode_tile, z, latent_tile, stride, blend, keep=tile - blend, least=1)

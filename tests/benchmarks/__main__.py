@@ -67,6 +67,7 @@ PARTS = {
     "xl": Part([Command("denoising_step", ("--model", "xl"), _NETWORK)]),
     "batch": Part([Command("denoising_step", ("--batch", count), _NETWORK) for count in ("2", "4")]),
     "decode": Part([Command("decode", takes=_NETWORK)]),
+    "large-decode": Part([Command("large_decode", takes=frozenset({"results"}))], asked_only=True),
     "backends": Part([Command("backends", ("--onnx",), _SIZED)]),
     "picture": Part(
         [Command("whole_picture", ("--only", "DeepCache 3", "--peer", "--no-difference"), _NETWORK)],
