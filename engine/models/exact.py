@@ -32,7 +32,7 @@ class Win(Enum):
     WIDER = "float32 arithmetic for narrow weights"
     """Weights in a precision that the processor has no instructions for are widened layer by layer (`arithmetic`)."""
     KEPT_MEMORY = "freed memory kept at hand"
-    """While a picture is made or a network called, freed memory does not go back to be cleared again (`engine.heap`)."""
+    """While a picture is made or a network called, what was freed is not cleared by the system again (`heap`)."""
     IN_PLACE = "activations and sums in place"
     """What nothing else needs is written over, so that one large map less is in memory (`in_place`)."""
     PROMPT_KEYS = "keys and values of the prompt once per run"
