@@ -16,6 +16,7 @@ from engine.errors import ConfigError, InvalidValue
 from engine.models.activations import GEGLU, GELU
 from engine.models.arithmetic import computes_wider
 from engine.models.exact import Win, is_on
+from engine.models.halves import spread
 from engine.models.linear import Linear
 from engine.models.prompt_keys import KeysAndValues, PromptKeys
 from engine.models.token_merging import TokenMerging
@@ -203,6 +204,7 @@ class BasicTransformerBlock(nn.Module):
 
     `only_cross_attention` makes the first attention look at `encoder_hidden_states` too; without a
     `cross_attention_dim` there is no second attention.
+    Where `hidden_states` has fewer rows than `encoder_hidden_states`, each stands for several (`engine.models.halves`).
     `merging` makes self-attention one of fewer tokens. Rombach et al., arXiv:2112.10752, appendix E.2.1.
     """
 
@@ -242,6 +244,8 @@ class BasicTransformerBlock(nn.Module):
     ) -> Tensor:
         # The new tensor goes first in each sum: the result takes its contiguous layout, not that of a flattened image.
         context = encoder_hidden_states if self.only_cross_attention else None
+        if context is not None:
+            hidden_states = spread(hidden_states, context)
         tokens = self.norm1(hidden_states)
         if merging is None:
             hidden_states = self.attn1(tokens, context, attention_mask, prompt_keys) + hidden_states
@@ -249,6 +253,8 @@ class BasicTransformerBlock(nn.Module):
             attended = self.attn1(merging.merge(tokens), context, None, prompt_keys)
             hidden_states = merging.split(attended) + hidden_states
         if self.norm2 is not None and self.attn2 is not None:
+            if encoder_hidden_states is not None:
+                hidden_states = spread(hidden_states, encoder_hidden_states)
             attended = self.attn2(self.norm2(hidden_states), encoder_hidden_states, encoder_attention_mask, prompt_keys)
             hidden_states = attended + hidden_states
         return self.ff(self.norm3(hidden_states)) + hidden_states

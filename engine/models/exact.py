@@ -35,6 +35,8 @@ class Win(Enum):
     """While a picture is made or a network called, what was freed is not cleared by the system again (`heap`)."""
     IN_PLACE = "activations and sums in place"
     """What nothing else needs is written over, so that one large map less is in memory (`in_place`)."""
+    SHARED_HALVES = "what both halves of guidance share once"
+    """What comes before the first look at the prompt is computed for one of two equal halves (`halves`)."""
     PROMPT_KEYS = "keys and values of the prompt once per run"
     """Cross-attention keeps what it makes of the prompt from step to step (`prompt_keys`)."""
 

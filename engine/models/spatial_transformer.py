@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from engine.models.attention import BasicTransformerBlock
 from engine.models.convolution import Conv2d
+from engine.models.halves import spread
 from engine.models.linear import Linear
 from engine.models.prompt_keys import PromptKeys
 from engine.models.token_merging import TokenMerging
@@ -75,6 +76,7 @@ class SpatialTransformer(nn.Module):
         tokens = self.proj_in(_to_tokens(tokens)) if self.use_linear_projection else _to_tokens(self.proj_in(tokens))
         for block in self.transformer_blocks:
             tokens = block(tokens, *context, self._merging(tokens, size, context))
+        hidden_states = spread(hidden_states, tokens)
         if self.use_linear_projection:
             return hidden_states + _to_image(self.proj_out(tokens), size)
         return hidden_states + self.proj_out(_to_image(tokens, size))

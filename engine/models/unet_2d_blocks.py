@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from engine.config import Config
 from engine.errors import ConfigError, InvalidValue
+from engine.models.halves import spread
 from engine.models.mid_block import spatial_attention
 from engine.models.resnet import Downsample2D, ResnetBlock2D, TimeEmbeddingNorm, Upsample2D
 from engine.models.spatial_transformer import Context, SpatialTransformer
@@ -117,7 +118,8 @@ class _Stage(nn.Module):
 
     def layer(self, index: int, hidden_states: Tensor, temb: Tensor | None, context: Context) -> Tensor:
         """Residual block number `index` and its attention."""
-        hidden_states = self.resnets[index](hidden_states, temb)
+        # Of equal halves (`engine.models.halves`) only the first may be here.
+        hidden_states = self.resnets[index](hidden_states, None if temb is None else temb[: len(hidden_states)])
         if not self.attentions:
             return hidden_states
         if self.has_cross_attention:
@@ -258,7 +260,7 @@ def _join(hidden_states: Tensor, skip: Tensor) -> Tensor:
             f"Features of size {tuple(hidden_states.shape[-2:])} meet a skip connection of {tuple(skip.shape[-2:])}; "
             "choose a height and width that can be halved as often as the network does."
         )
-    return torch.cat([hidden_states, skip], dim=1)
+    return torch.cat([hidden_states, spread(skip, hidden_states)], dim=1)
 
 
 def _resample(layer: nn.Module, hidden_states: Tensor, temb: Tensor | None) -> Tensor:

@@ -22,11 +22,13 @@ from engine.models.convolution import Conv2d
 from engine.models.deep_cache import DeepCache
 from engine.models.embeddings import TimestepEmbedding, expand_timesteps
 from engine.models.exact import memory_kept_within
+from engine.models.halves import without_second_half
 from engine.models.prompt_keys import PromptKeys
 from engine.models.resnet import TimeEmbeddingNorm
 from engine.models.spatial_transformer import Context, SpatialTransformer
 from engine.models.unet_2d_blocks import (
     DownBlockType,
+    DownStage,
     MidBlockType,
     UNetMidBlock2DCrossAttn,
     UpBlockType,
@@ -253,6 +255,10 @@ class UNet2DConditionModel(GradientCheckpointing, ModelMixin):
         deep_cache: DeepCache | None,
     ) -> Tensor:
         deep = None if deep_cache is None else deep_cache.take(sample)
+        first = self.down_blocks[0]
+        looks_at_prompt = isinstance(first, DownStage) and first.has_cross_attention and context.self_mask is None
+        if looks_at_prompt and not adapter and controls is None:
+            sample = without_second_half(sample, temb)
         sample = self.conv_in(sample)
         if deep is not None:
             return self._output(cast("UpStage", self.up_blocks[-1]).last_layer(deep, sample, temb, context))

@@ -57,7 +57,8 @@ def step_inputs(unet: dict[str, Any], pictures: int, size: int, device: str, dty
         return torch.randn(shape, generator=generator).to(device, dtype)
 
     given: dict[str, Any] = {
-        "sample": drawn(2 * pictures, 4, size // SCALE, size // SCALE),
+        # Guidance gives the same latents to both halves.
+        "sample": drawn(pictures, 4, size // SCALE, size // SCALE).repeat(2, 1, 1, 1),
         "timestep": 500,
         "encoder_hidden_states": drawn(2 * pictures, TOKENS, unet["cross_attention_dim"]),
         "return_dict": False,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pytest
@@ -15,6 +15,7 @@ from engine.errors import Cancelled
 from engine.models import attention, convolution, doubling, winograd
 from engine.models.autoencoder_kl import AutoencoderKL
 from engine.models.convolution import Conv2d
+from engine.models.deep_cache import DeepCache
 from engine.models.exact import Win, is_on, without
 from engine.models.in_place import activated, added
 from engine.models.prompt_keys import PromptKeys
@@ -245,6 +246,69 @@ def test_cancel_between_the_strips_of_one_convolution(doubled: bool, monkeypatch
         run(image)
     assert len(done) == 2
     assert not {"between_pieces", "direct", "forward"} & set(vars(conv))
+
+
+# ---------------------------------------------------------------------------------------------------- equal halves
+
+
+def rows_seen(network: UNet2DConditionModel) -> dict[str, int]:
+    """The rows that the first layers of `network` get at its next call."""
+    seen: dict[str, int] = {}
+    stage = cast("Any", network.down_blocks[0])
+    block = stage.attentions[0].transformer_blocks[0]
+    for name, layer in {"residual": stage.resnets[0].conv1, "self": block.attn1, "prompt": block.attn2}.items():
+        layer.register_forward_pre_hook(lambda _, given, name=name: seen.update({name: len(given[0])}))
+    return seen
+
+
+@pytest.mark.parametrize("pictures", [1, 3])
+@pytest.mark.parametrize("more", [{}, {"only_cross_attention": True}, {"use_linear_projection": True}], ids=str)
+@torch.no_grad()
+def test_what_equal_halves_share_is_computed_once(more: dict[str, Any], pictures: int) -> None:
+    torch.manual_seed(0)
+    network = UNet2DConditionModel(**UNET, **more).eval()
+    latents, prompts = torch.randn(pictures, 4, 16, 24), torch.randn(2 * pictures, 7, 24)
+    twice = torch.cat([latents] * 2)
+    with without(Win.SHARED_HALVES):
+        expected = network(twice, 431, prompts).sample
+    seen = rows_seen(network)
+    assert distance(network(twice, 431, prompts).sample, expected) <= TOLERANCE
+    assert seen == {
+        "residual": pictures,
+        "self": 2 * pictures if more == {"only_cross_attention": True} else pictures,
+        "prompt": 2 * pictures,
+    }
+
+
+@torch.no_grad()
+def test_halves_that_differ_in_anything_are_computed_apart() -> None:
+    network, call = unet_call((16, 24))
+    alike = call | {"sample": torch.cat([call["sample"][:1]] * 2)}
+    rows = [
+        torch.randn(2, *shape)
+        for shape in ((16, 16, 24), (16, 16, 24), (16, 8, 12), (32, 8, 12), (32, 4, 6), (32, 4, 6))
+    ]
+    others = {
+        "latents": call,
+        "timesteps": alike | {"timestep": torch.tensor([431, 430])},
+        "adapter": alike | {"down_intrablock_additional_residuals": [rows[0]]},
+        "control": alike | {"down_block_additional_residuals": rows, "mid_block_additional_residual": rows[-1]},
+    }
+    for name, given in others.items():
+        seen = rows_seen(network)
+        network(**given)
+        assert set(seen.values()) == {2}, name
+    seen = rows_seen(network)
+    with torch.enable_grad():
+        network(**alike)
+    assert set(seen.values()) == {2}
+    cache = DeepCache(2)
+    whole = [network(**alike, deep_cache=cache).sample for _ in range(2)]
+    with without(Win.SHARED_HALVES):
+        cache = DeepCache(2)
+        expected = [network(**alike, deep_cache=cache).sample for _ in range(2)]
+    for one, other in zip(whole, expected, strict=True):
+        assert distance(one, other) <= TOLERANCE
 
 
 # ---------------------------------------------------------------------------------------------------- the prompt's keys
