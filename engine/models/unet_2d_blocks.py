@@ -118,8 +118,9 @@ class _Stage(nn.Module):
 
     def layer(self, index: int, hidden_states: Tensor, temb: Tensor | None, context: Context) -> Tensor:
         """Residual block number `index` and its attention."""
-        # Of equal halves (`engine.models.halves`) only the first may be here.
-        hidden_states = self.resnets[index](hidden_states, None if temb is None else temb[: len(hidden_states)])
+        if temb is not None and len(temb) > len(hidden_states):
+            temb = temb[: len(hidden_states)]  # of equal halves only the first is here (`engine.models.halves`)
+        hidden_states = self.resnets[index](hidden_states, temb)
         if not self.attentions:
             return hidden_states
         if self.has_cross_attention:
