@@ -9,6 +9,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from engine.resources_path import resource
 from tests.benchmarks.results import Figure
+from tests.benchmarks.timing import digits
 
 # On a ground of its own, so that it reads on a light page and on a dark one.
 GROUND, INK, FAINT, RULE = "#f6f7f9", "#1f2328", "#6b7480", "#c9ced6"
@@ -63,7 +64,7 @@ def _row(draw: ImageDraw.ImageDraw, middle: float, figure: Figure, scale: _Scale
         x = scale.place(figure.bar)
         _box(draw, (x - 1, middle - 12, x + 1, middle + 12), FAINT)
     asked = "" if figure.bar is None else f"  (at most {figure.bar:g})"
-    _text(draw, (scale.right + 8, middle), f"{figure.median:.3g}{asked}", INK, anchor="lm")
+    _text(draw, (scale.right + 8, middle), f"{digits(figure.median)}{asked}", INK, anchor="lm")
 
 
 def _lines(name: str) -> list[str]:

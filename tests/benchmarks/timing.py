@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import platform
 import statistics
@@ -27,12 +28,12 @@ class Ratio:
         return statistics.median(self.values)
 
     def __str__(self) -> str:
-        return f"{_digits(self.median)} ({_digits(min(self.values))} to {_digits(max(self.values))})"
+        return f"{digits(self.median)} ({digits(min(self.values))} to {digits(max(self.values))})"
 
 
-def _digits(value: float) -> str:
+def digits(value: float) -> str:
     """Three decimals, or two digits of a number that has none there."""
-    return f"{value:.3f}" if abs(value) >= 0.01 or value == 0 else f"{value:.2g}"
+    return f"{value:.{max(3, 1 - math.floor(math.log10(abs(value)))) if value else 3}f}"
 
 
 @dataclass(frozen=True)
