@@ -37,7 +37,7 @@ WIDE_MAPS = 40.0  # maps of a stage with attention: its feed-forward is eight ti
 NARROW_MAPS = 20.0  # maps of the first stage where it has none
 DECODER_MAPS = 3.75  # maps of full size before the last stage: in, normed, out, and copies for the convolution
 ENCODER_MAPS = 5.7  # maps of the first stage, which are of full size
-LINGERING = 80 * 2**20  # at most: maps below 32 MB that are freed stay in the heap; three of them where they are small
+LINGERING = 60 * 2**20  # at most: maps below 32 MB that are freed stay in the heap; three of them where they are small
 PIXEL_BYTES = 3 * (4 + 4 + 1)  # the picture itself as the decoder gives it, in [0, 1], and as bytes
 
 # Of the other back ends: their libraries and what compiling leaves behind; how much larger the maps of a decoder are.
@@ -235,6 +235,23 @@ def _denoising(unet: Mapping[str, Any], vae: Mapping[str, Any], pixels: int, bat
         if "Attn" in kind:
             widest = max(widest, channels[stage] * area / 4**stage * WIDE_MAPS)
     return batch * int(skips + widest)
+
+
+def wide_kernels(request: GenerateRequest) -> Iterator[tuple[tuple[int, int], tuple[int, ...]]]:
+    """The 3x3 kernels of the denoiser: the size of the images that each is for, and (out_channels, channels, 3, 3).
+
+    A stage is known by its channels; where several have as many, it is the first.
+    """
+    location = model_folder(request.model)
+    unet, vae = _config(location, "unet", USUAL_UNET), _config(location, "vae", USUAL_VAE)
+    channels: Sequence[int] = unet["block_out_channels"]
+    scale = max(request.hires_scale, 1.0)
+    height, width = round(request.height * scale), round(request.width * scale)
+    for path in weight_files(location):
+        for group, stored in _groups_in(location, path):
+            if group == "denoiser" and stored.shape[2:] == (3, 3) and stored.shape[0] in channels:
+                smaller = 2 ** (len(vae["block_out_channels"]) - 1 + channels.index(stored.shape[0]))
+                yield (height // smaller, width // smaller), stored.shape
 
 
 def _decoding(vae: Mapping[str, Any], area: int, size: int) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,6 +18,7 @@ from engine.memory import (
     estimate,
     rounding_as,
     stored_precision,
+    wide_kernels,
 )
 from engine.messages import GenerateRequest
 
@@ -64,7 +66,11 @@ def outlook(request: GenerateRequest, mode: str) -> Outlook:
 
     device = resolve_device(request.device)
     dtype = resolve_precision(request.dtype, device, lambda: stored_precision(request.model))
-    need = estimate(replace(request, dtype=_computed(dtype, request.switches.backend)), _widened(device, request))
+    computed = _computed(dtype, request.switches.backend)
+    need = estimate(replace(request, dtype=computed), _widened(device, request))
+    if request.switches.backend == "openvino" and computed == "float32":
+        weights = {**need.weights, "denoiser": need.weights["denoiser"] + _terms_of_kernels(request)}
+        need = replace(need, weights=weights)
     if device.type == "cuda":
         need = replace(need, runtime=0)  # of the memory of the card
     available = available_bytes(device)
@@ -84,6 +90,15 @@ def _computed(dtype: str, backend: str) -> str:
 
     check_installed(backend)
     return computes_in(dtype)
+
+
+def _terms_of_kernels(request: GenerateRequest) -> int:
+    """The bytes that OpenVINO's faster convolutions take beyond those of their kernels."""
+    from engine.backends.openvino_winograd import FORM, pays
+
+    batch = 2 if request.guidance_scale > 1 else 1
+    taken = sum(math.prod(shape) for size, shape in wide_kernels(request) if pays(batch, size, shape[:2]))
+    return taken * 4 * len(FORM.kernel_terms) ** 2 // 9 - taken * 4
 
 
 def _widened(device: torch.device, request: GenerateRequest) -> tuple[str, ...]:

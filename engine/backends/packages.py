@@ -23,6 +23,12 @@ def openvino() -> Any:
     return _import("openvino", "openvino")
 
 
+def openvino_operations() -> Any:
+    """What builds the operations of a model in openvino."""
+    openvino()
+    return importlib.import_module("openvino.opset13")
+
+
 def onnx() -> Any:
     """The package onnx, which writes the files."""
     return _import("onnx", "onnx")

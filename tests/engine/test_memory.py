@@ -14,6 +14,9 @@ import pytest
 import torch
 
 from engine.backends import openvino_session
+from engine.backends.export import write_openvino
+from engine.backends.graphs import Sizes, graphs_of
+from engine.backends.openvino_session import OpenVinoSession
 from engine.catalog import EMBEDDED_MODEL, model_folder
 from engine.errors import InvalidValue, MissingFile
 from engine.memory import (
@@ -31,8 +34,10 @@ from engine.memory import (
 )
 from engine.messages import MEMORY_PLANS, EngineSettings, GenerateRequest
 from engine.models import arithmetic
+from engine.models.convolution import WINOGRAD_CHANNELS, WINOGRAD_THREADS
 from engine.run_memory import outlook
 from engine.switches import Switches
+from tests.fixtures.stable_diffusion import Size, stable_diffusion
 
 CHILD = Path(__file__).with_name("memory_child.py")
 GB = 2**30
@@ -117,6 +122,23 @@ def test_what_a_processor_cannot_compute_in_is_not_counted_on(
     narrow = outlook(request, "auto").estimate.weights
     wide = outlook(replace(request, switches=Switches(backend="openvino")), "auto").estimate.weights
     assert wide == {name: 2 * size for name, size in narrow.items()}
+
+
+def test_the_faster_convolutions_of_openvino_are_counted(request_: GenerateRequest, tmp_path: Path) -> None:
+    """Those of the larger images here: the terms of their kernels take four times as much as the kernels."""
+    pipeline = stable_diffusion(Size(unet=(WINOGRAD_CHANNELS, 2 * WINOGRAD_CHANNELS)))
+    pipeline.save_pretrained(tmp_path / "model")
+    switches = Switches(backend="openvino")
+    request = replace(request_, model=str(tmp_path / "model"), width=64, height=64, dtype="float32", switches=switches)
+    torch.set_num_threads(min(torch.get_num_threads(), WINOGRAD_THREADS))
+    (graph,) = graphs_of("unet", pipeline.unet)
+    session = OpenVinoSession(write_openvino(graph, tmp_path), "float32", fixed=True)
+    plain = session.weight_bytes
+    session.run(graph.example(Sizes(2, 16, 16, 7), torch.Generator().manual_seed(0)), lambda: None)
+    assert session.weight_bytes > 1.3 * plain
+    assert outlook(request, "auto").estimate.weights["denoiser"] == pytest.approx(session.weight_bytes, rel=0.15)
+    assert estimate(request).weights["denoiser"] == pytest.approx(plain, rel=0.01)
+    session.release()
 
 
 def test_maps_of_layers_that_compute_in_float32_are_counted_as_such(
