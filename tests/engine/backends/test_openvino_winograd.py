@@ -21,17 +21,10 @@ from engine.models.convolution import WINOGRAD_CHANNELS, WINOGRAD_THREADS
 from engine.models.exact import Win, without
 from engine.models.unet_2d_condition import UNet2DConditionModel
 
+pytestmark = pytest.mark.usefixtures("few_threads")
+
 WIDE = WINOGRAD_CHANNELS
 ANY = -1
-
-
-@pytest.fixture(autouse=True)
-def few_threads() -> Any:
-    """As many as rewriting is for, whatever this machine has."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(min(before, WINOGRAD_THREADS))
-    yield
-    torch.set_num_threads(before)
 
 
 def model_of(shape: list[int], kernel: np.ndarray[Any, Any], stride: int = 1, pads: tuple[int, int] = (1, 1)) -> Any:
