@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from engine.errors import InvalidValue
 from engine.models.autoencoder_kl import AutoencoderKL
 from engine.models.clip_text import CLIPTextModel, CLIPTextModelWithProjection
+from engine.models.spatial_transformer import Context
 from engine.models.unet_2d_condition import UNet2DConditionModel
 
 Inputs = dict[str, Tensor]
@@ -57,7 +58,12 @@ class Graph(nn.Module, ABC):
 
 
 class UNetGraph(Graph):
-    """A U-Net: noisy sample (batch, channels, height, width), timestep (batch,), tokens (batch, tokens, channels)."""
+    """A U-Net: noisy sample (batch, channels, height, width), timestep (batch,), tokens (batch, tokens, channels).
+
+    Attributes:
+        shares_halves: the sample may have half the rows of the others; each then stands for two. What comes before the
+            first look at the prompt is computed for it alone (`engine.models.halves`).
+    """
 
     name = "unet"
     outputs = ("out_sample",)
@@ -75,8 +81,15 @@ class UNetGraph(Graph):
             self.axes["timestep_cond"] = {0: "batch"}
         if config.class_embed_type is not None or config.num_class_embeds is not None:
             self.axes["class_labels"] = {0: "batch"}
+        told_more = self.axes.keys() - {"sample", "timestep", "encoder_hidden_states"}
+        self.shares_halves = unet.looks_at_prompt_first and not told_more
+        if self.shares_halves:
+            self.axes["sample"] = {**self.axes["sample"], 0: "pictures"}
 
     def forward(self, *inputs: Tensor) -> Tensor:
+        if self.shares_halves:
+            sample, timestep, prompt = inputs
+            return self.unet.predict(sample, self.unet.embed(prompt, timestep), Context(prompt))
         given = dict(zip(self.axes, inputs, strict=True))
         added = {name: given.pop(name) for name in ("text_embeds", "time_ids") if name in given}
         tokens = given.pop("encoder_hidden_states", None)
@@ -92,8 +105,9 @@ class UNetGraph(Graph):
     def example(self, sizes: Sizes, generator: torch.Generator) -> Inputs:
         config, batch = self.unet.config, sizes.batch
         unit = 2 ** (len(config.block_out_channels) - 1)
+        pictures = batch // 2 if self.shares_halves and batch % 2 == 0 else batch
         shapes: dict[str, tuple[int, ...]] = {
-            "sample": (batch, config.in_channels, sizes.rows * unit, sizes.columns * unit),
+            "sample": (pictures, config.in_channels, sizes.rows * unit, sizes.columns * unit),
             "encoder_hidden_states": (batch, sizes.tokens, self.unet.cross_attention_dims[0]),
             "timestep_cond": (batch, config.time_cond_proj_dim or 0),
         }

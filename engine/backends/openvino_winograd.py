@@ -109,31 +109,30 @@ def _mapped(kernels: Sequence[Array], file: IO[bytes]) -> Iterator[Array]:
 def _convolution(image: Any, terms: Array) -> Any:
     """The convolution of the output `image` (batch, channels, height, width) of a node, as an output; any batch."""
     op = packages.openvino_operations()
-    _, channels, height, width = image.get_partial_shape()
-    out_channels = terms.shape[1]
-    rows, columns = (-(-side.get_length() // M) for side in (height, width))
-    tiles, places = _tiles(image, rows, columns)
+    height, width = (side.get_length() for side in list(image.get_partial_shape())[2:])
+    out_channels, channels = terms.shape[1:]
+    rows, columns = -(-height // M), -(-width // M)
+    tiles, places = _tiles(image, channels, height, width)
     of_image, of_sum = _matrix(FORM.image_terms, SIDE, SIDE), _matrix(FORM.sum_terms, M, SIDE)
     image_terms = op.matmul(op.constant(np.kron(of_image, of_image)[:, places]), tiles, False, False)
-    image_terms = op.reshape(image_terms, [SIDE**2, -1, channels.get_length()], False)
+    image_terms = op.reshape(image_terms, [SIDE**2, -1, channels], False)
     products = op.matmul(image_terms, op.constant(terms, shared_memory=True), False, True)
     products = op.reshape(products, [SIDE**2, -1], False)
     pixels = op.matmul(op.constant(np.kron(of_sum, of_sum)), products, False, False)
     pixels = op.reshape(pixels, [M, M, -1, rows, columns, out_channels], False)
     pixels = op.transpose(pixels, [2, 5, 3, 0, 4, 1])
     result = op.reshape(pixels, [-1, out_channels, M * rows, M * columns], False)
-    size = [height.get_length(), width.get_length()]
-    return op.slice(result, [0, 0], size, [1, 1], [2, 3]).output(0)
+    return op.slice(result, [0, 0], [height, width], [1, 1], [2, 3]).output(0)
 
 
-def _tiles(image: Any, rows: int, columns: int) -> tuple[Any, list[int]]:
+def _tiles(image: Any, channels: int, height: int, width: int) -> tuple[Any, list[int]]:
     """All tiles of `image`: (SIDE ** 2, tiles of all pictures and channels), and which pixel of a tile each row is.
 
     The padded image is cut into blocks of M x M pixels. A tile is one of them and the first pixels of those right of
     it and below: four pieces of all blocks.
     """
     op = packages.openvino_operations()
-    _, channels, height, width = (0, *(side.get_length() for side in list(image.get_partial_shape())[1:]))
+    rows, columns = -(-height // M), -(-width // M)
     ends = [0, 0, M * (rows + 1) - height - 1, M * (columns + 1) - width - 1]
     padded = op.pad(image, [0, 0, 1, 1], ends, "constant", np.float32(0))
     blocks = op.reshape(padded, [-1, channels, rows + 1, M, columns + 1, M], False)

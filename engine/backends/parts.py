@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from engine.backends import packages
-from engine.backends.graphs import Graph, Inputs, graphs_of
+from engine.backends.graphs import Graph, Inputs, UNetGraph, graphs_of
 from engine.backends.onnx_session import OnnxSession
 from engine.backends.openvino_session import OpenVinoSession
 from engine.backends.store import stored
@@ -30,6 +30,7 @@ from engine.models.clip_text import (
     CLIPTextProjectionOutput,
 )
 from engine.models.embeddings import expand_timesteps
+from engine.models.halves import without_second_half
 from engine.models.unet_2d_condition import UNet2DConditionModel, UNet2DConditionOutput
 
 
@@ -158,7 +159,8 @@ class BackendUNet(Computed):
 
     def __init__(self, original: UNet2DConditionModel, sessions: Mapping[str, Session]) -> None:
         self._begin(original, sessions)
-        self._inputs = list(graphs_of("unet", original)[0].axes)
+        graph = UNetGraph(original)
+        self._inputs, self._shares_halves = list(graph.axes), graph.shares_halves
 
     def set_token_merging(self, ratio: float) -> None:
         """Raise `InvalidValue` unless `ratio` is 0: merged tokens are not in the exported graph."""
@@ -212,6 +214,8 @@ class BackendUNet(Computed):
                 raise InvalidValue(f"this UNet needs {name}, which the call does not give; pass it.")
             whole = name == "class_labels" and not tensor.is_floating_point() and self._counts
             inputs[name] = tensor.long() if whole else tensor.float()
+        if self._shares_halves:
+            inputs["sample"] = without_second_half(inputs["sample"], inputs["timestep"])
         output = self._compute("unet", inputs)[0].to(sample.dtype)
         return UNet2DConditionOutput(output) if return_dict else (output,)
 

@@ -30,7 +30,7 @@ LIMIT_BYTES = 32 * 2**30
 # What was used so lately may be in use by another process and is never dropped; what was left half made longer ago is.
 KEPT_SECONDS = 24 * 3600
 # To be raised when the same weights give other files.
-VERSION = 3
+VERSION = 4
 
 
 def cache_folder() -> Path:
@@ -54,10 +54,11 @@ def stored(graph: Graph, backend: str, look: Callable[[], None], folder: Path | 
     """
     target = (folder or cache_folder()) / f"{graph.name}-{backend}-{digest(graph, backend, look)}"
     name = OPENVINO_NAME if backend == "openvino" else MODEL_NAME
-    if _is_whole(target, look):
+    there = target.exists()  # asked first: another process may put it there at any time, whole
+    if there and _is_whole(target, look):
         os.utime(target / MANIFEST)  # when it was last used
         return target / name
-    if target.exists():
+    if there:
         log.warning("%s is damaged and is made anew", target)
         shutil.rmtree(target)
     target.parent.mkdir(parents=True, exist_ok=True)

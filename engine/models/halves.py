@@ -25,4 +25,6 @@ def without_second_half(sample: Tensor, temb: Tensor) -> Tensor:
 
 def spread(x: Tensor, other: Tensor) -> Tensor:
     """Return `x` (rows, ...) repeated to the rows of `other`: itself where it has as many."""
-    return x if len(x) == len(other) else x.repeat(len(other) // len(x), *[1] * (x.ndim - 1))
+    if len(x) == len(other):
+        return x
+    return x.repeat(other.shape[0] // x.shape[0], *[1] * (x.ndim - 1))  # `len` would be fixed in an exported graph

@@ -119,7 +119,7 @@ class _Stage(nn.Module):
     def layer(self, index: int, hidden_states: Tensor, temb: Tensor | None, context: Context) -> Tensor:
         """Residual block number `index` and its attention."""
         if temb is not None and len(temb) > len(hidden_states):
-            temb = temb[: len(hidden_states)]  # of equal halves only the first is here (`engine.models.halves`)
+            temb = temb[: hidden_states.shape[0]]  # of equal halves only the first is here (`engine.models.halves`)
         hidden_states = self.resnets[index](hidden_states, temb)
         if not self.attentions:
             return hidden_states

@@ -224,9 +224,7 @@ class UNet2DConditionModel(GradientCheckpointing, ModelMixin):
                 "A ControlNet gives down_block_additional_residuals and mid_block_additional_residual; pass both. "
                 "The features of a T2I-Adapter are down_intrablock_additional_residuals."
             )
-        if self.config.center_input_sample:
-            sample = 2 * sample - 1.0
-        temb = self._embed(sample, timestep, timestep_cond, class_labels, added_cond_kwargs)
+        temb = self.embed(sample, timestep, timestep_cond, class_labels, added_cond_kwargs)
         context = Context(
             encoder_hidden_states,
             mask_bias(attention_mask, sample.dtype),
@@ -242,22 +240,34 @@ class UNet2DConditionModel(GradientCheckpointing, ModelMixin):
             controls = down_block_additional_residuals, mid_block_additional_residual
         # Around a call, so that all that it made is gone when memory goes back.
         with memory_kept_within(sample[:, :1].nbytes * self.config.block_out_channels[0], sample.device):
-            sample = self._predict(sample, temb, context, adapter, controls, deep_cache)
+            sample = self.predict(sample, temb, context, adapter, controls, deep_cache)
         return UNet2DConditionOutput(sample) if return_dict else (sample,)
 
-    def _predict(
+    @property
+    def looks_at_prompt_first(self) -> bool:
+        """Whether already the first stage looks at the prompt."""
+        first = self.down_blocks[0]
+        return isinstance(first, DownStage) and first.has_cross_attention
+
+    def predict(
         self,
         sample: Tensor,
         temb: Tensor,
         context: Context,
-        adapter: list[Tensor],
-        controls: tuple[Sequence[Tensor], Tensor] | None,
-        deep_cache: DeepCache | None,
+        adapter: Sequence[Tensor] = (),
+        controls: tuple[Sequence[Tensor], Tensor] | None = None,
+        deep_cache: DeepCache | None = None,
     ) -> Tensor:
+        """Predict from `sample`, what `embed` makes of the timestep, and what cross-attention looks at.
+
+        Where the first stage looks at the prompt, `sample` may have a part of the rows of the others; each then stands
+        for several (`engine.models.halves`).
+        """
+        if self.config.center_input_sample:
+            sample = 2 * sample - 1.0
+        adapter = list(adapter)
         deep = None if deep_cache is None else deep_cache.take(sample)
-        first = self.down_blocks[0]
-        looks_at_prompt = isinstance(first, DownStage) and first.has_cross_attention and context.self_mask is None
-        if looks_at_prompt and not adapter and controls is None:
+        if self.looks_at_prompt_first and context.self_mask is None and not adapter and controls is None:
             sample = without_second_half(sample, temb)
         sample = self.conv_in(sample)
         if deep is not None:
@@ -304,14 +314,15 @@ class UNet2DConditionModel(GradientCheckpointing, ModelMixin):
         if unknown:
             raise InvalidValue(f"cross_attention_kwargs has {unknown[0]!r}; only 'scale' is known.")
 
-    def _embed(
+    def embed(
         self,
         sample: Tensor,
         timestep: Tensor | float,
-        timestep_cond: Tensor | None,
-        class_labels: Tensor | None,
-        added_cond_kwargs: Mapping[str, Tensor] | None,
+        timestep_cond: Tensor | None = None,
+        class_labels: Tensor | None = None,
+        added_cond_kwargs: Mapping[str, Tensor] | None = None,
     ) -> Tensor:
+        """Return the embedding (batch, channels) of all that is told beside the prompt, for the rows of `sample`."""
         features = self.time_proj(expand_timesteps(timestep, sample)).to(sample.dtype)
         temb = self.time_embedding(features, timestep_cond)
         of_class = embed_class(self.class_embedding, self.time_proj, self.config.class_embed_type, class_labels, sample)

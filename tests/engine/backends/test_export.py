@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from engine.backends.export import ExportMismatch, check, write_onnx, write_openvino
-from engine.backends.graphs import Graph, Sizes, graphs_for_others, graphs_of
+from engine.backends.graphs import Graph, Sizes, UNetGraph, graphs_for_others, graphs_of
 from engine.backends.onnx_session import OnnxSession
 from engine.backends.openvino_session import OpenVinoSession, computes_in
 from engine.backends.parts import Backend
@@ -54,6 +54,51 @@ def test_equal_to_the_original_at_every_size(backend: str, make: Callable[[], An
         session = session_of(graph, backend, tmp_path / str(number), fixed=graph.name == "unet")
         for sizes in (Sizes(1, 1, 1, 3), Sizes(3, 4, 2, 9), Sizes(2, 4, 2, 9)):
             assert differs(graph, session, sizes) <= 1e-4, (graph.name, sizes)
+
+
+@pytest.mark.parametrize("backend", ["openvino", "onnx"])
+def test_one_half_of_guidance_is_enough_where_both_are_the_same(backend: str, tmp_path: Path) -> None:
+    """Until the prompt comes in; the same graph takes pictures of which each has a prompt of its own."""
+    graph = graphs_of("unet", stable_diffusion().unet)[0]
+    assert isinstance(graph, UNetGraph)
+    assert graph.shares_halves
+    session = session_of(graph, backend, tmp_path)
+    inputs = graph.example(Sizes(6, 2, 3, 5), torch.Generator().manual_seed(2))
+    inputs["timestep"] = torch.full((6,), 500.0)
+    assert [len(tensor) for tensor in inputs.values()] == [3, 6, 6]
+    (half,) = session.run(inputs, nothing)
+    (whole,) = session.run(inputs | {"sample": inputs["sample"].repeat(2, 1, 1, 1)}, nothing)
+    assert half.shape == whole.shape
+    assert ((half - whole).abs().max() / whole.abs().max()).item() <= 1e-5
+
+
+@pytest.mark.parametrize("backend", ["openvino", "onnx"])
+def test_the_back_ends_unet_takes_one_of_two_equal_halves(backend: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    unet = stable_diffusion().unet
+    computed = Backend(backend, "float32").part("unet", unet, nothing)
+    given: list[int] = []
+    compute = computed._compute
+    monkeypatch.setattr(
+        computed, "_compute", lambda name, inputs: given.append(len(inputs["sample"])) or compute(name, inputs)
+    )
+    generator = torch.Generator().manual_seed(0)
+    latents, prompt = torch.randn(1, 4, 16, 16, generator=generator), torch.randn(2, 5, 16, generator=generator)
+    other = torch.randn(1, 4, 16, 16, generator=generator)
+    with torch.no_grad():
+        for sample in (torch.cat([latents] * 2), torch.cat([latents, other])):
+            result, wanted = (network(sample, 500, prompt, return_dict=False)[0] for network in (computed, unet))
+            assert ((result - wanted).abs().max() / wanted.abs().max()).item() <= 1e-5
+    assert given == [1, 2]
+
+
+def test_what_is_told_with_the_prompt_leaves_no_halves_alike() -> None:
+    graphs = (graphs_of("unet", stable_diffusion_xl().unet)[0], graphs_of("unet", with_classes())[0])
+    assert not any(graph.shares_halves for graph in graphs if isinstance(graph, UNetGraph))
+
+
+def with_classes() -> UNet2DConditionModel:
+    unet = stable_diffusion().unet
+    return UNet2DConditionModel.from_config({**unet.config, "num_class_embeds": 4})
 
 
 @pytest.mark.parametrize("backend", ["openvino", "onnx"])
