@@ -72,9 +72,9 @@ def _do_in_pieces(part: nn.Module, look: Callable[[], None]) -> Iterator[str]:
             if isinstance(part.padding, tuple):
                 convolve = cast("Callable[[Tensor], Tensor]", getattr(part, whole))
                 replacements[whole] = lambda x: _convolve(part, convolve, x, look)
-    elif (attend := getattr(part, "_attend", None)) is not None:
+    elif (attend := getattr(part, "attend", None)) is not None:
         attend = cast("Callable[..., Tensor]", attend)
-        replacements["_attend"] = lambda q, k, v, mask: _attend(attend, q, k, v, mask, look)
+        replacements["attend"] = lambda q, k, v, mask: _attend(attend, q, k, v, mask, look)
     elif type(part) is nn.GroupNorm:
         replacements["forward"] = lambda x: _normalise(part, x, look)
     elif hasattr(part, "between_pieces"):

@@ -42,7 +42,7 @@ PIXEL_BYTES = 3 * (4 + 4 + 1)  # the picture itself as the decoder gives it, in 
 
 # Of the other back ends: their libraries and what compiling leaves behind; how much larger the maps of a decoder are.
 # OpenVINO's file of weights is mapped beside them, read once and given up where memory is short: it does not count.
-BACKEND_RUNTIME: Mapping[str, int] = {"torch": 0, "openvino": 100 * 2**20, "onnx": 75 * 2**20}
+BACKEND_RUNTIME: Mapping[str, int] = {"torch": 0, "openvino": 100 * 2**20, "onnx": 54 * 2**20}
 BACKEND_DECODER: Mapping[str, float] = {"torch": 1.0, "openvino": 1.5, "onnx": 1.3}
 
 GROUPS: Sequence[str] = ("text", "denoiser", "vae")

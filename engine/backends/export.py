@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Generator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any, cast
 
@@ -13,6 +13,7 @@ from torch import Tensor
 
 from engine.backends import packages
 from engine.backends.graphs import CHECKED, TRACED, Graph, Inputs
+from engine.backends.onnx_attention import fused_attention
 from engine.errors import KnownError
 
 OPSET = 18
@@ -29,10 +30,11 @@ class ExportMismatch(KnownError, ArithmeticError):
     """What was exported computes something else than the original."""
 
 
-def write_onnx(graph: Graph, folder: Path) -> Path:
+def write_onnx(graph: Graph, folder: Path, *, for_others: bool = False) -> Path:
     """Write `graph` as `model.onnx` with its weights in one file beside it; returns its path.
 
-    The weights go to the file one by one and are never in memory twice.
+    The weights go to the file one by one and are never in memory twice. Attention is an operation that only ONNX
+    Runtime knows, unless the file is `for_others`.
 
     Raises:
         MissingDependency: the package onnx is missing.
@@ -41,7 +43,8 @@ def write_onnx(graph: Graph, folder: Path) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / MODEL_NAME
     inputs = _example(graph)
-    with _tracing(), torch.no_grad():
+    attention = nullcontext(None) if for_others else fused_attention(graph)
+    with _tracing(), torch.no_grad(), attention as operations:
         # The older exporter: the newer one needs onnxscript, and gives the same operations.
         torch.onnx.export(
             graph,
@@ -54,6 +57,7 @@ def write_onnx(graph: Graph, folder: Path) -> Path:
             input_names=list(inputs),
             output_names=list(graph.outputs),
             dynamic_axes={name: dict(axes) for name, axes in graph.axes.items()},
+            custom_opsets=operations,
         )
     model = onnx.load(str(path))
     _attach_weights(onnx, model, graph.state_dict(), folder / WEIGHTS_NAME)

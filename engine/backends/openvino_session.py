@@ -117,6 +117,9 @@ class OpenVinoSession:
             self._terms.close()
             self._terms = None
 
+    def __del__(self) -> None:
+        self.release()  # what looks at the file goes before it is closed
+
     @property
     def weight_bytes(self) -> int:
         """The bytes of its weights in memory once it is compiled, in the precision of the computing.

@@ -30,7 +30,7 @@ LIMIT_BYTES = 32 * 2**30
 # What was used so lately may be in use by another process and is never dropped; what was left half made longer ago is.
 KEPT_SECONDS = 24 * 3600
 # To be raised when the same weights give other files.
-VERSION = 4
+VERSION = 5
 
 
 def cache_folder() -> Path:

@@ -33,7 +33,7 @@ def export(
     names = part_names(key)
     for name in names:
         for graph in graphs_for_others(name, read_part(key, torch.float32, name)):
-            path = write_onnx(graph, target / graph.name)
+            path = write_onnx(graph, target / graph.name, for_others=True)
             session = OnnxSession(path)
             error = check(graph, lambda inputs, session=session: session.run(inputs, lambda: None))
             print(f"{path}  (differs from the original by {error:.1e} of its largest value)")

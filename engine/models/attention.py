@@ -87,7 +87,7 @@ class Attention(nn.Module):
             key, value = prompt_keys.get(self._key_layers(), encoder_hidden_states, self._keys_and_values)
         mask = None if attention_mask is None else _broadcast_mask(attention_mask, key.shape[-2])
 
-        attended = self._attend(query, key, value, mask).transpose(1, 2).flatten(2)
+        attended = self.attend(query, key, value, mask).transpose(1, 2).flatten(2)
         for layer in self.to_out:
             attended = layer(attended)
 
@@ -117,10 +117,11 @@ class Attention(nn.Module):
     def _split_heads(self, tokens: Tensor) -> Tensor:
         return tokens.unflatten(-1, (self.heads, -1)).transpose(1, 2)
 
-    def _attend(self, query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None) -> Tensor:
+    def attend(self, query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None) -> Tensor:
+        """Return what (batch, heads, tokens, channels) attend to; cancel and exporters put their own in its place."""
         if computes_wider(query):
             mask = mask.float() if mask is not None and mask.is_floating_point() else mask
-            return self._attend(query.float(), key.float(), value.float(), mask).to(query.dtype)
+            return self.attend(query.float(), key.float(), value.float(), mask).to(query.dtype)
         if self.slice_size is None:
             return F.scaled_dot_product_attention(query, key, value, attn_mask=mask)
         slices = zip(*(tensor.split(self.slice_size, dim=1) for tensor in (query, key, value)), strict=True)

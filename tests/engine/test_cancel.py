@@ -121,7 +121,7 @@ def test_long_attention_is_done_in_exact_pieces(monkeypatch: pytest.MonkeyPatch)
         monkeypatch.setattr("engine.cancel.PIECE_OPERATIONS", 1e6)
         with cancellable([attention], threading.Event()):
             assert torch.equal(attention(tokens), whole)
-    assert "_attend" not in vars(attention)
+    assert "attend" not in vars(attention)
 
 
 @pytest.mark.parametrize("affine", [True, False])

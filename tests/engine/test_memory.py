@@ -98,7 +98,7 @@ def test_the_estimate_is_what_is_measured_also_where_maps_of_all_sizes_come_and_
 
 @linux
 @pytest.mark.usefixtures("few_threads")
-@pytest.mark.parametrize("side", [128, 512])
+@pytest.mark.parametrize("side", [128, 512, 1024])
 @pytest.mark.parametrize("backend", ["openvino", "onnx"])
 def test_the_estimate_for_other_back_ends_is_what_is_measured(
     request_: GenerateRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, backend: str, side: int
@@ -113,7 +113,7 @@ def test_the_estimate_for_other_back_ends_is_what_is_measured(
     mapped = sum(path.stat().st_size for path in files)
     found = outlook(request, "fast").estimate
     terms = found.weights["denoiser"] - estimate(request).weights["denoiser"]
-    assert bool(terms) == (backend == "openvino" and side == 512)
+    assert bool(terms) == (backend == "openvino" and side >= 512)
     mapped += terms * 36 // 27  # those of its faster convolutions, of which the kernels' own numbers are not counted
     assert found.total == pytest.approx(peak - mapped, rel=0.15)
 
@@ -140,7 +140,7 @@ def test_the_faster_convolutions_of_openvino_are_counted(request_: GenerateReque
     session = OpenVinoSession(write_openvino(graph, tmp_path), "float32", fixed=True)
     plain = session.weight_bytes
     session.run(graph.example(Sizes(2, 16, 16, 7), torch.Generator().manual_seed(0)), lambda: None)
-    assert session.weight_bytes > 1.3 * plain
+    assert session.weight_bytes > 1.2 * plain
     assert outlook(request, "auto").estimate.weights["denoiser"] == pytest.approx(session.weight_bytes, rel=0.15)
     assert estimate(request).weights["denoiser"] == pytest.approx(plain, rel=0.01)
     session.release()
@@ -187,7 +187,11 @@ def test_parts_that_take_turns_are_never_beside_what_others_left(request_: Gener
     size = Size(unet=(256, 512), vae=(128, 256, 512), text=512)
     stable_diffusion(size).to(torch.float16).save_pretrained(tmp_path / "model")
     request = replace(request_, model=str(tmp_path / "model"), width=64, height=64, steps=1, dtype="bfloat16")
-    peaks = {mode: measured(request, EngineSettings(memory_mode=mode))["peak"] for mode in ("fast", "low")}
+    # Now and then the pages of the files stand in one run's count, too.
+    peaks = {
+        mode: min(measured(request, EngineSettings(memory_mode=mode))["peak"] for _ in range(2))
+        for mode in ("fast", "low")
+    }
     weights = estimate(request).weights
     saved = sum(weights.values()) - max(weights.values())
     assert saved > 80 * 2**20

@@ -11,6 +11,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from engine.backends import packages
 from engine.backends.export import ExportMismatch, check, write_onnx, write_openvino
 from engine.backends.graphs import Graph, Sizes, UNetGraph, graphs_for_others, graphs_of
 from engine.backends.onnx_session import OnnxSession
@@ -54,6 +55,25 @@ def test_equal_to_the_original_at_every_size(backend: str, make: Callable[[], An
         session = session_of(graph, backend, tmp_path / str(number), fixed=graph.name == "unet")
         for sizes in (Sizes(1, 1, 1, 3), Sizes(3, 4, 2, 9), Sizes(2, 4, 2, 9)):
             assert differs(graph, session, sizes) <= 1e-4, (graph.name, sizes)
+
+
+def operations(path: Path) -> set[str]:
+    return {f"{node.domain}{node.op_type}" for node in packages.onnx().load(str(path)).graph.node}
+
+
+def test_attention_is_one_operation_for_onnx_runtime_and_many_for_others(tmp_path: Path) -> None:
+    """One operation holds no scores of all tokens; other programs do not know it."""
+    unet = stable_diffusion().unet
+    graph = graphs_of("unet", unet)[0]
+    own = operations(write_onnx(graph, tmp_path / "own"))
+    others = operations(write_onnx(graph, tmp_path / "others", for_others=True))
+    assert "com.microsoftMultiHeadAttention" in own
+    assert "Softmax" not in own
+    assert "Softmax" in others
+    assert not any(name.startswith("com.microsoft") for name in others)
+    for folder in ("own", "others"):
+        assert differs(graph, OnnxSession(tmp_path / folder / "model.onnx"), Sizes(3, 4, 2, 9)) <= 1e-5
+    assert not any("attend" in vars(module) for module in unet.modules())
 
 
 @pytest.mark.parametrize("backend", ["openvino", "onnx"])
