@@ -109,6 +109,7 @@ class MemoryEstimate:
         encoding, denoising, decoding: what comes on top while prompt, steps and decoder are at work.
         reading: the same while a picture to start from becomes latents; 0 without one.
         tiled_reading, tiled_decoding: both of them in tiles.
+        terms: of the kernels of faster convolutions, beside the weights of the denoiser; not with attention in pieces.
     """
 
     runtime: int
@@ -119,6 +120,7 @@ class MemoryEstimate:
     decoding: int
     tiled_reading: int
     tiled_decoding: int
+    terms: int = 0
 
     @property
     def total(self) -> int:
@@ -145,10 +147,11 @@ class MemoryEstimate:
         return max(self.denoising, reading + own)
 
     def _held(self, plan: MemoryPlan, working: str) -> int:
+        terms = 0 if plan.attention_in_pieces else self.terms
         if plan.in_turn:
-            return self.runtime + self.weights[working]
+            return self.runtime + self.weights[working] + terms * (working == "denoiser")
         released = self.weights["text"] if plan.text_released and working != "text" else 0
-        return self.runtime + sum(self.weights.values()) - released
+        return self.runtime + sum(self.weights.values()) + terms - released
 
 
 def cheapest(need: MemoryEstimate, available: int, plans: Sequence[MemoryPlan] = PLANS) -> MemoryPlan:
@@ -195,7 +198,7 @@ def estimate(request: GenerateRequest, widened: Collection[str] = ()) -> MemoryE
     size = _map_bytes(precisions.denoiser, widened)
     unet, vae = _config(location, "unet", USUAL_UNET), _config(location, "vae", USUAL_VAE)
     scale = max(request.hires_scale, 1.0)
-    width, height = round(request.width * scale), round(request.height * scale)
+    width, height = size_of(request)
     # In float16 most autoencoders overflow, so that they are run in float32.
     overflows = precisions.vae == "float16" and vae.get("force_upcast", True)
     vae_size = 4 if overflows else _map_bytes(precisions.vae, widened)
@@ -210,12 +213,28 @@ def estimate(request: GenerateRequest, widened: Collection[str] = ()) -> MemoryE
         runtime=RUNTIME + BACKEND_RUNTIME[request.switches.backend],
         weights=weights,
         encoding=weights["text"] // 50,
-        denoising=_denoising(unet, vae, width * height, 2 if request.guidance_scale > 1 else 1) * size,
+        denoising=_denoising(unet, vae, width * height, rows_of(request)) * size,
         reading=_reading(vae, area) * vae_size * starts,
         decoding=int(_decoding(vae, area, vae_size) * wider) + picture,
         tiled_reading=_reading(vae, tile_area) * vae_size * starts,
         tiled_decoding=int(_decoding(vae, tile_area, vae_size) * wider) + picture,
     )
+
+
+def size_of(request: GenerateRequest) -> tuple[int, int]:
+    """Width and height of the finished picture, in pixels."""
+    scale = max(request.hires_scale, 1.0)
+    return round(request.width * scale), round(request.height * scale)
+
+
+def rows_of(request: GenerateRequest) -> int:
+    """The pictures that a denoiser is given at a time: with the prompt, and without it where there is guidance."""
+    return 2 if request.guidance_scale > 1 else 1
+
+
+def halvings_before(location: Path) -> int:
+    """How often the autoencoder of the model at `location` halves a picture."""
+    return len(_config(location, "vae", USUAL_VAE)["block_out_channels"]) - 1
 
 
 def _denoising(unet: Mapping[str, Any], vae: Mapping[str, Any], pixels: int, batch: int) -> int:
@@ -235,23 +254,6 @@ def _denoising(unet: Mapping[str, Any], vae: Mapping[str, Any], pixels: int, bat
         if "Attn" in kind:
             widest = max(widest, channels[stage] * area / 4**stage * WIDE_MAPS)
     return batch * int(skips + widest)
-
-
-def wide_kernels(request: GenerateRequest) -> Iterator[tuple[tuple[int, int], tuple[int, ...]]]:
-    """The 3x3 kernels of the denoiser: the size of the images that each is for, and (out_channels, channels, 3, 3).
-
-    A stage is known by its channels; where several have as many, it is the first.
-    """
-    location = model_folder(request.model)
-    unet, vae = _config(location, "unet", USUAL_UNET), _config(location, "vae", USUAL_VAE)
-    channels: Sequence[int] = unet["block_out_channels"]
-    scale = max(request.hires_scale, 1.0)
-    height, width = round(request.height * scale), round(request.width * scale)
-    for path in weight_files(location):
-        for group, stored in _groups_in(location, path):
-            if group == "denoiser" and stored.shape[2:] == (3, 3) and stored.shape[0] in channels:
-                smaller = 2 ** (len(vae["block_out_channels"]) - 1 + channels.index(stored.shape[0]))
-                yield (height // smaller, width // smaller), stored.shape
 
 
 def _decoding(vae: Mapping[str, Any], area: int, size: int) -> int:
@@ -325,7 +327,7 @@ def _weights(location: Path, vae: str, precisions: Precisions) -> dict[str, int]
     """The bytes of the weights of each group; `vae` is the file or folder of another autoencoder, or ""."""
     sizes: dict[str, int] = dict.fromkeys(GROUPS, 0)
     for path in weight_files(location):
-        for group, stored in _groups_in(location, path):
+        for group, _, stored in grouped_tensors(location, path):
             if group != "vae" or not vae:
                 sizes[group] += _kept_bytes(stored.shape, getattr(precisions, group))
     if vae:
@@ -361,16 +363,17 @@ def group_of(part: str) -> str | None:
     return "denoiser" if part in {"unet", "transformer"} else "vae" if part == "vae" else None
 
 
-def _groups_in(location: Path, path: Path) -> Iterator[tuple[str, Stored]]:
+def grouped_tensors(location: Path, path: Path) -> Iterator[tuple[str, str, Stored]]:
+    """The tensors of the file `path` of the model at `location`: the group of each, its name and what it says."""
     if location.is_dir():
         # What belongs to none counts as a denoiser: it is there all the time.
         group = group_of(path.parent.name) or "denoiser"
-        for stored in _tensors(path).values():
-            yield group, stored
+        for key, stored in _tensors(path).items():
+            yield group, key, stored
         return
     for key, stored in _tensors(path).items():
         group = "vae" if key.startswith(_VAE_KEYS) else "text" if key.startswith(_TEXT_KEYS) else "denoiser"
-        yield group, stored
+        yield group, key, stored
 
 
 def _config(location: Path, part: str, usual: Mapping[str, Any]) -> Mapping[str, Any]:

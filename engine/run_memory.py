@@ -7,7 +7,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from engine.catalog import model_folder
 from engine.errors import KnownError, OutOfMemory
+from engine.kernel_levels import residual_kernels
 from engine.memory import (
     MODES,
     PLANS,
@@ -16,9 +18,11 @@ from engine.memory import (
     MemoryPlan,
     cheapest,
     estimate,
+    halvings_before,
     rounding_as,
+    rows_of,
+    size_of,
     stored_precision,
-    wide_kernels,
 )
 from engine.messages import GenerateRequest
 
@@ -69,8 +73,7 @@ def outlook(request: GenerateRequest, mode: str) -> Outlook:
     computed = _computed(dtype, request.switches.backend)
     need = estimate(replace(request, dtype=computed), _widened(device, request))
     if request.switches.backend == "openvino" and computed == "float32":
-        weights = {**need.weights, "denoiser": need.weights["denoiser"] + _terms_of_kernels(request)}
-        need = replace(need, weights=weights)
+        need = replace(need, terms=_terms_of_kernels(request))
     if device.type == "cuda":
         need = replace(need, runtime=0)  # of the memory of the card
     available = available_bytes(device)
@@ -94,11 +97,18 @@ def _computed(dtype: str, backend: str) -> str:
 
 def _terms_of_kernels(request: GenerateRequest) -> int:
     """The bytes that OpenVINO's faster convolutions take beyond those of their kernels."""
-    from engine.backends.openvino_winograd import FORM, pays
+    from engine.backends.openvino_winograd import added_bytes, pays
 
-    batch = 2 if request.guidance_scale > 1 else 1
-    taken = sum(math.prod(shape) for size, shape in wide_kernels(request) if pays(batch, size, shape[:2]))
-    return taken * 4 * len(FORM.kernel_terms) ** 2 // 9 - taken * 4
+    location = model_folder(request.model)
+    first = halvings_before(location)
+    width, height = size_of(request)
+    return sum(
+        added_bytes(math.prod(kernels.channels))
+        for kernels in residual_kernels(location)
+        if pays(
+            rows_of(request), [-(-side // 2 ** (first + kernels.level)) for side in (height, width)], kernels.channels
+        )
+    )
 
 
 def _widened(device: torch.device, request: GenerateRequest) -> tuple[str, ...]:
@@ -151,6 +161,9 @@ def apply_plan(pipeline: Any, plan: MemoryPlan) -> None:
         vae.tile_sample_min_size = TILE
         vae.tile_latent_min_size = TILE // 2 ** (len(vae.config.block_out_channels) - 1)
     pipeline.enable_attention_slicing("max" if plan.attention_in_pieces else None)
+    for part in pipeline.components.values():
+        if hasattr(part, "set_faster_convolutions"):
+            part.set_faster_convolutions(not plan.attention_in_pieces)  # their kernels take four times the memory
 
 
 def is_out_of_memory(error: BaseException) -> bool:

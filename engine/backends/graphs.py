@@ -68,7 +68,7 @@ class UNetGraph(Graph):
     name = "unet"
     outputs = ("out_sample",)
 
-    def __init__(self, unet: UNet2DConditionModel) -> None:
+    def __init__(self, unet: UNet2DConditionModel, *, may_share: bool = True) -> None:
         super().__init__()
         self.unet = unet
         self.config = config = unet.config
@@ -82,7 +82,7 @@ class UNetGraph(Graph):
         if config.class_embed_type is not None or config.num_class_embeds is not None:
             self.axes["class_labels"] = {0: "batch"}
         told_more = self.axes.keys() - {"sample", "timestep", "encoder_hidden_states"}
-        self.shares_halves = unet.looks_at_prompt_first and not told_more
+        self.shares_halves = may_share and unet.looks_at_prompt_first and not told_more
         if self.shares_halves:
             self.axes["sample"] = {**self.axes["sample"], 0: "pictures"}
 
@@ -258,6 +258,11 @@ def graphs_of(name: str, part: nn.Module) -> list[Graph]:
 
 
 def graphs_for_others(name: str, part: nn.Module) -> list[Graph]:
-    """The same for files that other programs read: text encoders take token ids; `InvalidValue` likewise."""
+    """The same for files that other programs read: text encoders take token ids, U-Nets all rows of all inputs.
+
+    `InvalidValue` likewise.
+    """
+    if isinstance(part, UNet2DConditionModel):
+        return [UNetGraph(part, may_share=False)]
     graphs = graphs_of(name, part)
     return [TextIdsGraph(name, cast("Any", part))] if isinstance(graphs[0], TextGraph) else graphs

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import IO, Any
@@ -11,7 +12,7 @@ from torch import Tensor
 
 from engine.backends import packages
 from engine.backends.graphs import Inputs
-from engine.backends.openvino_winograd import added_bytes, rewrite_convolutions
+from engine.backends.openvino_winograd import SIDE, rewrite_convolutions
 from engine.models.arithmetic import is_quick
 
 SLICE_MILLISECONDS = 20
@@ -51,11 +52,18 @@ class OpenVinoSession:
         self._terms: IO[bytes] | None = None
         self._shapes: Shapes = {}
         self._any_batch = False
+        self._faster_convolutions = True
+
+    def set_faster_convolutions(self, faster: bool) -> None:
+        """Whether convolutions may take more memory to be faster; what is compiled otherwise is let go of."""
+        if faster != self._faster_convolutions:
+            self._faster_convolutions = faster
+            self.release()
 
     def run(self, inputs: Inputs, look: Callable[[], None]) -> list[Tensor]:
         """Compute; `look` is called every few milliseconds, and what it raises ends the computation at once."""
         openvino = packages.openvino()
-        request = self._prepared({name: tuple(tensor.shape) for name, tensor in inputs.items()})
+        request = self._prepared({name: tuple(tensor.shape) for name, tensor in inputs.items()}, look)
         # OpenVINO reads this memory where it is, and keeps none of it alive.
         held = {name: tensor.detach().contiguous().numpy() for name, tensor in inputs.items()}
         for name, array in held.items():
@@ -78,28 +86,36 @@ class OpenVinoSession:
         except RuntimeError:
             pass  # its way of saying that it was cancelled
 
-    def _prepared(self, shapes: Shapes) -> Any:
+    def _prepared(self, shapes: Shapes, look: Callable[[], None]) -> Any:
         if self._request is not None and self._fits(shapes):
             return self._request
         again = self._request is not None
         self._any_batch = again and self._without_batch(shapes) == self._without_batch(self._shapes)
         self.release()
-        openvino = packages.openvino()
-        core = openvino.Core()
+        try:
+            self._request = self._compiled(shapes, look)
+        except BaseException:
+            self.release()
+            raise
+        self._shapes = shapes
+        return self._request
+
+    def _compiled(self, shapes: Shapes, look: Callable[[], None]) -> Any:
+        core = packages.openvino().Core()
         model = core.read_model(str(self._path))
+        computed = computes_in(self._precision)
         if self._fixed:
             first = -1 if self._any_batch else None
             model.reshape({name: [shape[0] if first is None else first, *shape[1:]] for name, shape in shapes.items()})
-            if computes_in(self._precision) == "float32":
-                self._terms = rewrite_convolutions(model, self._path.parent)
+            if computed == "float32" and self._faster_convolutions:
+                self._terms = rewrite_convolutions(model, self._path.parent, look)
         options = {
             "PERFORMANCE_HINT": "LATENCY",
-            "INFERENCE_PRECISION_HINT": _HINTS[computes_in(self._precision)],
+            "INFERENCE_PRECISION_HINT": _HINTS[computed],
             "INFERENCE_NUM_THREADS": torch.get_num_threads(),
         }
-        self._request = core.compile_model(model, "CPU", options).create_infer_request()
-        self._shapes = shapes
-        return self._request
+        look()
+        return core.compile_model(model, "CPU", options).create_infer_request()
 
     def _fits(self, shapes: Shapes) -> bool:
         if not self._fixed or shapes == self._shapes:
@@ -124,9 +140,9 @@ class OpenVinoSession:
     def weight_bytes(self) -> int:
         """The bytes of its weights in memory once it is compiled, in the precision of the computing.
 
-        The file is mapped beside that, and given up where memory is short. What faster convolutions add is known from
-        the first call on.
+        The file is mapped beside that, and given up where memory is short; so is that of the terms of faster
+        convolutions, which OpenVINO holds in place of their kernels. They are known from the first call on.
         """
         stored = self._path.with_suffix(".bin").stat().st_size
-        added = 0 if self._terms is None else added_bytes(self._terms)
-        return stored * _BYTES[computes_in(self._precision)] // _BYTES["float32"] + added
+        terms = 0 if self._terms is None else os.fstat(self._terms.fileno()).st_size
+        return stored * _BYTES[computes_in(self._precision)] // _BYTES["float32"] + terms - terms * 3**2 // SIDE**2

@@ -9,9 +9,8 @@ from __future__ import annotations
 
 import logging
 import math
-import os
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import IO, Any
 
@@ -35,23 +34,21 @@ USUAL_BATCH = 2
 _ALIGNMENT = 4096  # of each kernel's terms in their file, so that they can be mapped
 
 
-def rewrite_convolutions(model: Any, folder: Path) -> IO[bytes] | None:
+def rewrite_convolutions(model: Any, folder: Path, look: Callable[[], None]) -> IO[bytes] | None:
     """Rewrite those convolutions of `model` for which it pays, among those of a known height and width.
 
     The terms of kernels are four times as many as their numbers. OpenVINO puts them in an order of its own and never
     looks at them again, so that they are in a file without a name in `folder`, and not in memory. Returns that file, to
-    be kept open while the model is used; None where nothing was rewritten.
+    be kept open while the model is used; None where nothing was rewritten. `look` is called before each kernel.
     """
     found = [node for node in model.get_ordered_ops() if _is_plain_3x3(node) and _pays_for(node)]
     if not found:
         return None
     kernels = [node.input_value(1).get_node().get_data() for node in found]
-    file = tempfile.TemporaryFile(dir=folder)
     try:
-        all_terms = list(_mapped(kernels, file))
+        file, all_terms = _mapped(kernels, folder, look)
     except OSError as error:
-        file.close()
-        log.warning("%s has no space for what makes convolutions faster (%s); they are left as they are", folder, error)
+        log.warning("convolutions stay as they are: the terms of faster ones cannot be kept in %s: %s", folder, error)
         return None
     for node, terms in zip(found, all_terms, strict=True):
         result = _convolution(node.input_value(0), terms)
@@ -62,10 +59,9 @@ def rewrite_convolutions(model: Any, folder: Path) -> IO[bytes] | None:
     return file
 
 
-def added_bytes(file: IO[bytes]) -> int:
-    """The bytes that the terms in `file` take beyond the kernels that they are of."""
-    terms = os.fstat(file.fileno()).st_size
-    return terms - terms * 3**2 // SIDE**2
+def added_bytes(pairs: int) -> int:
+    """The bytes that the terms of `pairs` of channels take beyond the kernels that they are of."""
+    return pairs * (SIDE**2 - 3**2) * np.dtype(np.float32).itemsize
 
 
 def pays(batch: int, size: Sequence[int], channels: Sequence[int]) -> bool:
@@ -91,19 +87,33 @@ def _pays_for(node: Any) -> bool:
     return known and pays(count, [side.get_length() for side in size], node.input_value(1).get_shape()[:2])
 
 
-def _mapped(kernels: Sequence[Array], file: IO[bytes]) -> Iterator[Array]:
-    """Write the terms G g G^T of `kernels` to `file`, and yield each, (terms, out_channels, channels), from there."""
+def _mapped(kernels: Sequence[Array], folder: Path, look: Callable[[], None]) -> tuple[IO[bytes], list[Array]]:
+    """A new file with the terms G g G^T of `kernels`, and each of them, (terms, out_channels, channels), from there."""
     sides = np.array(FORM.kernel_terms, np.float32)
     both = np.kron(sides, sides)
-    places: list[int] = []
-    for kernel in kernels:
-        file.write(b"\0" * (-file.tell() % _ALIGNMENT))
-        places.append(file.tell())
-        file.write((both @ kernel.reshape(-1, 9).T).data)
-    file.flush()
-    for kernel, place in zip(kernels, places, strict=True):
+    # Without a buffer: what is left in one is written, and may fail, once more when the file is closed.
+    file = tempfile.TemporaryFile(buffering=0, dir=folder)
+    try:
+        places: list[int] = []
+        for kernel in kernels:
+            look()
+            places.append(file.seek(-(-file.tell() // _ALIGNMENT) * _ALIGNMENT))
+            _write_all(file, (both @ kernel.reshape(-1, 9).T).data.cast("B"))
         # "c": OpenVINO takes no array that is read-only, though it does not write.
-        yield np.memmap(file, np.float32, "c", place, (len(both), *kernel.shape[:2]))
+        terms = [
+            np.memmap(file, np.float32, "c", place, (len(both), *kernel.shape[:2]))
+            for kernel, place in zip(kernels, places, strict=True)
+        ]
+    except BaseException:
+        file.close()
+        raise
+    return file, terms
+
+
+def _write_all(file: IO[bytes], data: memoryview) -> None:
+    """Linux writes 2 GB at most at a time."""
+    while data:
+        data = data[file.write(data) :]
 
 
 def _convolution(image: Any, terms: Array) -> Any:

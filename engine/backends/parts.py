@@ -47,7 +47,7 @@ class Session(Protocol):
 
     @property
     def weight_bytes(self) -> int:
-        """The bytes of its weights in memory once it has computed."""
+        """The bytes of its weights in memory once it has computed; what is made for one size is known from then on."""
         ...
 
 
@@ -147,7 +147,10 @@ class Computed(nn.Module, ConfigMixin):
 
     @property
     def weight_bytes(self) -> int:
-        """The bytes of the weights that its graphs hold once they have computed: each is compiled at its first call."""
+        """The bytes of the weights that its graphs hold once they have computed: each is compiled at its first call.
+
+        What OpenVINO's faster convolutions add is known from then on.
+        """
         return sum(session.weight_bytes for session in self._sessions.values())
 
     def _compute(self, graph: str, inputs: Inputs) -> list[Tensor]:
@@ -161,6 +164,12 @@ class BackendUNet(Computed):
         self._begin(original, sessions)
         graph = UNetGraph(original)
         self._inputs, self._shares_halves = list(graph.axes), graph.shares_halves
+
+    def set_faster_convolutions(self, faster: bool) -> None:
+        """Whether OpenVINO's convolutions may take more memory to be faster, which they do at first."""
+        for session in self._sessions.values():
+            if isinstance(session, OpenVinoSession):
+                session.set_faster_convolutions(faster)
 
     def set_token_merging(self, ratio: float) -> None:
         """Raise `InvalidValue` unless `ratio` is 0: merged tokens are not in the exported graph."""
@@ -214,6 +223,11 @@ class BackendUNet(Computed):
                 raise InvalidValue(f"this UNet needs {name}, which the call does not give; pass it.")
             whole = name == "class_labels" and not tensor.is_floating_point() and self._counts
             inputs[name] = tensor.long() if whole else tensor.float()
+        for name, tensor in inputs.items():
+            if len(tensor) != len(sample):
+                raise InvalidValue(
+                    f"{name} has the shape {tuple(tensor.shape)}; this call needs {len(sample)} rows, as sample has."
+                )
         if self._shares_halves:
             inputs["sample"] = without_second_half(inputs["sample"], inputs["timestep"])
         output = self._compute("unet", inputs)[0].to(sample.dtype)

@@ -54,28 +54,36 @@ def stored(graph: Graph, backend: str, look: Callable[[], None], folder: Path | 
     """
     target = (folder or cache_folder()) / f"{graph.name}-{backend}-{digest(graph, backend, look)}"
     name = OPENVINO_NAME if backend == "openvino" else MODEL_NAME
-    there = target.exists()  # asked first: another process may put it there at any time, whole
-    if there and _is_whole(target, look):
+    if _is_whole(target, look):
         os.utime(target / MANIFEST)  # when it was last used
         return target / name
-    if there:
-        log.warning("%s is damaged and is made anew", target)
-        shutil.rmtree(target)
     target.parent.mkdir(parents=True, exist_ok=True)
     making = Path(tempfile.mkdtemp(prefix=f".{target.name}.", dir=target.parent))
     try:
         _export(graph, backend, making)
         files = {path.name: [path.stat().st_size, _file_digest(path, look)] for path in sorted(making.iterdir())}
         write_json(making / MANIFEST, {"files": files})
-        try:
-            making.replace(target)
-        except OSError:
-            if not _is_whole(target, look):  # else another process was sooner
-                raise
+        _put(making, target, look)
     finally:
         shutil.rmtree(making, ignore_errors=True)
     trim(target.parent, LIMIT_BYTES)
     return target / name
+
+
+def _put(made: Path, target: Path, look: Callable[[], None]) -> None:
+    """Rename the folder `made` to `target`, unless another process was sooner; what is damaged there goes."""
+    try:
+        made.replace(target)
+    except OSError:
+        if not target.exists():
+            raise
+        if not _is_whole(target, look):
+            log.warning("%s is damaged and is made anew", target)
+            # At once away from its name, under which another process may look.
+            aside = made.with_name(f"{made.name}.damaged")
+            target.replace(aside)
+            made.replace(target)
+            shutil.rmtree(aside)
 
 
 def trim(folder: Path, limit_bytes: int) -> None:
@@ -135,16 +143,15 @@ def digest(graph: Graph, backend: str, look: Callable[[], None]) -> str:
 
 def _is_whole(folder: Path, look: Callable[[], None]) -> bool:
     """Whether all files in `folder` are as they were written."""
-    files: object = None
-    with contextlib.suppress(BadFile, FileNotFoundError):
+    with contextlib.suppress(BadFile, FileNotFoundError):  # also of files that another process drops meanwhile
         files = read_json(folder / MANIFEST).get("files")
-    if not isinstance(files, dict) or not files:
-        return False
-    for name, (size, wanted) in files.items():
-        path = folder / str(name)
-        if not path.is_file() or path.stat().st_size != size or _file_digest(path, look) != wanted:
-            return False
-    return True
+        if isinstance(files, dict) and files:
+            return all(_is_as_written(folder / str(name), size, wanted, look) for name, (size, wanted) in files.items())
+    return False
+
+
+def _is_as_written(path: Path, size: int, wanted: str, look: Callable[[], None]) -> bool:
+    return path.is_file() and path.stat().st_size == size and _file_digest(path, look) == wanted
 
 
 def _file_digest(path: Path, look: Callable[[], None]) -> str:

@@ -261,13 +261,15 @@ class UNet2DConditionModel(GradientCheckpointing, ModelMixin):
         """Predict from `sample`, what `embed` makes of the timestep, and what cross-attention looks at.
 
         Where the first stage looks at the prompt, `sample` may have a part of the rows of the others; each then stands
-        for several (`engine.models.halves`).
+        for several (`engine.models.halves`). Not beside a mask of self-attention, `adapter` or `controls`, which come
+        before.
         """
         if self.config.center_input_sample:
             sample = 2 * sample - 1.0
         adapter = list(adapter)
         deep = None if deep_cache is None else deep_cache.take(sample)
-        if self.looks_at_prompt_first and context.self_mask is None and not adapter and controls is None:
+        alone = context.self_mask is None and not adapter and controls is None
+        if self.looks_at_prompt_first and alone and len(sample) == len(temb):
             sample = without_second_half(sample, temb)
         sample = self.conv_in(sample)
         if deep is not None:

@@ -32,7 +32,7 @@ from engine.resources_path import resource
 from engine.schedulers.dpm_solver_multistep import DPMSolverMultistepScheduler
 from engine.switches import OFF, Switches
 from tests.benchmarks.decode import VAE
-from tests.benchmarks.networks import SD15, TOKENS, kind_of
+from tests.benchmarks.networks import SD15, TOKENS
 from tests.benchmarks.random_weights import with_random_weights
 from tests.benchmarks.results import Figure, Keeper, add_results_option, ratio
 from tests.benchmarks.timing import ROUNDS, Times, machine, take_turns
@@ -235,7 +235,7 @@ def _figures(times: Times, batch: int, options: argparse.Namespace) -> list[Figu
     """Each switch to none, and that one to Diffusers."""
     title = _title(batch, options)
     figures = [ratio(f"{title}: {PLAIN} to {PEER}", times, PLAIN, PEER)] if PEER in times.seconds else []
-    usual = batch == 1 and options.size == kind_of("sd15").size and options.device == "cpu"
+    usual = batch == 1 and options.steps == 25 and options.device == "cpu"
     for name in times.seconds:
         if name not in (PLAIN, PEER):
             bar = 0.55 if usual and name == "DeepCache 3" else None

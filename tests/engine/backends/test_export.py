@@ -64,15 +64,17 @@ def operations(path: Path) -> set[str]:
 def test_attention_is_one_operation_for_onnx_runtime_and_many_for_others(tmp_path: Path) -> None:
     """One operation holds no scores of all tokens; other programs do not know it."""
     unet = stable_diffusion().unet
-    graph = graphs_of("unet", unet)[0]
+    (graph,), (for_others,) = graphs_of("unet", unet), graphs_for_others("unet", unet)
     own = operations(write_onnx(graph, tmp_path / "own"))
-    others = operations(write_onnx(graph, tmp_path / "others", for_others=True))
+    others = operations(write_onnx(for_others, tmp_path / "others", for_others=True))
+    # One batch for all of them, with no word of halves.
+    assert {axes[0] for axes in for_others.axes.values()} == {"batch"}
     assert "com.microsoftMultiHeadAttention" in own
     assert "Softmax" not in own
     assert "Softmax" in others
     assert not any(name.startswith("com.microsoft") for name in others)
-    for folder in ("own", "others"):
-        assert differs(graph, OnnxSession(tmp_path / folder / "model.onnx"), Sizes(3, 4, 2, 9)) <= 1e-5
+    for of, folder in ((graph, "own"), (for_others, "others")):
+        assert differs(of, OnnxSession(tmp_path / folder / "model.onnx"), Sizes(3, 4, 2, 9)) <= 1e-5
     assert not any("attend" in vars(module) for module in unet.modules())
 
 
@@ -109,6 +111,8 @@ def test_the_back_ends_unet_takes_one_of_two_equal_halves(backend: str, monkeypa
             result, wanted = (network(sample, 500, prompt, return_dict=False)[0] for network in (computed, unet))
             assert ((result - wanted).abs().max() / wanted.abs().max()).item() <= 1e-5
     assert given == [1, 2]
+    with pytest.raises(InvalidValue, match=r"encoder_hidden_states has the shape \(1, 5, 16\); this call needs 2 rows"):
+        computed(torch.cat([latents] * 2), 500, prompt[:1])
 
 
 def test_what_is_told_with_the_prompt_leaves_no_halves_alike() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import time
 from pathlib import Path
 
@@ -58,6 +59,27 @@ def test_damaged_files_are_made_anew(backend: str, damage: str, graph: Graph, tm
     assert stored(graph, backend, nothing, tmp_path) == path
     assert weights.read_bytes() == whole[weights.name]
     assert target.read_bytes() != content[: len(content) // 2]
+
+
+@pytest.mark.parametrize("damaged", [False, True])
+@pytest.mark.parametrize("call", range(0, 12, 2))
+def test_another_process_may_be_sooner_at_any_time(call: int, damaged: bool, graph: Graph, tmp_path: Path) -> None:
+    """It exports the same meanwhile; whatever it left is used, and nothing else stays."""
+    path = stored(graph, "onnx", nothing, tmp_path)
+    content = path.read_bytes()
+    if damaged:
+        path.write_bytes(content[:-1])
+    else:
+        shutil.rmtree(path.parent)
+    calls = iter(range(10**6))
+
+    def meanwhile() -> None:
+        if next(calls) == call:
+            stored(graph, "onnx", nothing, tmp_path)
+
+    assert stored(graph, "onnx", meanwhile, tmp_path) == path
+    assert path.read_bytes() == content
+    assert [entry.name for entry in tmp_path.iterdir()] == [path.parent.name]
 
 
 def test_other_weights_and_other_configurations_are_others(graph: Graph, tmp_path: Path) -> None:
