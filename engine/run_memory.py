@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 
 from engine.catalog import model_folder
 from engine.errors import KnownError, OutOfMemory
-from engine.kernel_levels import residual_kernels
 from engine.memory import (
     MODES,
     PLANS,
@@ -25,6 +24,7 @@ from engine.memory import (
     stored_precision,
 )
 from engine.messages import GenerateRequest
+from engine.run_kernels import residual_kernels
 
 if TYPE_CHECKING:
     import torch

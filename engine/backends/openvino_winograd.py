@@ -87,7 +87,7 @@ def _pays_for(node: Any) -> bool:
     return known and pays(count, [side.get_length() for side in size], node.input_value(1).get_shape()[:2])
 
 
-def _mapped(kernels: Sequence[Array], folder: Path, look: Callable[[], None]) -> tuple[IO[bytes], list[Array]]:
+def _mapped(kernels: Sequence[Array], folder: Path, look: Callable[[], None]) -> tuple[IO[bytes], Sequence[Array]]:
     """A new file with the terms G g G^T of `kernels`, and each of them, (terms, out_channels, channels), from there."""
     sides = np.array(FORM.kernel_terms, np.float32)
     both = np.kron(sides, sides)

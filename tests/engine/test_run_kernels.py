@@ -9,9 +9,9 @@ import pytest
 import torch
 
 from engine.catalog import EMBEDDED_MODEL, model_folder
-from engine.kernel_levels import residual_kernels
 from engine.models.resnet import ResnetBlock2D
 from engine.pipelines.convert import save_single_file
+from engine.run_kernels import residual_kernels
 from tests.fixtures.stable_diffusion import Size, stable_diffusion
 
 SIDE = 32
