@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -97,18 +96,14 @@ def _computed(dtype: str, backend: str) -> str:
 
 def _terms_of_kernels(request: GenerateRequest) -> int:
     """The bytes that OpenVINO's faster convolutions take beyond those of their kernels."""
-    from engine.backends.openvino_winograd import added_bytes, pays
+    from engine.backends.openvino_winograd import added_bytes, form_for
 
-    location = model_folder(request.model)
-    first = halvings_before(location)
-    width, height = size_of(request)
-    return sum(
-        added_bytes(math.prod(kernels.channels))
-        for kernels in residual_kernels(location)
-        if pays(
-            rows_of(request), [-(-side // 2 ** (first + kernels.level)) for side in (height, width)], kernels.channels
-        )
-    )
+    location, (width, height) = model_folder(request.model), size_of(request)
+    first, added = halvings_before(location), 0
+    for level, channels in residual_kernels(location):
+        size = [-(-side // 2 ** (first + level)) for side in (height, width)]
+        added += added_bytes(channels, form_for(rows_of(request), size, channels))
+    return added
 
 
 def _widened(device: torch.device, request: GenerateRequest) -> tuple[str, ...]:

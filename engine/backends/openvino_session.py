@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from engine.backends import packages
 from engine.backends.graphs import Inputs
-from engine.backends.openvino_winograd import SIDE, rewrite_convolutions
+from engine.backends.openvino_winograd import Terms, rewrite_convolutions
 from engine.models.arithmetic import is_quick
 
 SLICE_MILLISECONDS = 20
@@ -49,7 +48,7 @@ class OpenVinoSession:
     def __init__(self, path: Path, precision: str, *, fixed: bool) -> None:
         self._path, self._precision, self._fixed = path, precision, fixed
         self._request: Any = None
-        self._terms: IO[bytes] | None = None
+        self._terms: Terms | None = None
         self._shapes: Shapes = {}
         self._any_batch = False
         self._faster_convolutions = True
@@ -130,7 +129,7 @@ class OpenVinoSession:
         """Let go of the compiled model and of its weights."""
         self._request = None
         if self._terms is not None:
-            self._terms.close()
+            self._terms.file.close()
             self._terms = None
 
     def __del__(self) -> None:
@@ -144,5 +143,5 @@ class OpenVinoSession:
         convolutions, which OpenVINO holds in place of their kernels. They are known from the first call on.
         """
         stored = self._path.with_suffix(".bin").stat().st_size
-        terms = 0 if self._terms is None else os.fstat(self._terms.fileno()).st_size
-        return stored * _BYTES[computes_in(self._precision)] // _BYTES["float32"] + terms - terms * 3**2 // SIDE**2
+        added = 0 if self._terms is None else self._terms.added
+        return stored * _BYTES[computes_in(self._precision)] // _BYTES["float32"] + added

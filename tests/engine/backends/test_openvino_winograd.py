@@ -15,11 +15,12 @@ from engine.backends import packages
 from engine.backends.export import write_openvino
 from engine.backends.graphs import Inputs, graphs_of
 from engine.backends.openvino_session import OpenVinoSession, computes_in
-from engine.backends.openvino_winograd import added_bytes, pays, rewrite_convolutions
+from engine.backends.openvino_winograd import form_for, rewrite_convolutions
 from engine.errors import Cancelled
 from engine.models.convolution import WINOGRAD_CHANNELS, WINOGRAD_THREADS
 from engine.models.exact import Win, without
 from engine.models.unet_2d_condition import UNet2DConditionModel
+from engine.models.winograd import TILES_OF_2, TILES_OF_4, Form
 
 pytestmark = pytest.mark.usefixtures("few_threads")
 
@@ -44,15 +45,22 @@ def operations(model: Any) -> list[str]:
     return [node.get_type_name() for node in model.get_ops()]
 
 
-@pytest.mark.parametrize(("height", "width"), [(40, 40), (41, 42), (39, 43), (80, 20)])
-@pytest.mark.parametrize("batch", [1, 3, ANY])
-def test_what_is_rewritten_computes_the_same(height: int, width: int, batch: int, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("form", "height", "width"),
+    [
+        *((TILES_OF_4, *size) for size in ((40, 40), (41, 42), (39, 43), (80, 20))),
+        *((TILES_OF_2, *size) for size in ((20, 20), (19, 21))),
+    ],
+)
+@pytest.mark.parametrize("batch", [1, ANY])
+def test_what_is_rewritten_computes_the_same(form: Form, height: int, width: int, batch: int, tmp_path: Path) -> None:
     kernel = kernel_of(WIDE + 8)
     model = model_of([batch, WIDE, height, width], kernel)
-    file = rewrite_convolutions(model, tmp_path, nothing)
-    assert file is not None
-    file.close()  # what is mapped of it stays
-    assert added_bytes(WIDE * (WIDE + 8)) == kernel.nbytes * 3
+    terms = rewrite_convolutions(model, tmp_path, nothing)
+    assert terms is not None
+    terms.file.close()  # what is mapped of it stays
+    number = kernel[0, 0].size
+    assert terms.added == kernel.nbytes * (len(form.kernel_terms) ** 2 - number) // number
     assert "Convolution" not in operations(model)
     openvino = packages.openvino()
     compiled = openvino.Core().compile_model(model, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
@@ -67,7 +75,7 @@ def test_what_is_rewritten_computes_the_same(height: int, width: int, batch: int
 @pytest.mark.parametrize(
     "model",
     [
-        lambda: model_of([1, WIDE, 16, 16], kernel_of()),  # 16 tiles
+        lambda: model_of([1, WIDE, 18, 18], kernel_of()),  # 81 tiles
         lambda: model_of([1, 8, 64, 64], kernel_of(WIDE, 8)),
         lambda: model_of([1, WIDE, 64, 64], kernel_of(), stride=2),
         lambda: model_of([1, WIDE, 64, 64], kernel_of(), pads=(0, 2)),
@@ -82,12 +90,17 @@ def test_others_are_left_as_they_are(model: Callable[[], Any], tmp_path: Path) -
     assert "Convolution" in operations(made)
 
 
-def test_it_can_be_turned_off_and_is_not_for_many_threads(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert pays(2, (64, 64), (320, 320))
+def test_the_largest_tiles_of_which_there_are_enough(monkeypatch: pytest.MonkeyPatch) -> None:
+    wide = (320, 320)
+    assert form_for(2, (64, 64), wide) is form_for(1, (37, 40), wide) is TILES_OF_4
+    assert form_for(2, (16, 16), wide) is form_for(1, (20, 20), wide) is TILES_OF_2
+    assert form_for(2, (8, 8), wide) is form_for(2, (64, 64), (320, 8)) is None
     with without(Win.LARGER_TILES):
-        assert not pays(2, (64, 64), (320, 320))
+        assert form_for(2, (64, 64), wide) is TILES_OF_2
+    with without(Win.LARGER_TILES, Win.WINOGRAD):
+        assert form_for(2, (64, 64), wide) is None
     monkeypatch.setattr(torch, "get_num_threads", lambda: WINOGRAD_THREADS + 1)
-    assert not pays(2, (64, 64), (320, 320))
+    assert form_for(2, (64, 64), wide) is None
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="bounds the size of files")
@@ -145,7 +158,7 @@ def test_a_session_of_fixed_sizes_computes_with_them(tmp_path: Path) -> None:
             "encoder_hidden_states": torch.randn(batch, 7, 8, generator=generator),
         }
 
-    with without(Win.LARGER_TILES):
+    with without():
         (direct,) = fixed.run(inputs(2), nothing)
     assert fixed.weight_bytes == plain.weight_bytes
     fixed.release()
