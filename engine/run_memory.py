@@ -158,7 +158,7 @@ def apply_plan(pipeline: Any, plan: MemoryPlan) -> None:
     pipeline.enable_attention_slicing("max" if plan.attention_in_pieces else None)
     for part in pipeline.components.values():
         if hasattr(part, "set_faster_convolutions"):
-            part.set_faster_convolutions(not plan.attention_in_pieces)  # their kernels take four times the memory
+            part.set_faster_convolutions(not plan.attention_in_pieces)  # their kernels take more memory
 
 
 def is_out_of_memory(error: BaseException) -> bool:

@@ -135,7 +135,7 @@ def test_what_a_processor_cannot_compute_in_is_not_counted_on(
 def test_the_faster_convolutions_of_openvino_are_counted(
     request_: GenerateRequest, tmp_path: Path, guidance_scale: float
 ) -> None:
-    """Those of the larger images; the terms of their kernels take four times as much as the kernels."""
+    """Those of the larger images; the terms of their kernels take two or four times as much as the kernels."""
     wide = WINOGRAD_CHANNELS
     pipeline = stable_diffusion(Size(unet=(wide, 2 * wide, 2 * wide)))  # two stages as wide, one of small images
     pipeline.save_pretrained(tmp_path / "model")
