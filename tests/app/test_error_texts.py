@@ -50,6 +50,7 @@ UNSEEN = {
     "the text has {0} tokens; this encoder takes at most {1}: truncate it.",
     "the texts have different numbers of tokens; ask for padding=True to get one tensor.",
     "this UNet needs {0}, which the call does not give; pass it.",
+    "{0} has the shape {1}; this call needs {2} rows, as sample has.",
     "{0} of {1} is a {2}, which cannot be loaded from one file.",
 }
 # The marks around a path, which are not seen.
