@@ -45,8 +45,9 @@ def rewrite_convolutions(model: Any, folder: Path, look: Callable[[], None]) -> 
     """Rewrite those convolutions of `model` for which it pays, among those of a known height and width.
 
     The terms of kernels are two or four times as many as their numbers. OpenVINO puts them in an order of its own and
-    never looks at them again, so that they are in a file without a name in `folder`, and not in memory, which is to be
-    kept open while the model is used. None where nothing was rewritten. `look` is called before each kernel.
+    never looks at them again, so that they are not in memory but in a file without a name in `folder`. Returns them,
+    for that file to be kept open while the model is used; None where nothing was rewritten. `look` is called before
+    each kernel.
     """
     plain = [node for node in model.get_ordered_ops() if _is_plain_3x3(node)]
     found = [(node, form) for node in plain if (form := _form_for(node)) is not None]
