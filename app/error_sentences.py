@@ -140,6 +140,10 @@ _PROGRAM: tuple[Any, ...] = (
     ),
     QT_TRANSLATE_NOOP(
         "errors",
+        "There was not enough memory: trying again with the blocks of the model coming to the device one by one.",
+    ),
+    QT_TRANSLATE_NOOP(
+        "errors",
         "There was not enough memory: trying again with one part of the model at a time, in small pieces.",
     ),
     QT_TRANSLATE_NOOP(
@@ -149,6 +153,9 @@ _PROGRAM: tuple[Any, ...] = (
     ),
     QT_TRANSLATE_NOOP("errors", "The precision {0} is unknown; choose auto or one of {1}."),
     QT_TRANSLATE_NOOP("errors", "The device stopped answering: the model is loaded again for one more try."),
+    QT_TRANSLATE_NOOP(
+        "errors", "The device no longer answers ({0}); close Sfumato and start it again. The queue is kept."
+    ),
     QT_TRANSLATE_NOOP("errors", "The VAE {0} does not exist; choose another one, or the model's own."),
     QT_TRANSLATE_NOOP("errors", "No steps are kept, so that there is none to branch from; switch the records on."),
     QT_TRANSLATE_NOOP("errors", "The picture has no step {0} to branch from; choose an earlier one."),
@@ -237,6 +244,10 @@ _PROGRAM: tuple[Any, ...] = (
         "errors",
         "Weights of the kind int8 need the library torchao, which is not installed; run pip install torchao, or "
         "choose float8.",
+    ),
+    QT_TRANSLATE_NOOP(
+        "errors",
+        "Weights of the kind float8 cannot be kept on the device {0}; choose float16, or the device cpu.",
     ),
     QT_TRANSLATE_NOOP(
         "errors",

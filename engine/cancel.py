@@ -26,10 +26,12 @@ PIECE_NUMBERS = 2**24
 
 
 @contextmanager
-def cancellable(modules: Iterable[nn.Module], cancel: Event) -> Generator[None]:
+def cancellable(modules: Iterable[nn.Module], cancel: Event, device: torch.device | None = None) -> Generator[None]:
     """While the block runs, any call of a leaf of `modules` raises `Cancelled` once `cancel` is set.
 
-    The hooks cost about a microsecond per leaf and call, and are gone after the block, however it ends.
+    The hooks cost about a microsecond per leaf and call, and are gone after the block, however it ends. With a GPU as
+    `device`, which is given work in advance, no operation lasts long, and asking for it is what takes time: there the
+    look is before each block of layers.
     """
 
     def look() -> None:
@@ -43,9 +45,15 @@ def cancellable(modules: Iterable[nn.Module], cancel: Event) -> Generator[None]:
     # What is compiled (`engine.models.compilation`) is left whole: a look before it, and none inside.
     regions = {part for part in parts if "compiled_region" in vars(part)}
     parts -= {part for region in regions for part in region.modules()}
-    looking = [*regions, *filter(_works, parts)]
+    if device is None or device.type == "cpu":
+        looking = [*regions, *filter(_works, parts)]
+        changed = [(name, part) for part in parts for name in _do_in_pieces(part, look)]
+    else:
+        looking, changed = (
+            [*regions, *(block for part in parts for block in _blocks(part))],
+            list[tuple[str, nn.Module]](),
+        )
     handles = [part.register_forward_pre_hook(leave_if_cancelled) for part in looking]
-    changed = [(name, part) for part in parts for name in _do_in_pieces(part, look)]
     try:
         yield
     finally:
@@ -58,6 +66,12 @@ def cancellable(modules: Iterable[nn.Module], cancel: Event) -> Generator[None]:
 def _works(module: nn.Module) -> bool:
     # Linear layers, convolutions, norms and embeddings: no parts, but weights. Activations are too short to matter.
     return next(module.children(), None) is None and next(module.parameters(recurse=False), None) is not None
+
+
+def _blocks(module: nn.Module) -> Iterator[nn.Module]:
+    # Layers of a network come in lists: residual blocks, transformers, stages.
+    if isinstance(module, nn.ModuleList):
+        yield from (part for part in module if next(part.children(), None) is not None)
 
 
 def _do_in_pieces(part: nn.Module, look: Callable[[], None]) -> Iterator[str]:

@@ -59,6 +59,8 @@ class MemoryPlan:
         words: what the user is told when it is taken for a second try.
         text_released: the text encoders leave once the prompt is encoded.
         in_turn: of text encoders, denoiser and autoencoder only the one that works is in memory.
+        streamed: on a GPU, of the denoiser's blocks only the one that works and the next one are in its memory. On a
+            CPU weights are mapped from their file, and the system does that.
         tiled: pictures are decoded and encoded one by one, in tiles with soft seams.
         attention_in_pieces: attention is computed head by head.
     """
@@ -67,6 +69,7 @@ class MemoryPlan:
     words: str
     text_released: bool = False
     in_turn: bool = False
+    streamed: bool = False
     tiled: bool = False
     attention_in_pieces: bool = False
 
@@ -88,10 +91,19 @@ PLANS = (
         tiled=True,
     ),
     MemoryPlan(
+        "streamed",
+        "There was not enough memory: trying again with the blocks of the model coming to the device one by one.",
+        text_released=True,
+        in_turn=True,
+        streamed=True,
+        tiled=True,
+    ),
+    MemoryPlan(
         "in pieces",
         "There was not enough memory: trying again with one part of the model at a time, in small pieces.",
         text_released=True,
         in_turn=True,
+        streamed=True,
         tiled=True,
         attention_in_pieces=True,
     ),
@@ -110,6 +122,8 @@ class MemoryEstimate:
         reading: the same while a picture to start from becomes latents; 0 without one.
         tiled_reading, tiled_decoding: both of them in tiles.
         terms: of the kernels of faster convolutions, beside the weights of the denoiser; not with attention in pieces.
+        streamed: of the denoiser's weights, what is there at a time while its blocks come one by one; None where they
+            cannot.
     """
 
     runtime: int
@@ -121,6 +135,7 @@ class MemoryEstimate:
     tiled_reading: int
     tiled_decoding: int
     terms: int = 0
+    streamed: int | None = None
 
     @property
     def total(self) -> int:
@@ -148,6 +163,8 @@ class MemoryEstimate:
 
     def _held(self, plan: MemoryPlan, working: str) -> int:
         terms = 0 if plan.attention_in_pieces else self.terms
+        if plan.in_turn and plan.streamed and working == "denoiser" and self.streamed is not None:
+            return self.runtime + self.streamed + terms
         if plan.in_turn:
             return self.runtime + self.weights[working] + terms * (working == "denoiser")
         released = self.weights["text"] if plan.text_released and working != "text" else 0

@@ -19,7 +19,7 @@ from engine.switches import OFF, Switches
 DTYPES = ("float32", "float16", "bfloat16")
 MEMORY_MODES = ("auto", "fast", "balanced", "low")
 # The names of `engine.memory.PLANS`.
-MEMORY_PLANS = ("resident", "text", "tiles", "in turn", "in pieces")
+MEMORY_PLANS = ("resident", "text", "tiles", "in turn", "streamed", "in pieces")
 OnExisting = Literal["rename", "replace", "fail"]
 PromptSyntax = Literal["a1111", "compel", "plain"]
 _LIMITED = (

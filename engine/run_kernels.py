@@ -1,7 +1,8 @@
-"""The 3x3 kernels of a denoiser's residual blocks, and how often the images that each is for were halved."""
+"""What the names of a denoiser's tensors tell before they are loaded: its 3x3 kernels, and how large its blocks are."""
 
 from __future__ import annotations
 
+import math
 import re
 from pathlib import Path
 from typing import NamedTuple
@@ -20,15 +21,23 @@ class Kernels(NamedTuple):
     channels: tuple[int, int]
 
 
+# Blocks as `engine.models.streaming` lets them come one by one.
+_BLOCK = re.compile(r".*?(?:transformer_blocks|resnets|downsamplers|upsamplers)\.\d+(?=\.)")
+
+
+def block_numbers(location: Path) -> dict[str, int]:
+    """How many numbers each block of the denoiser at `location` has, by its name; under "" all that lies between."""
+    found: dict[str, int] = {}
+    for name, shape in _shapes(location).items():
+        match = _BLOCK.match(name)
+        block = "" if match is None else match[0]
+        found[block] = found.get(block, 0) + math.prod(shape)
+    return found
+
+
 def residual_kernels(location: Path) -> list[Kernels]:
     """Those of the model at `location`, read from the names of its tensors; none where these are others."""
-    shapes = {
-        key.removeprefix(_ORIGINAL): stored.shape
-        for path in weight_files(location)
-        for group, key, stored in grouped_tensors(location, path)
-        if group == "denoiser"
-    }
-    shapes |= {name: shapes[original] for original, name in to_diffusers(shapes).items()}
+    shapes = _shapes(location)
     found = {name: match for name in shapes if (match := _KERNEL.fullmatch(name))}
     deepest = max((int(match[2]) for match in found.values() if match[1] == "down"), default=0)
 
@@ -38,3 +47,15 @@ def residual_kernels(location: Path) -> list[Kernels]:
         return int(match[2]) if match[1] == "down" else deepest - int(match[2])
 
     return [Kernels(level(match), (shapes[name][0], shapes[name][1])) for name, match in found.items()]
+
+
+def _shapes(location: Path) -> dict[str, tuple[int, ...]]:
+    """The shapes of the denoiser's tensors, by the names that they have in a folder."""
+    shapes = {
+        key.removeprefix(_ORIGINAL): stored.shape
+        for path in weight_files(location)
+        for group, key, stored in grouped_tensors(location, path)
+        if group == "denoiser"
+    }
+    names = to_diffusers(shapes)
+    return {names.get(name, name): shape for name, shape in shapes.items()}

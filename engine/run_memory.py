@@ -23,11 +23,13 @@ from engine.memory import (
     stored_precision,
 )
 from engine.messages import GenerateRequest
-from engine.run_kernels import residual_kernels
+from engine.run_kernels import block_numbers, residual_kernels
 
 if TYPE_CHECKING:
     import torch
 
+# How many blocks of a denoiser are on a GPU at a time: `engine.models.streaming.PLACES`, without torch.
+PLACES = 2
 # What is left to the rest of the machine, and to what an estimate cannot know.
 SHARE = 0.9
 _CGROUP = Path("/sys/fs/cgroup")
@@ -74,7 +76,8 @@ def outlook(request: GenerateRequest, mode: str) -> Outlook:
     if request.switches.backend == "openvino" and computed == "float32":
         need = replace(need, terms=_terms_of_kernels(request))
     if device.type == "cuda":
-        need = replace(need, runtime=0)  # of the memory of the card
+        # Of the memory of the card.
+        need = replace(need, runtime=0, streamed=_streamed_bytes(request, need.weights["denoiser"]))
     available = available_bytes(device)
     names = {plan.name: plan for plan in PLANS}
     plan = cheapest(need, available) if mode == "auto" else names[MODES[mode]]
@@ -104,6 +107,16 @@ def _terms_of_kernels(request: GenerateRequest) -> int:
         size = [-(-side // 2 ** (first + level)) for side in (height, width)]
         added += added_bytes(channels, form_for(rows_of(request), size, channels))
     return added
+
+
+def _streamed_bytes(request: GenerateRequest, weights: int) -> int:
+    """The bytes of `weights`, the denoiser's, that are on a GPU at a time while its blocks come one by one."""
+    sizes = block_numbers(model_folder(request.model))
+    whole = sum(sizes.values())
+    if not whole:
+        return weights
+    between = sizes.get("", 0)
+    return int(weights * (between + PLACES * max(sizes.values())) / whole)
 
 
 def _widened(device: torch.device, request: GenerateRequest) -> tuple[str, ...]:
@@ -165,8 +178,16 @@ def is_out_of_memory(error: BaseException) -> bool:
     """Whether `error` means that memory did not suffice."""
     if isinstance(error, KnownError):
         return isinstance(error, OutOfMemory)
-    # On a CPU torch raises a bare RuntimeError; its words are the only sign.
-    words = ("out of memory", "not enough memory", "can't allocate memory", "can't start new thread")
+    # On a CPU torch raises a bare RuntimeError, and a GPU's libraries have words of their own: they are the only sign.
+    words = (
+        "out of memory",
+        "not enough memory",
+        "can't allocate memory",
+        "can't start new thread",
+        "cublas_status_alloc_failed",
+        "cudnn_status_alloc_failed",
+        "unable to find an engine to execute this computation",  # cuDNN, where none has room to work in
+    )
     told = isinstance(error, RuntimeError) and any(word in str(error).lower() for word in words)
     return isinstance(error, MemoryError) or told
 

@@ -127,8 +127,10 @@ def load(info: ModelInfo, key: ModelKey, plan: MemoryPlan = PLANS[0], look: Call
         names = [name for name in part_names(key) if _precision(key, name) != key.dtype]
         parts = {name: read_kept(key, name) for name in names}
     pipeline = _load_pipeline(key, dtype, parts)
-    if not plan.in_turn:
-        pipeline.to(device)
+    for name, part in pipeline.components.items():
+        # Under a plan in which parts take turns, those come when it is theirs; small ones have none.
+        if isinstance(part, torch.nn.Module) and not (plan.in_turn and group_of(name)):
+            part.to(device)
     return Loaded(
         key=key,
         info=info,
@@ -255,7 +257,10 @@ def free(loaded: Loaded) -> None:
 
     Piece by piece: two gigabytes given back at once hold up every other thread for 50 ms.
     """
+    from engine.models.compilation import undo_compiling
+
     loaded.prompts.clear()
+    undo_compiling(loaded.pipeline.unet)
     for module in loaded.modules:
         module.__dict__.pop("adapter_originals", None)
         if loaded.key.backend != "torch":

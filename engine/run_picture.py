@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import inspect
 import threading
-from collections.abc import Generator
+from collections import deque
+from collections.abc import Callable, Generator
 from contextlib import AbstractContextManager, closing, contextmanager, nullcontext
 from dataclasses import dataclass, replace
-from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
 import torch
 
 from engine.cancel import cancellable
+from engine.device_queue import Mark, copied, steps_behind
 from engine.errors import BugError, Cancelled, InvalidValue
-from engine.heap import return_memory, tensors_apart
+from engine.heap import return_memory, tensors_apart, trim_heap
 from engine.memory import PLANS, MemoryPlan
 from engine.messages import Bitmap, EngineSettings, Event, GenerateRequest, Notice, StepDone
+from engine.models.compilation import failed_compiling
 from engine.models.exact import Win, without
 from engine.pipelines.step import ResumePoint, Step
 from engine.run_memory import apply_plan
@@ -24,7 +26,7 @@ from engine.run_model import Loaded
 from engine.run_passes import FIRST, SECOND, Pass, images_of, passes_of
 from engine.run_prompt import Prompted, conditions, read_prompt
 from engine.run_record import Branch, Recorder, begin, store_of
-from engine.run_switches import apply_switches
+from engine.run_switches import apply_switches, not_compiled
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -74,10 +76,10 @@ class Making:
         request, loaded = job.request, job.loaded
         seed = request.seed + self.image
         apply_plan(loaded.pipeline, job.plan)
-        told = apply_switches(loaded.pipeline, loaded.final, request.switches, loaded.device)
+        told = apply_switches(loaded.pipeline, loaded.final, request.switches, loaded.device, job.plan)
         if told and self.image == 0 and self.prompted is None:
             yield Notice(job_id=request.job_id, message=told)
-        with cancellable(loaded.modules, job.cancel), _frugally(job):
+        with cancellable(loaded.modules, job.cancel, loaded.device), _frugally(job):
             _look(job)
             if self._picture is None or not self._picture.has_latents:
                 self._picture = None
@@ -88,7 +90,11 @@ class Making:
                 self.prompted = prompted
                 branch = yield from _branch(job)
                 self._picture = _Picture(job, self.image, seed, prompted, branch)
-            return (yield from self._picture.make(job))
+            picture = yield from self._picture.make(job)
+            problem = failed_compiling(loaded.pipeline.unet) if request.switches.compiled else ""
+            if problem and not told:
+                yield Notice(job_id=request.job_id, message=not_compiled(problem))
+            return picture
 
 
 class _Picture:
@@ -133,8 +139,9 @@ class _Picture:
     def _enter(self, phase: str) -> None:
         self.phase = phase
         if phase == "decoding":
-            # The heap keeps what the steps let go of, and the decoder needs most of all.
-            return_memory()
+            # What the steps let go of is kept, and the decoder needs most of all. A GPU's is used by the decoder, too.
+            resident = self.job.loaded.device.type != "cpu" and not self.job.plan.in_turn
+            trim_heap() if resident else return_memory()
 
     def _encoded(self) -> dict[int, Any]:
         """Encode the prompts of all passes that are to come, at once where the text encoders leave afterwards."""
@@ -175,16 +182,21 @@ class _Picture:
         if unknown:
             yield Notice(job_id=request.job_id, message=unknown)
         steps: Generator[Step, None, Any] = one.pipeline.steps(**arguments)
+        # What a GPU is at is told when it has the next step to do: it never waits for Python, nor Python far behind it.
+        untold: deque[Callable[[], StepDone]] = deque()
         with self._kept_memory(), closing(steps):
             while True:
                 _look(job)
-                began = perf_counter()
+                began = Mark(loaded.device)
                 try:
                     step = next(steps)
                 except StopIteration as end:
+                    yield from (tell() for tell in untold)
                     return _sound(end.value.images, request, loaded.key.dtype)
                 job.let_work("denoiser")
-                yield self._done(one, step, perf_counter() - began)
+                untold.append(self._telling(one, step, began))
+                if len(untold) > steps_behind(loaded.device):
+                    yield untold.popleft()()
 
     def _decode(self, one: Pass) -> Generator[Event, None, Image]:
         before = one.pipeline.vae.dtype
@@ -206,26 +218,36 @@ class _Picture:
             return one.pipeline.decode(self._latents).images[0]
         final = self.job.loaded.final
         self.job.let_work(*([] if final.modules else ["vae"]))
-        with cancellable(final.modules, self.job.cancel):
+        with cancellable(final.modules, self.job.cancel, self.job.loaded.device):
             return final.decode(one.pipeline, self._latents).images[0]
 
-    def _done(self, one: Pass, step: Step, seconds: float) -> StepDone:
-        request, recorder = self.job.request, self.recorder
+    def _telling(self, one: Pass, step: Step, began: Mark) -> Callable[[], StepDone]:
+        """Keep what there is to tell of `step`, and return what waits for it and tells it."""
+        request, recorder, device = self.job.request, self.recorder, self.job.loaded.device
+        made = Mark(device)
         first = sum(self.lengths[: one.number])
         if recorder is not None:
             recorder.take(step, first + step.index, first, one.pipeline.scheduler, self.generator)
-        return StepDone(
-            job_id=request.job_id,
-            image=self.image,
-            index=first + step.index,
-            total=sum(self.lengths),
-            timestep=float(step.timestep),
-            seconds=seconds,
-            preview=self._preview(step) if request.previews else None,
-            record="" if recorder is None else recorder.key,
-        )
+        index, timestep = first + step.index, copied(step.timestep)
+        preview = self._preview(step) if request.previews else None
+        shown = Mark(device)
 
-    def _preview(self, step: Step) -> Bitmap | None:
+        def tell() -> StepDone:
+            shown.wait()
+            return StepDone(
+                job_id=request.job_id,
+                image=self.image,
+                index=index,
+                total=sum(self.lengths),
+                timestep=float(timestep),
+                seconds=made.seconds_since(began),
+                preview=None if preview is None else preview(),
+                record="" if recorder is None else recorder.key,
+            )
+
+        return tell
+
+    def _preview(self, step: Step) -> Callable[[], Bitmap | None]:
         return self.job.loaded.previews(_clean(step), fine=self.job.settings.fine_previews)
 
     def _arguments(

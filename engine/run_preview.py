@@ -17,6 +17,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from engine.device_queue import copied
 from engine.errors import BadFile, KnownError
 from engine.files import read_json
 from engine.formats.pickle_convert import cache_folder
@@ -91,11 +92,19 @@ class Previews:
         if self._fitting is not None:
             self._fitting.join()
 
-    def __call__(self, latents: Tensor, *, fine: bool) -> Bitmap | None:
-        """Return the picture of `latents` (1, channels, height, width); None while there is no map yet."""
+    def __call__(self, latents: Tensor, *, fine: bool) -> Callable[[], Bitmap | None]:
+        """Begin the picture of `latents` (1, channels, height, width), and return what gives it.
+
+        None while there is no map yet. What a device has to do for it is asked for at once; its result is there when a
+        later `Mark` was reached.
+        """
         if fine and self._tiny is not None:
-            return _fine(self._tiny, latents)
-        return None if self._linear is None else self._linear(latents)
+            pixels = copied(_fine(self._tiny, latents))
+            return lambda: Bitmap(pixels.shape[1], pixels.shape[0], pixels.numpy().tobytes())
+        if (linear := self._linear) is None:
+            return lambda: None
+        first = copied(latents[:1])
+        return lambda: linear(first)
 
     def _places(self, settings: EngineSettings) -> Iterator[Path]:
         yield from _folders(self._model if self._model.is_dir() else self._model.parent)
@@ -159,11 +168,12 @@ def _folders(place: Path) -> list[Path]:
 
 
 @torch.no_grad()
-def _fine(vae: AutoencoderTiny, latents: Tensor) -> Bitmap:
+def _fine(vae: AutoencoderTiny, latents: Tensor) -> Tensor:
+    """The picture of `latents` as bytes (height, width, 3)."""
     image = vae.decode(unscaled(vae, latents[:1].to(vae.device, vae.dtype))).sample
     longest = max(image.shape[-2:])
     if longest > FINE_SIDE:
         height, width = (max(side * FINE_SIDE // longest, 1) for side in image.shape[-2:])
         image = F.interpolate(image, size=(height, width), mode="area")
-    pixels = ((image[0] + 1) * 127.5).nan_to_num(0).clamp(0, 255).round().to(torch.uint8).permute(1, 2, 0).cpu()
-    return Bitmap(pixels.shape[1], pixels.shape[0], pixels.contiguous().numpy().tobytes())
+    pixels = ((image[0] + 1) * 127.5).nan_to_num(0).clamp(0, 255).round().to(torch.uint8)
+    return pixels.permute(1, 2, 0).contiguous()

@@ -12,6 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from engine.device_queue import Mark, copied
 from engine.messages import EngineSettings, GenerateRequest
 from engine.models.deep_cache import FEATURES, PLACE
 from engine.pipelines.step import ResumePoint, Step
@@ -36,6 +37,7 @@ class Recorder:
         self._store = store
         self._request = request
         self._states: list[StepState] = []
+        self._mark = Mark(torch.device("cpu"))  # behind the last of the copies
         self._carried: dict[str, tuple[Tensor, Tensor]] = {}
 
     def take(self, step: Step, index: int, first: int, scheduler: Any, generator: torch.Generator) -> None:
@@ -45,20 +47,21 @@ class Recorder:
             StepState(
                 index=index,
                 first=first,
-                latents=_copied(step.latents),
-                clean=None if step.pred_original_sample is None else _copied(step.pred_original_sample),
+                latents=copied(step.latents),
+                clean=None if step.pred_original_sample is None else copied(step.pred_original_sample),
                 scheduler=state,
                 scheduler_tensors=tensors,
                 generator=generator.get_state(),
                 carried=self._copies(step.carried),
             )
         )
+        self._mark = Mark(step.latents.device)
 
     def _copies(self, carried: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """Copies of `carried`; of a tensor that was so at the step before, the copy that was made then."""
         before = self._carried
         self._carried = {
-            name: before[name] if name in before and before[name][0] is tensor else (tensor, _copied(tensor))
+            name: before[name] if name in before and before[name][0] is tensor else (tensor, copied(tensor))
             for name, tensor in carried.items()
         }
         return {name: copy for name, (_, copy) in self._carried.items()}
@@ -66,12 +69,9 @@ class Recorder:
     def write(self) -> None:
         """Put the states on the disk; `KnownError` where that fails."""
         if self._states:
+            self._mark.wait()
             self._store.put(self.key, self._request, self._states)
             self._states, self._carried = [], {}
-
-
-def _copied(tensor: Tensor) -> Tensor:
-    return tensor.detach().to("cpu", copy=True)
 
 
 # ---------------------------------------------------------------------------------------------------- going on

@@ -1,7 +1,8 @@
 """Which parts of a loaded pipeline have their weights in memory now: under some plans they take turns.
 
 On a CPU a part that leaves forgets its weights, and reads them from its file again when it is needed: mapped where the
-precision is the file's, which costs next to nothing. On another device it goes to the CPU's memory and comes back.
+precision is the file's, which costs next to nothing. On another device it goes to the CPU's memory and comes back, the
+denoiser under some plans block by block (`engine.models.streaming`).
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from engine.backends.parts import Computed
 from engine.heap import trim_heap
 from engine.loading.adapters import clear_part
 from engine.memory import MemoryPlan, group_of
+from engine.models.streaming import StreamedBlocks
 
 # Reads a part anew from the files of the model, onto the CPU.
 Read = Callable[[str], nn.Module]
@@ -28,9 +30,12 @@ class Residency:
         self._pipeline: Any = pipeline
         self._device = device
         self._read = read
+        self._streamed: dict[nn.Module, StreamedBlocks] = {}
 
     def end(self) -> None:
         """Let go of the pipeline."""
+        for part in list(self._streamed):
+            self._end_streaming(part)
         self._pipeline = None
 
     def let_work(self, plan: MemoryPlan, *working: str) -> None:
@@ -41,6 +46,10 @@ class Residency:
         parts = {name: part for name, part in self._pipeline.components.items() if isinstance(part, nn.Module)}
         groups = {name: group_of(name) for name in parts}
         left = False
+        for part in list(self._streamed):
+            # Adapters put other weights in the place of those that come and go.
+            if not plan.streamed or not self._streamed[part].is_whole:
+                self._send_away(part)
         for name, part in parts.items():
             group = groups[name]
             if group is not None and group not in working and _leaves(plan, group) and isinstance(part, Computed):
@@ -54,17 +63,25 @@ class Residency:
             # Without a plan that lets them leave, all are here.
             group = groups[name]
             if group is not None and self._is_away(part) and (group in working or not _leaves(plan, group)):
-                self._fetch(name, part)
+                if plan.streamed and group == "denoiser" and self._device.type != "cpu":
+                    self._streamed[part] = StreamedBlocks(part, self._device)
+                else:
+                    self._fetch(name, part)
 
     def _is_away(self, part: nn.Module) -> bool:
         first = next(part.parameters(), None)
         return not isinstance(part, Computed) and first is not None and first.device.type != self._device.type
 
     def _send_away(self, part: nn.Module) -> None:
+        self._end_streaming(part)
         if self._device.type != "cpu":
             part.to("cpu")
             return
         empty(part)
+
+    def _end_streaming(self, part: nn.Module) -> None:
+        if part in self._streamed:
+            self._streamed.pop(part).end()
 
     def _fetch(self, name: str, part: nn.Module) -> None:
         if self._device.type != "cpu":

@@ -9,8 +9,15 @@ import torch
 
 from engine.errors import InvalidValue, MissingFile
 from engine.formats.pickle_convert import cache_folder
+from engine.memory import PLANS, MemoryPlan
 from engine.models.autoencoder_tiny import AutoencoderTiny
-from engine.models.compilation import compile_blocks, compiler_problem, undo_compiling, use_cache
+from engine.models.compilation import (
+    compile_blocks,
+    compiler_problem,
+    failed_compiling,
+    undo_compiling,
+    use_cache,
+)
 from engine.switches import Switches
 
 
@@ -43,7 +50,9 @@ class FinalDecoder:
         return type(pipeline).from_pipe(pipeline, vae=self._vae).decode(latents)
 
 
-def apply_switches(pipeline: Any, final: FinalDecoder, switches: Switches, device: torch.device) -> str:
+def apply_switches(
+    pipeline: Any, final: FinalDecoder, switches: Switches, device: torch.device, plan: MemoryPlan = PLANS[0]
+) -> str:
     """Set the networks of `pipeline` as `switches` say, and back where they say nothing; `KnownError` as `choose`.
 
     Returns what the user should know, "" where all went as asked.
@@ -54,12 +63,18 @@ def apply_switches(pipeline: Any, final: FinalDecoder, switches: Switches, devic
         undo_compiling(pipeline.unet)
         return ""
     use_cache(cache_folder().parent / "compiled")
-    problem = compiler_problem(device)
+    problem = compiler_problem(device) or failed_compiling(pipeline.unet)
     if problem:
         undo_compiling(pipeline.unet)
-        return f"Nothing can be compiled here, so the model works without that: {problem}"
-    compile_blocks(pipeline.unet, device)
+        return not_compiled(problem)
+    # A graph is bound to where the weights lie, which is elsewhere each time that they come back.
+    compile_blocks(pipeline.unet, device, graphs=device.type == "cuda" and not plan.in_turn)
     return ""
+
+
+def not_compiled(problem: str) -> str:
+    """What the user is told where `problem` keeps the compiler from working."""
+    return f"Nothing can be compiled here, so the model works without that: {problem}"
 
 
 def _read(folder: Path, channels: int) -> AutoencoderTiny:

@@ -183,32 +183,32 @@ class Runner:
         return loaded
 
     def _picture(self, job: Job, image: int, target: Path) -> Generator[Event, None, Job]:
-        """Make a picture; where memory or device fail, once more with the next cheaper plan.
+        """Make a picture; where memory fails, again with the next cheaper plan, and where the device does, once more.
 
         Returns the job as it goes on: with a plan that needed less, it keeps to that.
         """
         from engine.run_picture import Making
 
-        began, making = perf_counter(), Making(image)
-        try:
-            done = yield from _written(job, making, target, began)
-        except (RuntimeError, MemoryError) as error:
-            again = _second_try(job, making, error)
-            log.warning("a picture failed and is tried again", exc_info=error)
-            free_frames(error.__traceback__)
-        else:
-            yield done
-            return job
-        if again is None:
-            yield Notice(job_id=job.request.job_id, message=DEVICE_LOST)
-            self.release()
-            making, job = Making(image), (yield from self._begin(job.loaded.info, job.request, job.cancel))
-        else:
-            yield Notice(job_id=job.request.job_id, message=again.words)
-            job = replace(job, plan=again, frugal=True)
-        return_memory()
-        yield (yield from _written(job, making, target, began))
-        return job
+        began, making, lost = perf_counter(), Making(image), False
+        while True:
+            try:
+                done = yield from _written(job, making, target, began)
+            except (RuntimeError, MemoryError) as error:
+                again = _next_try(job, making, error, lost)
+                log.warning("a picture failed and is tried again", exc_info=error)
+                free_frames(error.__traceback__)
+            else:
+                yield done
+                return job
+            if again is None:
+                lost = True
+                yield Notice(job_id=job.request.job_id, message=DEVICE_LOST)
+                self.release()
+                making, job = Making(image), (yield from self._begin(job.loaded.info, job.request, job.cancel))
+            else:
+                yield Notice(job_id=job.request.job_id, message=again.words)
+                job = replace(job, plan=again, frugal=True)
+            return_memory()
 
 
 def _leave_if(cancel: threading.Event) -> None:
@@ -257,9 +257,9 @@ def _first_request(info: ModelInfo, device: str, dtype: str, switches: Switches)
     )
 
 
-def _second_try(job: Job, making: Making, error: Exception) -> MemoryPlan | None:
-    """The plan of a second try after `error`, None for the same one with the model loaded anew; else raises it."""
-    if is_device_lost(error):
+def _next_try(job: Job, making: Making, error: Exception, lost: bool) -> MemoryPlan | None:
+    """The plan of the next try after `error`, None for the same one with the model loaded anew; else raises it."""
+    if is_device_lost(error) and not lost:
         return None
     if is_out_of_memory(error):
         need = outlook(job.request, "fast").estimate
@@ -346,6 +346,12 @@ def _thumbnail(picture: Image) -> Bitmap:
 def _failure(job_id: str, error: Exception) -> JobFailed:
     if is_out_of_memory(error):
         error = OutOfMemory(NO_MEMORY)
+    elif is_device_lost(error):
+        # CUDA keeps to the first such error until the process ends.
+        told = str(error).splitlines()[0]
+        error = DeviceUnavailable(
+            f"The device no longer answers ({told}); close Sfumato and start it again. The queue is kept."
+        )
     if isinstance(error, KnownError):
         return JobFailed.known(job_id, error, wrong_input=isinstance(error, _WRONG_INPUT))
     log.error("a job failed", exc_info=error)

@@ -13,6 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from engine.device_queue import copied
 from engine.errors import BadFile, BugError
 from engine.schedulers.brownian import BrownianTree
 
@@ -21,7 +22,7 @@ CONSTANT = frozenset({"_config", "betas", "alphas", "alphas_cumprod", "_alphas_b
 
 
 def capture(scheduler: Any) -> tuple[dict[str, Any], dict[str, Tensor]]:
-    """Return the state of `scheduler`: JSON values, and the tensors that they name."""
+    """Return the state of `scheduler`: JSON values, and the tensors that they name, as `copied`."""
     tensors: dict[str, Tensor] = {}
     state = {
         name: _encoded(value, tensors)
@@ -76,7 +77,7 @@ def _encoded(value: Any, tensors: dict[str, Tensor]) -> Any:
 
 def _kept(tensor: Tensor, tensors: dict[str, Tensor]) -> str:
     name = str(len(tensors))
-    tensors[name] = tensor.detach().to("cpu", copy=True)
+    tensors[name] = copied(tensor)
     return name
 
 

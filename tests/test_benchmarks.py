@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import argparse
 import json
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+import torch
 
 from engine.errors import BadFile
 from tests.benchmarks import __main__ as campaign
 from tests.benchmarks import chart as charts
-from tests.benchmarks import results
+from tests.benchmarks import results, switch_figures, whole_picture
+from tests.benchmarks.networks import TINY, Kind, kind_of
 from tests.benchmarks.report import BEGIN, END, put_into, table
 from tests.benchmarks.results import Figure, Found, Keeper, Place, read_campaign
+from tests.benchmarks.subjects import PLAIN, TIMED, is_of_a_switch
 
 PLACE = Place("a machine", 2, "2.0", "2026-01-02")
 
@@ -79,8 +83,8 @@ class TestReport:
         ).splitlines()
         assert lines[2:] == [
             "| fast | 0.600 (0.500 to 0.700) | 0.85 | 3 rounds | A | 2026-01-02 | `python -m fast` |",
-            "| slow | 1.500 (1.500 to 1.500) | 1 (not met) | 1 rounds | B | 2026-01-03 | `python -m slow` |",
-            "| time | 2.000 (2.000 to 2.000) s |  | 1 moments | A | 2026-01-02 | `python -m time` |",
+            "| slow | 1.500 (1.500 to 1.500) | 1 (not met) | 1 round | B | 2026-01-03 | `python -m slow` |",
+            "| time | 2.000 (2.000 to 2.000) s |  | 1 moment | A | 2026-01-02 | `python -m time` |",
             "",
             "A: a machine, 2 threads, torch 2.0.",
             "B: another, 1 threads, torch 2.0.",
@@ -116,6 +120,64 @@ class TestReport:
         assert lengths[1] == pytest.approx(0.9 * whole, abs=12)
 
 
+class TestSwitchFigures:
+    """What switches gain and lose comes from the campaign into the README and into what the settings show."""
+
+    def test_from_the_campaign_to_both(self, tmp_path: Path) -> None:
+        readme, data = tmp_path / "README.md", tmp_path / "switches.json"
+        readme.write_text(f"before\n{switch_figures.BEGIN}\n{switch_figures.END}\nafter\n", encoding="utf-8")
+        title = "Pictures of the embedded model, 128 pixels, 20 steps"
+        figures = [
+            Figure(f"{TIMED}: DeepCache 3 to no switch", (0.4, 0.6, 0.5), 0.55),
+            Figure("Whole picture of another size: DeepCache 5 to no switch", (0.4,)),
+            Figure(f"{title}: DeepCache 3, mean difference", (4.0, 6.0), unit="of 255", counted="pictures"),
+            Figure(f"{title}: DeepCache 3, signal to noise", (26.0, 28.4), unit="dB", counted="pictures"),
+        ]
+        assert all(is_of_a_switch(figure.name) for figure in figures)
+        assert not is_of_a_switch(f"{TIMED}: no switch to Diffusers")
+        switch_figures.report_switches([Found(figure, "a command", PLACE) for figure in figures[:2]], readme, data)
+        # What another campaign finds comes beside it.
+        switch_figures.report_switches([Found(figure, "a command", PLACE) for figure in figures[2:]], readme, data)
+        line = "| at every 3 steps | `--deep-cache 3` | 0.50 (0.40 to 0.60) | 5.0 (worst 6.0) | 27 dB |"
+        assert line in readme.read_text(encoding="utf-8")
+        (entry,) = json.loads(data.read_text(encoding="utf-8"))["switches"]
+        assert entry["switch"] == {"deep_cache": 3}
+        assert entry["time"] == [0.5, 0.4, 0.6, 3]
+
+    def test_the_readme_has_what_the_settings_show(self, root: Path, tmp_path: Path) -> None:
+        readme = tmp_path / "README.md"
+        readme.write_text((root / "README.md").read_text(encoding="utf-8"), encoding="utf-8")
+        data = tmp_path / "switches.json"
+        data.write_bytes((root / "resources" / "switches.json").read_bytes())
+        switch_figures.report_switches([], readme, data)
+        assert readme.read_text(encoding="utf-8") == (root / "README.md").read_text(encoding="utf-8")
+
+
+TINY_XL = Kind(
+    "a tiny network of XL's kind",
+    TINY
+    | {
+        "addition_embed_type": "text_time",
+        "addition_time_embed_dim": 8,
+        "projection_class_embeddings_input_dim": 6 * 8 + 32,
+    },
+    64,
+)
+
+
+class TestWholePicture:
+    """The same picture is made on both sides; else their times say nothing."""
+
+    @pytest.mark.filterwarnings("ignore::DeprecationWarning")  # Diffusers' own
+    @pytest.mark.parametrize("kind", [kind_of("tiny"), TINY_XL], ids=["tiny", "tiny-xl"])
+    def test_diffusers_makes_the_same_picture(self, kind: Kind) -> None:
+        options = argparse.Namespace(kind=kind, size=64, dtype="float32", device="cpu", peer=True)
+        model = whole_picture.RandomModel(2, options)
+        ours, theirs = (model.picture(name, 2) for name in (PLAIN, whole_picture.PEER))
+        assert ours.shape == (2, 3, 64, 64)
+        torch.testing.assert_close(ours, theirs, rtol=0, atol=1e-4)
+
+
 def _rgb(colour: str) -> tuple[int, ...]:
     return tuple(bytes.fromhex(colour[1:]))
 
@@ -143,9 +205,8 @@ class TestCampaign:
             subprocess.run(
                 [sys.executable, "-m", "tests.benchmarks.denoising_step", *tiny], cwd=root, check=True, timeout=300
             )
-        assert (
-            campaign.main(["--report", "--results", str(folder), "--readme", str(readme), "--chart", str(picture)]) == 0
-        )
+        there = ["--report", "--results", str(folder), "--switches", str(tmp_path / "switches.json")]
+        assert campaign.main([*there, "--readme", str(readme), "--chart", str(picture)]) == 0
         text = readme.read_text(encoding="utf-8")
         assert "(shots/chart.png)" in text
         assert text.count("| 4 rounds |") == 2

@@ -139,6 +139,7 @@ class SettingsDialog(QDialog):
         add.clicked.connect(self._add_models)
         remove.clicked.connect(self._remove_models)
         row = QHBoxLayout()
+        row.setSpacing(GAP)
         row.addWidget(add)
         row.addWidget(remove)
         row.addStretch(1)

@@ -239,5 +239,6 @@ class ModelPanel(QWidget):
             "text": self.tr("the text encoder leaves while the picture forms"),
             "tiles": self.tr("decoded in tiles"),
             "in turn": self.tr("with one part loaded at a time"),
+            "streamed": self.tr("with one part loaded at a time, and its blocks one by one"),
             "in pieces": self.tr("with one part loaded at a time, in small pieces"),
         }.get(plan, "")

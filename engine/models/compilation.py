@@ -8,9 +8,11 @@ runs as ever.
 from __future__ import annotations
 
 import functools
+import logging
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import nn
@@ -18,11 +20,14 @@ from torch import nn
 from engine.models.attention import BasicTransformerBlock
 from engine.models.resnet import ResnetBlock2D
 
+log = logging.getLogger(__name__)
+
 REGIONS = (BasicTransformerBlock, ResnetBlock2D)
 # Sizes and widths of one class of block in one network, for two batches; torch's own limit is 8.
 VARIANTS = 64
 _MARK = "compiled_region"  # `engine.cancel` looks for it
 _STEPS = "compiled_steps"
+_PROBLEM = "compiling_problem"
 
 
 def use_cache(folder: Path) -> None:
@@ -41,24 +46,36 @@ def compiler_problem(device: torch.device) -> str:
         torch.compile(probe)(torch.zeros(16, device=device))
     # Without a compiler, without its headers, or without Triton, the errors are of many kinds.
     except Exception as error:  # noqa: BLE001
-        return str(error).strip().splitlines()[0][:200] or type(error).__name__
+        return _first_line(error)
     return ""
 
 
-def compile_blocks(network: nn.Module, device: torch.device, backend: str = "inductor") -> None:
+def failed_compiling(network: nn.Module) -> str:
+    """Why a block of `network` could not be compiled, so that it runs as it is written; "" where all could."""
+    return vars(network).get(_PROBLEM, "")
+
+
+def compile_blocks(
+    network: nn.Module, device: torch.device, backend: str = "inductor", *, graphs: bool | None = None
+) -> None:
     """Compile the repeated blocks of `network` at their next call by a `backend` of torch; those that are stay so.
 
-    On a GPU each region becomes a CUDA graph for each shape that it is called with.
+    With `graphs`, by default on a GPU, each region becomes a CUDA graph for each shape that it is called with, as long
+    as its weights stay where they are. Where one cannot be compiled, all run as they are written from then on, and
+    `failed_compiling` says why.
     """
     import torch._dynamo.config as limits
 
     limits.recompile_limit = max(limits.recompile_limit, VARIANTS)
-    graphs = device.type == "cuda"
+    graphs = device.type == "cuda" if graphs is None else graphs
+    if graphs != (_STEPS in vars(network)):
+        undo_compiling(network)
     for block in _blocks(network):
         if not is_region(block):
             # Only `forward`: hooks stay outside, so that they can be put on and taken off without compiling anew.
             mode = "reduce-overhead" if graphs else None
-            vars(block)["forward"] = torch.compile(block.forward, dynamic=False, mode=mode, backend=backend)
+            compiled = torch.compile(block.forward, dynamic=False, mode=mode, backend=backend)
+            vars(block)["forward"] = _falling_back(network, block, compiled)
             vars(block)[_MARK] = True
     if graphs and _STEPS not in vars(network):
         # What the graphs gave at the step before is no longer needed.
@@ -75,6 +92,28 @@ def undo_compiling(network: nn.Module) -> None:
     handle = vars(network).pop(_STEPS, None)
     if handle is not None:
         handle.remove()
+        # Graphs hold the memory that they work in until torch forgets what it compiled; the disk still has it.
+        torch.compiler.reset()
+
+
+def _falling_back(network: nn.Module, block: nn.Module, compiled: Callable[..., Any]) -> Callable[..., Any]:
+    """What calls `compiled`, the `forward` of `block`, and the one that is written where it cannot be compiled."""
+    from torch._dynamo.exc import TorchDynamoException
+
+    def forward(*inputs: Any, **options: Any) -> Any:
+        try:
+            return compiled(*inputs, **options)
+        except TorchDynamoException as error:
+            log.warning("a block could not be compiled; the network goes on without", exc_info=error)
+            vars(network)[_PROBLEM] = _first_line(error)
+            undo_compiling(network)
+            return block.forward(*inputs, **options)
+
+    return forward
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).strip().splitlines()[0][:200] or type(error).__name__
 
 
 def is_region(module: nn.Module) -> bool:

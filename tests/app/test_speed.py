@@ -13,7 +13,10 @@ from app.application import Application
 from app.dialogs.speed import SpeedPage
 from app.services.settings import Settings
 from app.state.gallery_replay import replay_request
+from app.widgets.hint import Hint
+from engine.files import read_json
 from engine.messages import ModelLoaded, ModelReleased, Recipe
+from engine.resources_path import resource
 from engine.switches import BACKENDS, OFF, Switches
 from tests.app.fake_engine import FakeEngine
 
@@ -43,6 +46,15 @@ def switches(program: Application) -> Switches:
     chosen = program.generation.switches
     assert chosen == Switches.from_json(program.settings["switches"])
     return chosen
+
+
+def test_each_switch_says_what_it_gained_and_lost(page: SpeedPage) -> None:
+    (entry,) = (one for one in read_json(resource("switches.json"))["switches"] if one["switch"] == {"deep_cache": 3})
+    told = [hint.text() for hint in page.findChildren(Hint) if hint.text().startswith("Measured")]
+    (caching,) = (text for text in told if "every 3 steps" in text)
+    assert f"every 3 steps: {round(100 * entry['time'][0])} % of the time, {round(entry['quality'])} dB" in caching
+    for words in ("from 20 to 80 %", "25 %:", "50 %:", "bfloat16:", "float8:", "int8:"):
+        assert any(words in text for text in told), words
 
 
 def test_all_are_off_at_first(program: Application, page: SpeedPage) -> None:

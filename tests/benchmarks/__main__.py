@@ -24,9 +24,12 @@ from engine.plots import save_image
 from tests.benchmarks.chart import chart
 from tests.benchmarks.report import put_into, table
 from tests.benchmarks.results import read_campaign
+from tests.benchmarks.subjects import is_of_a_switch
+from tests.benchmarks.switch_figures import report_switches
 
 ROOT = Path(__file__).resolve().parents[2]
 README, CHART = ROOT / "README.md", ROOT / "packaging" / "screens" / "benchmarks.png"
+SWITCHES = ROOT / "resources" / "switches.json"
 
 
 @dataclass(frozen=True)
@@ -62,6 +65,8 @@ _ROUNDS = frozenset({"rounds", "results"})
 _SIZED = _ROUNDS | {"size", "dtype"}
 _NETWORK = _SIZED | {"device"}
 
+_PEER_ALONE = ("--only", "no switch", "--peer", "--no-difference")
+
 PARTS = {
     "step": Part([Command("denoising_step", takes=_NETWORK)]),
     "xl": Part([Command("denoising_step", ("--model", "xl"), _NETWORK)]),
@@ -70,7 +75,11 @@ PARTS = {
     "large-decode": Part([Command("large_decode", takes=frozenset({"results"}))], asked_only=True),
     "backends": Part([Command("backends", ("--onnx",), _SIZED)]),
     "picture": Part(
-        [Command("whole_picture", ("--only", "DeepCache 3", "--peer", "--no-difference"), _NETWORK)],
+        [
+            Command("whole_picture", ("--only", "DeepCache 3", "--peer", "--no-difference"), _NETWORK),
+            # A step of it takes a minute on two cores, and is measured alone, too: four and the decoding show the rest.
+            Command("whole_picture", ("--model", "xl", "--steps", "4", *_PEER_ALONE), _NETWORK - {"size"}),
+        ]
     ),
     "switches": Part([Command("whole_picture", takes=_NETWORK)], asked_only=True),
     "cold": Part([Command("cold_start", takes=_ROUNDS)]),
@@ -102,6 +111,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--report", action="store_true", help="write table and chart of what is in the folder")
     parser.add_argument("--readme", type=Path, default=README, help="the file whose table is made anew")
     parser.add_argument("--chart", type=Path, default=CHART, help="where the chart is written")
+    parser.add_argument("--switches", type=Path, default=SWITCHES, help="where the settings find theirs")
     parser.add_argument("--list", action="store_true", help="say what there is, and run nothing")
     options = parser.parse_args(arguments)
     unknown = [name for name in options.parts if name not in PARTS]
@@ -117,7 +127,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         options.results = options.results.resolve()
     failed = [command for name in names for command in PARTS[name].commands if not _succeeds(name, command, options)]
     if options.report and options.results is not None:
-        report(options.results, options.readme, options.chart)
+        report(options.results, options.readme, options.chart, options.switches)
     return int(bool(failed))
 
 
@@ -131,11 +141,16 @@ def _succeeds(name: str, command: Command, options: argparse.Namespace) -> bool:
     return code == 0
 
 
-def report(folder: Path, readme: Path, picture: Path) -> None:
-    """Write chart and table of the campaign in `folder`, the table between its marks in `readme`."""
+def report(folder: Path, readme: Path, picture: Path, switches: Path = SWITCHES) -> None:
+    """Write chart and table of the campaign in `folder`, the table between its marks in `readme`.
+
+    What switches gain and lose goes into a table of its own there, and into the file `switches`.
+    """
     found, _texts = read_campaign(folder)
     if not found:
         raise SystemExit(f"{folder} holds no results; run the benchmarks with --results {folder} first.")
+    report_switches(found, readme, switches)
+    found = [one for one in found if not is_of_a_switch(one.figure.name) or one.figure.bar is not None]
     found.sort(key=lambda one: (_place(one.command), one.figure.name))
     save_image(chart([one.figure for one in found]), picture)
     shown = Path(os.path.relpath(picture, readme.parent)).as_posix()

@@ -26,7 +26,7 @@ from engine.models.unet_2d_condition import UNet2DConditionModel
 from tests.benchmarks.networks import KINDS, kind_of, step_inputs
 from tests.benchmarks.replay import recorded, replay
 from tests.benchmarks.results import Figure, Keeper, add_results_option, ratio
-from tests.benchmarks.timing import ROUNDS, Subject, Times, machine, take_turns
+from tests.benchmarks.timing import ROUNDS, Subject, Times, digits, machine, take_turns
 
 THEIRS, BOUND = "Diffusers", "bound"
 
@@ -212,7 +212,7 @@ def _table(title: str, times: Times, errors: dict[str, float], options: argparse
     for name in times.seconds:
         error = f"{errors[name]:.1e}" if name in errors else ""
         to_diffusers, to_bound = times.ratio(name, THEIRS), times.ratio(name, BOUND)
-        lines.append(f"| {name} | {times.median(name):.3f} | {to_diffusers} | {to_bound} | {error} |")
+        lines.append(f"| {name} | {digits(times.median(name))} | {to_diffusers} | {to_bound} | {error} |")
     return "\n".join(lines)
 
 

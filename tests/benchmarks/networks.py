@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -49,6 +50,16 @@ def kind_of(name: str) -> Kind:
 KINDS = ("sd15", "xl", "tiny")
 
 
+def is_xl(unet: Mapping[str, Any]) -> bool:
+    """Whether a U-Net of this configuration is told sizes and a pooled prompt, as Stable Diffusion XL's is."""
+    return unet.get("addition_embed_type") == "text_time"
+
+
+def pooled_channels(unet: Mapping[str, Any]) -> int:
+    """The channels of the pooled prompt of such a U-Net, which it gets together with six numbers' embeddings."""
+    return unet["projection_class_embeddings_input_dim"] - 6 * unet["addition_time_embed_dim"]
+
+
 def step_inputs(unet: dict[str, Any], pictures: int, size: int, device: str, dtype: torch.dtype) -> dict[str, Any]:
     """What a guided step of `pictures` pictures of `size` pixels gives the U-Net: twice as many samples as pictures."""
     generator = torch.Generator().manual_seed(1)
@@ -63,8 +74,8 @@ def step_inputs(unet: dict[str, Any], pictures: int, size: int, device: str, dty
         "encoder_hidden_states": drawn(2 * pictures, TOKENS, unet["cross_attention_dim"]),
         "return_dict": False,
     }
-    if unet.get("addition_embed_type") == "text_time":
-        pooled = unet["projection_class_embeddings_input_dim"] - 6 * unet["addition_time_embed_dim"]
+    if is_xl(unet):
+        pooled = pooled_channels(unet)
         sides = torch.tensor([[size, size, 0, 0, size, size]] * (2 * pictures), device=device, dtype=dtype)
         given["added_cond_kwargs"] = {"text_embeds": drawn(2 * pictures, pooled), "time_ids": sides}
     return given

@@ -23,10 +23,15 @@ def table(found: Sequence[Found]) -> str:
     for one in found:
         figure, letter = one.figure, _letter(machines.index(str(one.place)))
         bar = "" if figure.bar is None else f"{figure.bar:g}{_verdict(figure)}"
-        cells = (figure.name, str(figure), bar, f"{len(figure.values)} {figure.counted}", letter, one.place.date)
+        cells = (figure.name, str(figure), bar, _count(figure), letter, one.place.date)
         lines.append(f"| {' | '.join(cells)} | `{one.command}` |")
     named = [f"{_letter(index)}: {machine}." for index, machine in enumerate(machines)]
     return "\n".join([*lines, "", *named])
+
+
+def _count(figure: Figure) -> str:
+    count = len(figure.values)
+    return f"{count} {figure.counted.removesuffix('s') if count == 1 else figure.counted}"
 
 
 def _verdict(figure: Figure) -> str:
@@ -37,15 +42,15 @@ def _letter(index: int) -> str:
     return chr(ord("A") + index)
 
 
-def put_into(readme: Path, content: str) -> None:
-    """Put `content` between the marks of the file `readme`, in place of what was there.
+def put_into(readme: Path, content: str, begin: str = BEGIN, end: str = END) -> None:
+    """Put `content` between the marks `begin` and `end` of the file `readme`, in place of what was there.
 
     Raises:
         BadFile: it lacks the marks.
     """
     text = readme.read_text(encoding="utf-8")
-    pattern = re.compile(f"{re.escape(BEGIN)}.*?{re.escape(END)}", re.DOTALL)
+    pattern = re.compile(f"{re.escape(begin)}.*?{re.escape(end)}", re.DOTALL)
     if not pattern.search(text):
-        raise BadFile(f"{readme} has no line {BEGIN!r} with {END!r} after it; add both where the table shall be.")
-    put = f"{BEGIN}\n\n{content}\n\n{END}"
+        raise BadFile(f"{readme} has no line {begin!r} with {end!r} after it; add both where the table shall be.")
+    put = f"{begin}\n\n{content}\n\n{end}"
     write_atomic(readme, pattern.sub(lambda _: put, text, count=1).encode())

@@ -14,6 +14,8 @@ import torch
 
 Subject = Callable[[], object]
 ROUNDS = 7
+# So long one measurement on a GPU takes: a step of a few milliseconds alone says little.
+GPU_SECONDS = 0.2
 
 
 @dataclass(frozen=True)
@@ -59,14 +61,16 @@ def take_turns(
     told: Callable[[str], None] = lambda _line: None,
     each: Callable[[Times], None] = lambda _times: None,
 ) -> Times:
-    """Run all `subjects` once unmeasured, then `rounds` times in turn, every other round backwards.
+    """Run all `subjects` unmeasured, once (thrice on a GPU), then `rounds` times in turn, every other round backwards.
 
     `clock` "wall" is what a user waits for; "cpu" counts the processor's seconds of this process, which other programs
     of a busy machine disturb less. On a GPU time is taken by its own events. `each` gets all times after every round.
     """
     names = list(subjects)
     for name in names:
-        seconds_of(subjects[name], device, clock)
+        # A CUDA graph is recorded at the second call of a shape.
+        for _ in range(1 if device == "cpu" else 3):
+            seconds_of(subjects[name], device, clock)
     seconds: dict[str, list[float]] = {name: [] for name in names}
     for turn in range(rounds):
         for name in names if turn % 2 == 0 else reversed(names):
@@ -81,19 +85,29 @@ def _times(seconds: Mapping[str, Sequence[float]]) -> Times:
 
 
 def seconds_of(subject: Subject, device: str = "cpu", clock: str = "wall") -> float:
-    """Return the seconds that one call of `subject` takes."""
+    """Return the seconds that one call of `subject` takes; on a GPU the mean of as many as fill `GPU_SECONDS`."""
     if device != "cpu":
-        began, ended = (torch.cuda.Event(enable_timing=True) for _ in range(2))
-        torch.cuda.synchronize()
-        began.record()
-        subject()
-        ended.record()
-        torch.cuda.synchronize()
-        return began.elapsed_time(ended) / 1000
+        with torch.cuda.device(device):
+            alone = _gpu_seconds(subject, 1)
+            calls = int(GPU_SECONDS / alone)
+            return _gpu_seconds(subject, calls) / calls if calls > 1 else alone
     now = time.perf_counter if clock == "wall" else time.process_time
     start = now()
     subject()
     return now() - start
+
+
+def _gpu_seconds(subject: Subject, calls: int) -> float:
+    began, ended = (torch.cuda.Event(enable_timing=True) for _ in range(2))
+    torch.cuda.synchronize()
+    began.record()
+    for _ in range(calls):
+        # Whose graphs these are: without it, those of one subject would be taken for a part of another's.
+        torch.compiler.cudagraph_mark_step_begin()
+        subject()
+    ended.record()
+    torch.cuda.synchronize()
+    return began.elapsed_time(ended) / 1000
 
 
 def machine(device: str = "cpu") -> str:
@@ -105,7 +119,7 @@ def machine(device: str = "cpu") -> str:
 def processor(device: str = "cpu") -> str:
     """Return the name of the processor with the instructions that torch uses of it, or that of the GPU."""
     if device != "cpu":
-        return torch.cuda.get_device_name()
+        return torch.cuda.get_device_name(device)
     return f"{_processor()}, {torch.backends.cpu.get_cpu_capability()}"
 
 

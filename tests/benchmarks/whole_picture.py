@@ -1,12 +1,12 @@
-"""Whole pictures of Stable Diffusion 1.5's size with and without each switch: time with random weights, and how far the
-pictures of the embedded model, for several prompts, are from those without.
+"""Whole pictures of Stable Diffusion 1.5's or XL's size with and without each switch: time with random weights, and how
+far the pictures of the embedded model, for several prompts, are from those without.
 
 Random weights say nothing about quality, and the embedded model is too small to say anything about the time of a large
 one; its pictures are small, too, so that what a switch leaves out is a larger part of them. It has no tiny autoencoder:
 its time is measured, and how far its pictures are is not. With `--peer` Diffusers makes the same pictures in turn.
 
-    python -m tests.benchmarks.whole_picture [--size 512] [--steps 25] [--batch 1 2 4] [--rounds 7] [--device cpu]
-        [--dtype float32] [--only NAME ...] [--peer] [--compile] [--no-time] [--no-difference]
+    python -m tests.benchmarks.whole_picture [--model sd15] [--size 512] [--steps 25] [--batch 1 2 4] [--rounds 7]
+        [--device cpu] [--dtype float32] [--only NAME ...] [--peer] [--compile] [--no-time] [--no-difference]
 """
 
 from __future__ import annotations
@@ -28,31 +28,19 @@ from engine.models.int8 import keep_in_int8
 from engine.models.unet_2d_condition import UNet2DConditionModel
 from engine.pipelines.base import DiffusionPipeline
 from engine.pipelines.stable_diffusion.pipeline_stable_diffusion import StableDiffusionPipeline
+from engine.pipelines.stable_diffusion_xl.pipeline_stable_diffusion_xl import StableDiffusionXLPipeline
 from engine.resources_path import resource
 from engine.schedulers.dpm_solver_multistep import DPMSolverMultistepScheduler
 from engine.switches import OFF, Switches
 from tests.benchmarks.decode import VAE
-from tests.benchmarks.networks import SD15, TOKENS
+from tests.benchmarks.networks import KINDS, TOKENS, is_xl, kind_of, pooled_channels
 from tests.benchmarks.random_weights import with_random_weights
 from tests.benchmarks.results import Figure, Keeper, add_results_option, ratio
+from tests.benchmarks.subjects import DIFFERENCE, PLAIN, QUALITY, SUBJECTS, TIME
 from tests.benchmarks.timing import ROUNDS, Times, machine, take_turns
 
-PLAIN, PEER = "no switch", "Diffusers"
+PEER = "Diffusers"
 GUIDANCE = 5.0
-SUBJECTS: Mapping[str, Switches] = {
-    PLAIN: OFF,
-    "DeepCache 2": Switches(deep_cache=2),
-    "DeepCache 3": Switches(deep_cache=3),
-    "DeepCache 5": Switches(deep_cache=5),
-    "guidance 0.2 to 0.8": Switches(guidance_from=0.2, guidance_until=0.8),
-    "token merging 0.25": Switches(token_merging=0.25),
-    "token merging 0.5": Switches(token_merging=0.5),
-    "tiny autoencoder": Switches(final_autoencoder="tiny"),
-    "UNet in bfloat16": Switches(unet_precision="bfloat16"),
-    "UNet in float8": Switches(unet_precision="float8"),
-    "UNet in int8": Switches(unet_precision="int8"),
-    "compiled": Switches(compiled=True),
-}
 # What the embedded model can draw; its difference is the mean over them.
 PROMPTS = (
     "a red apple, 3d icon",
@@ -66,7 +54,8 @@ PROMPTS = (
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--size", type=int, default=512)
+    parser.add_argument("--model", choices=KINDS, default="sd15")
+    parser.add_argument("--size", type=int, help="pixels of the picture's side")
     parser.add_argument("--steps", type=int, default=25)
     parser.add_argument("--batch", type=int, nargs="+", default=[1])
     parser.add_argument("--rounds", type=int, default=ROUNDS)
@@ -83,6 +72,8 @@ def main() -> None:
     options = parser.parse_args()
     if options.threads:
         torch.set_num_threads(options.threads)
+    options.kind = kind_of(options.model)
+    options.size = options.size or options.kind.size
     keeper, tables, figures = Keeper(options.results, options.device), list[str](), list[Figure]()
     for batch in [] if options.no_time else options.batch:
         before = tuple(figures)
@@ -95,8 +86,10 @@ def main() -> None:
         tables.append(_time_table(times, batch, options))
         print(tables[-1], flush=True)
     if not options.no_difference:
-        tables.append(_difference_table([name for name in SUBJECTS if _is_wanted(name, options)], options.steps))
-        print(tables[-1], flush=True)
+        found, table = _differences([name for name in SUBJECTS if _is_wanted(name, options)], options.steps)
+        figures += found
+        tables.append(table)
+        print(table, flush=True)
     keeper.keep(figures, "\n".join(tables))
 
 
@@ -104,22 +97,18 @@ def main() -> None:
 
 
 class RandomModel:
-    """A model of Stable Diffusion 1.5's size without a text encoder, set to one subject after the other."""
+    """A model without text encoders, set to one subject after the other."""
 
     def __init__(self, batch: int, options: argparse.Namespace) -> None:
         self.options = options
         self.dtype = getattr(torch, options.dtype)
-        unet = self._network(UNet2DConditionModel, SD15)
+        unet = self._network(UNet2DConditionModel, options.kind.unet)
         vae = self._network(AutoencoderKL, VAE)
-        self.pipeline = StableDiffusionPipeline(vae, None, None, unet, _scheduler())  # pyright: ignore[reportArgumentType]
-        tiny = self._network(AutoencoderTiny, {})
-        self.tiny = StableDiffusionPipeline(tiny, None, None, unet, _scheduler())  # pyright: ignore[reportArgumentType]
-        generator = torch.Generator().manual_seed(1)
-        shape = (batch, TOKENS, SD15["cross_attention_dim"])
-        prompt, negative = (torch.randn(shape, generator=generator) for _ in range(2))
-        self.prompts = {"prompt_embeds": prompt, "negative_prompt_embeds": negative}
+        self.pipeline = _pipeline(unet, vae)
+        self.tiny = _pipeline(unet, self._network(AutoencoderTiny, {}))
+        self.prompts = _prompts(options.kind.unet, batch)
         self._unets: dict[str, Any] = {"same": unet}
-        self.peer = _peer(unet, vae) if options.peer else None
+        self.peer = _peer(unet, vae, options.kind.unet) if options.peer else None
 
     def _network(self, kind: Any, config: Mapping[str, Any], dtype: torch.dtype | None = None) -> Any:
         return with_random_weights(kind, config).to(self.options.device, dtype or self.dtype)
@@ -156,32 +145,53 @@ class RandomModel:
 
     def _unet(self, precision: str) -> Any:
         if precision not in self._unets:
-            self._unets[precision] = kept_in(precision, self._network(UNet2DConditionModel, SD15, torch.bfloat16))
+            self._unets[precision] = kept_in(
+                precision, self._network(UNet2DConditionModel, self.options.kind.unet, torch.bfloat16)
+            )
         return self._unets[precision]
 
 
-def _peer(unet: Any, vae: Any) -> Any:
+def _prompts(unet: Mapping[str, Any], batch: int) -> dict[str, Tensor]:
+    """What text encoders would give: of a prompt and of a negative one."""
+    generator = torch.Generator().manual_seed(1)
+
+    def drawn(*shape: int) -> tuple[Tensor, Tensor]:
+        return torch.randn(batch, *shape, generator=generator), torch.randn(batch, *shape, generator=generator)
+
+    prompt, negative = drawn(TOKENS, unet["cross_attention_dim"])
+    given = {"prompt_embeds": prompt, "negative_prompt_embeds": negative}
+    if is_xl(unet):
+        given["pooled_prompt_embeds"], given["negative_pooled_prompt_embeds"] = drawn(pooled_channels(unet))
+    return given
+
+
+def _pipeline(unet: Any, vae: Any) -> Any:
+    if is_xl(unet.config):
+        return StableDiffusionXLPipeline(vae, None, None, None, None, unet, _scheduler())
+    return StableDiffusionPipeline(vae, None, None, unet, _scheduler())  # pyright: ignore[reportArgumentType]
+
+
+def _peer(unet: Any, vae: Any, config: dict[str, Any]) -> Any:
     """Diffusers' pipeline with the same weights, which both read where they are."""
     parts: list[Any] = []
-    for kind, config, ours in (
-        (diffusers.UNet2DConditionModel, SD15, unet),
+    for kind, arguments, ours in (
+        (diffusers.UNet2DConditionModel, config, unet),
         (diffusers.AutoencoderKL, VAE, vae),
     ):
         with torch.device("meta"):
-            network = kind(**config)
+            network = kind(**arguments)
         network.load_state_dict(ours.state_dict(), assign=True)
         parts.append(network.eval())
+    texts: dict[str, Any] = dict.fromkeys(("text_encoder", "tokenizer"))
+    more: dict[str, Any] = {"safety_checker": None, "feature_extractor": None, "requires_safety_checker": False}
+    make: Any = diffusers.StableDiffusionPipeline
+    if is_xl(config):
+        texts |= dict.fromkeys(("text_encoder_2", "tokenizer_2"))
+        # Its watermark is an optional package, and none of what is compared.
+        more = {"add_watermarker": False}
+        make = diffusers.StableDiffusionXLPipeline
     scheduler = diffusers.DPMSolverMultistepScheduler(**_SCHEDULE)
-    pipeline = diffusers.StableDiffusionPipeline(
-        vae=parts[1],
-        text_encoder=None,  # pyright: ignore[reportArgumentType]
-        tokenizer=None,  # pyright: ignore[reportArgumentType]
-        unet=parts[0],
-        scheduler=scheduler,  # pyright: ignore[reportArgumentType]
-        safety_checker=None,  # pyright: ignore[reportArgumentType]
-        feature_extractor=None,  # pyright: ignore[reportArgumentType]
-        requires_safety_checker=False,
-    )
+    pipeline = make(unet=parts[0], vae=parts[1], scheduler=scheduler, **texts, **more)
     pipeline.set_progress_bar_config(disable=True)
     return pipeline
 
@@ -208,7 +218,12 @@ def drained(pipeline: Any, **arguments: Any) -> Any:
             return end.value.images
 
 
-_SCHEDULE: dict[str, Any] = {"beta_start": 0.00085, "beta_end": 0.012, "beta_schedule": "scaled_linear"}
+_SCHEDULE: dict[str, Any] = {
+    "beta_start": 0.00085,
+    "beta_end": 0.012,
+    "beta_schedule": "scaled_linear",
+    "steps_offset": 1,
+}
 
 
 def _scheduler() -> Any:
@@ -235,18 +250,18 @@ def _figures(times: Times, batch: int, options: argparse.Namespace) -> list[Figu
     """Each switch to none, and that one to Diffusers."""
     title = _title(batch, options)
     figures = [ratio(f"{title}: {PLAIN} to {PEER}", times, PLAIN, PEER)] if PEER in times.seconds else []
-    usual = batch == 1 and options.steps == 25 and options.device == "cpu"
+    usual = options.model == "sd15" and batch == 1 and options.steps == 25 and options.device == "cpu"
     for name in times.seconds:
         if name not in (PLAIN, PEER):
             bar = 0.55 if usual and name == "DeepCache 3" else None
-            figures.append(ratio(f"{title}: {name} to {PLAIN}", times, name, PLAIN, bar))
+            figures.append(ratio(f"{title}: {TIME.format(name)}", times, name, PLAIN, bar))
     return figures
 
 
 def _title(batch: int, options: argparse.Namespace) -> str:
     pictures = "" if batch == 1 else f", {batch} pictures"
     size, steps = f"{options.size} pixels", f"{options.steps} steps"
-    return f"Whole picture, Stable Diffusion 1.5's size, {size}, {steps}, {options.dtype}{pictures}"
+    return f"Whole picture, {options.kind.words}, {size}, {steps}, {options.dtype}{pictures}"
 
 
 def _is_wanted(name: str, options: argparse.Namespace) -> bool:
@@ -271,8 +286,10 @@ def _time_table(times: Times, batch: int, options: argparse.Namespace) -> str:
 # ---------------------------------------------------------------------------------------------------- difference
 
 
-def _difference_table(names: list[str], steps: int) -> str:
-    """How far pictures of the embedded model with each switch of `names` are from those without."""
+def _differences(names: list[str], steps: int) -> tuple[list[Figure], str]:
+    """How far pictures of the embedded model with each switch of `names` are from those without, and a table of it."""
+    figures: list[Figure] = []
+    title = f"Pictures of the embedded model, 128 pixels, {steps} steps"
     lines = [
         f"### Difference of pictures, embedded model, 128 pixels, {steps} steps, {len(PROMPTS)} prompts",
         "",
@@ -292,11 +309,13 @@ def _difference_table(names: list[str], steps: int) -> str:
         pairs = [(_drawn(prompt, switches, steps), one) for prompt, one in zip(PROMPTS, whole, strict=True)]
         differences = [255 * float(np.abs(a - b).mean()) for a, b in pairs]
         ratios = [-10 * float(np.log10(((a - b) ** 2).mean())) for a, b in pairs]
+        for ending, values, unit in ((DIFFERENCE, differences, "of 255"), (QUALITY, ratios, "dB")):
+            figures.append(Figure(f"{title}: {ending.format(name)}", tuple(values), None, unit, "pictures"))
         lines.append(
             f"| {name} | {np.mean(differences):.2f} | {max(differences):.2f} | {np.mean(ratios):.1f} | "
             f"{min(ratios):.1f} |"
         )
-    return "\n".join([*lines, ""])
+    return figures, "\n".join([*lines, ""])
 
 
 def _drawn(prompt: str, switches: Switches, steps: int) -> Any:

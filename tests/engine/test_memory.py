@@ -154,7 +154,7 @@ def test_the_faster_convolutions_of_openvino_are_counted(
 
 def test_faster_convolutions_are_left_out_where_memory_is_shortest() -> None:
     names = {plan.name: need(terms=1000).under(plan) - need().under(plan) for plan in PLANS}
-    assert names == {"resident": 1000, "text": 1000, "tiles": 1000, "in turn": 1000, "in pieces": 0}
+    assert names == {"resident": 1000, "text": 1000, "tiles": 1000, "in turn": 1000, "streamed": 1000, "in pieces": 0}
     assert need(terms=1000).phases(PLANS[3])["decoding"] == need().phases(PLANS[3])["decoding"]
 
 
@@ -324,6 +324,22 @@ def test_needs_fall_from_plan_to_plan(request_: GenerateRequest) -> None:
     for job in (need(), need(reading=1500, tiled_reading=500), estimate(replace(request_, width=2048, height=2048))):
         totals = [job.under(plan) for plan in PLANS]
         assert totals == sorted(totals, reverse=True)
+
+
+def test_blocks_that_come_one_by_one_need_less_where_they_can() -> None:
+    """So on a GPU; on a CPU the plan needs what the one before it needs, and is never the cheapest that fits."""
+    plans = {plan.name: plan for plan in PLANS}
+    assert need().under(plans["streamed"]) == need().under(plans["in turn"])
+    streamed = need(streamed=500)
+    assert streamed.phases(plans["streamed"])["denoising"] == 200 + 500 + 400
+    assert streamed.phases(plans["in turn"]) == need().phases(plans["in turn"])
+    assert [cheapest(streamed, available).name for available in (3600, 1200, 900)] == [
+        "in turn",
+        "streamed",
+        "in pieces",
+    ]
+    found = next_plan(streamed, plans["in turn"], "denoising")
+    assert found is plans["streamed"]
 
 
 @pytest.mark.parametrize(

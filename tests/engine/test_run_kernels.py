@@ -8,10 +8,14 @@ from typing import Any
 import pytest
 import torch
 
+from engine import run_memory
 from engine.catalog import EMBEDDED_MODEL, model_folder
 from engine.models.resnet import ResnetBlock2D
+from engine.models.streaming import PLACES, StreamedBlocks, blocks_of
 from engine.pipelines.convert import save_single_file
-from engine.run_kernels import residual_kernels
+from engine.run_kernels import block_numbers, residual_kernels
+from engine.run_memory import _streamed_bytes  # pyright: ignore[reportPrivateUsage]
+from tests.fixtures.requests import small_request
 from tests.fixtures.stable_diffusion import Size, stable_diffusion
 
 SIDE = 32
@@ -44,6 +48,28 @@ def test_levels_are_those_of_the_images(widths: tuple[int, ...], single_file: bo
         location = tmp_path / "model"
         pipeline.save_pretrained(location)
     assert sorted(residual_kernels(location)) == seen(pipeline.unet)
+
+
+@pytest.mark.parametrize("single_file", [False, True])
+def test_blocks_are_those_that_come_one_by_one(single_file: bool, tmp_path: Path) -> None:
+    pipeline = stable_diffusion(Size(unet=(16, 32, 64)))
+    location = tmp_path / ("model.safetensors" if single_file else "model")
+    if single_file:
+        save_single_file(pipeline, location)
+    else:
+        pipeline.save_pretrained(location)
+    unet = pipeline.unet
+    expected = sorted(sum(one.numel() for one in block.parameters()) for block in blocks_of(unet))
+    found = block_numbers(location)
+    between = found.pop("")
+    assert sorted(found.values()) == expected
+    assert between == sum(one.numel() for one in unet.parameters()) - sum(expected)
+    request = small_request(location, tmp_path)
+    weights = sum(one.nbytes for one in unet.parameters())
+    estimated = _streamed_bytes(request, weights)
+    assert estimated == pytest.approx(StreamedBlocks(unet, torch.device("cpu")).held, rel=0.05)
+    assert estimated < 0.6 * weights
+    assert run_memory.PLACES == PLACES
 
 
 def test_the_embedded_model_has_one_level() -> None:

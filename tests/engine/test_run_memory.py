@@ -214,9 +214,16 @@ def test_steps_out_of_memory_are_tried_once_more_and_then_said(
     assert "without the text encoder" in only(events, Notice)[0].message
     assert np.array_equal(pixels(events)[0], expected[0])
     left[0] = 2
+    events = play(runner, request_)
+    assert len(only(events, Notice)) == 2
+    assert "one part of the model at a time" in only(events, Notice)[1].message
+    assert np.array_equal(pixels(events)[0], expected[0])
+    left[0] = len(PLANS)
     failed = list(runner.run(request_))
     assert isinstance(failed[-1], JobFailed)
-    assert (failed[-1].kind, failed[-1].report, len(only(failed, Notice))) == ("OutOfMemory", "", 1)
+    assert (failed[-1].kind, failed[-1].report) == ("OutOfMemory", "")
+    assert [notice.message for notice in only(failed, Notice)] == [PLANS[1].words, PLANS[3].words, PLANS[-1].words]
+    left[0] = 0
     assert np.array_equal(pixels(play(runner, request_))[0], expected[0])
 
 
@@ -236,6 +243,32 @@ def test_a_device_that_is_lost_gets_its_model_anew(
     events = play(runner, request_)
     assert "loaded again" in only(events, Notice)[0].message
     assert np.array_equal(pixels(events)[0], expected[0])
+    left[0] = 2
+    failed = list(runner.run(request_))
+    assert isinstance(failed[-1], JobFailed)
+    assert (failed[-1].kind, failed[-1].report) == ("DeviceUnavailable", "")
+    assert failed[-1].message == (
+        "The device no longer answers (CUDA error: unspecified launch failure); close Sfumato and start it again. The "
+        "queue is kept."
+    )
+    assert np.array_equal(pixels(play(runner, request_))[0], expected[0])
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="this machine has no GPU")
+@pytest.mark.parametrize("plan", [plan.name for plan in PLANS])
+def test_on_a_gpu_every_plan_makes_the_same_picture(
+    runner: Runner, request_: GenerateRequest, monkeypatch: pytest.MonkeyPatch, plan: str
+) -> None:
+    from engine import memory, run_memory
+
+    job = replace(request_, device="cuda", count=2)
+    expected = pixels(play(runner, job))
+    runner.release()
+    monkeypatch.setitem(memory.MODES, "low", plan)
+    assert run_memory.MODES is memory.MODES
+    runner.configure(EngineSettings(memory_mode="low"))
+    for one, other in zip(pixels(play(runner, job)), expected, strict=True):
+        assert np.abs(one.astype(int) - other.astype(int)).max() <= 1
 
 
 def test_the_outlook_names_plan_and_need(request_: GenerateRequest, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -75,15 +75,15 @@ def previews(read: list[str], key: str = "key", folder: Path | None = None) -> P
 def test_an_unknown_autoencoder_is_fitted_once_and_kept_under_its_hash(cache: Path) -> None:
     read: list[str] = []
     first = previews(read)
-    assert first(noise(1, 4, 3, 3), fine=False) is None
+    assert first(noise(1, 4, 3, 3), fine=False)() is None
     assert first.begin(EngineSettings(), CPU) == ""
     first.wait()
-    shown = first(noise(1, 4, 3, 3), fine=False)
+    shown = first(noise(1, 4, 3, 3), fine=False)()
     assert shown is not None
     assert (cache / "key" / FILE_NAME).exists()
     second = previews(read)
     second.begin(EngineSettings(), CPU)
-    again = second(noise(1, 4, 3, 3), fine=False)  # at once
+    again = second(noise(1, 4, 3, 3), fine=False)()  # at once
     assert again is not None
     # The file holds five decimals.
     assert max(abs(a - b) for a, b in zip(shown.pixels, again.pixels, strict=True)) <= 1
@@ -100,7 +100,7 @@ def test_a_damaged_one_in_the_cache_is_fitted_again(cache: Path, caplog: pytest.
     one = previews(read)
     one.begin(EngineSettings(), CPU)
     one.wait()
-    assert one(noise(1, 4, 3, 3), fine=False) is not None
+    assert one(noise(1, 4, 3, 3), fine=False)() is not None
     assert read == ["key"]
     assert "fitted again" in caplog.text
     assert "weight" in (cache / "key" / FILE_NAME).read_text()
@@ -113,7 +113,7 @@ def test_where_the_fit_fails_pictures_have_no_previews(caplog: pytest.LogCapture
     one = Previews(None, "key", small_vae().config, load, Path("/nowhere"), "stable-diffusion")
     one.begin(EngineSettings(), CPU)
     one.wait()
-    assert one(noise(1, 4, 3, 3), fine=False) is None
+    assert one(noise(1, 4, 3, 3), fine=False)() is None
     assert "no preview was fitted" in caplog.text
 
 
@@ -145,7 +145,7 @@ def test_a_known_autoencoder_is_shown_by_the_map_that_ships_from_the_first_step(
     loaded.previews.wait()
     shipped = known_preview("stable-diffusion", loaded.pipeline.vae.config)
     sample = noise(1, 4, 4, 4)
-    assert shipped is not None and loaded.previews(sample, fine=False) == shipped(sample)
+    assert shipped is not None and loaded.previews(sample, fine=False)() == shipped(sample)
     assert not list(cache.glob(f"*/{FILE_NAME}"))
 
 
@@ -157,7 +157,7 @@ def test_the_embedded_model_keeps_the_map_that_it_brings(
     assert loaded is not None
     own = read_preview(loaded.info.folder / "vae" / FILE_NAME, 16)
     sample = noise(1, 16, 8, 8)
-    assert loaded.previews(sample, fine=False) == own(sample)
+    assert loaded.previews(sample, fine=False)() == own(sample)
     assert not cache.exists()
 
 
@@ -183,10 +183,10 @@ def test_fine_previews_are_those_of_the_tiny_autoencoder(
     sample = noise(1, 4, 16, 16)
     with torch.no_grad():
         expected = ((tiny.decode(sample).sample[0] + 1) * 127.5).clamp(0, 255).round().byte().permute(1, 2, 0)
-    shown = latents(sample, fine=True)
+    shown = latents(sample, fine=True)()
     assert shown is not None
     assert shown.pixels == expected.contiguous().numpy().tobytes()
-    large = latents(noise(1, 4, 512, 256), fine=True)
+    large = latents(noise(1, 4, 512, 256), fine=True)()
     assert large is not None
     assert (large.width, large.height) == (FINE_SIDE // 2, FINE_SIDE)
     # Switched off again, the quick ones are back.

@@ -1,0 +1,222 @@
+"""The blocks of a network that come to a GPU one after the other, for a network that is larger than the card's memory.
+
+All blocks wait in the processor's memory. Two places on the card take turns: while the block in one of them works,
+the next one is copied into the other, on a stream of its own, so that the copy costs nothing where a block works longer
+than that. What is small and lies between the blocks stays on the card.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from engine.models.attention import BasicTransformerBlock
+from engine.models.resnet import Downsample2D, ResnetBlock2D, Upsample2D
+
+BLOCKS = (ResnetBlock2D, BasicTransformerBlock, Downsample2D, Upsample2D)
+# Tensors begin at multiples of this, so that kernels may read many numbers at a time.
+ALIGNED = 256
+PLACES = 2
+
+
+def blocks_of(network: nn.Module) -> Iterator[nn.Module]:
+    """The blocks of `network` that come and go: none of them lies inside another one."""
+    for child in network.children():
+        if isinstance(child, BLOCKS):
+            yield child
+        else:
+            yield from blocks_of(child)
+
+
+@dataclass(frozen=True, eq=False)
+class _Tensor:
+    """A parameter or buffer of a block, and where its bytes lie in the block's own."""
+
+    owner: nn.Module
+    name: str
+    tensor: Tensor
+    first: int
+
+    @property
+    def is_there(self) -> bool:
+        """Whether it is still the tensor of its module: adapters put others in its place."""
+        return getattr(self.owner, self.name) is self.tensor
+
+    def lie_in(self, memory: Tensor) -> None:
+        """Let the tensor's numbers be those in `memory`, the bytes of its block."""
+        piece = memory[self.first : self.first + self.tensor.nbytes].view(self.tensor.dtype)
+        self.tensor.data = piece.as_strided(self.tensor.shape, self.tensor.stride())
+
+
+class _Block:
+    """The weights of one block, in one piece of the processor's memory."""
+
+    def __init__(self, module: nn.Module, pinned: bool) -> None:
+        self.module = module
+        self.tensors: list[_Tensor] = []
+        size = 0
+        for owner in module.modules():
+            for name, tensor in (*owner.named_parameters(recurse=False), *owner.named_buffers(recurse=False)):
+                self.tensors.append(_Tensor(owner, name, tensor, size))
+                size += -(-tensor.nbytes // ALIGNED) * ALIGNED
+        # Only from pages that the system cannot move does a card copy while something else goes on.
+        self.memory = torch.empty(size, dtype=torch.uint8, pin_memory=pinned)
+        for one in self.tensors:
+            before = one.tensor.detach()
+            if not _is_dense(before):
+                one.tensor.data = before = before.contiguous()
+            one.lie_in(self.memory)
+            one.tensor.data.copy_(before)
+
+    def lie_in(self, memory: Tensor) -> None:
+        """Let the block work with the copy of its weights in `memory`."""
+        for one in self.tensors:
+            one.lie_in(memory)
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether all its weights are still those that were gathered."""
+        return all(one.is_there for one in self.tensors)
+
+
+def can_stream(block: nn.Module) -> bool:
+    """Whether the weights of `block` are plain numbers, which can lie anywhere; torchao's are not."""
+    tensors = (*block.parameters(), *block.buffers())
+    return bool(tensors) and not any(hasattr(tensor, "__tensor_flatten__") for tensor in tensors)
+
+
+class StreamedBlocks:
+    """Lets the blocks of `network` come to `device` in turn from now on until `end`.
+
+    The rest of the network goes to `device` and stays there. A call that ends early, by an error or a cancel, does no
+    harm to those that follow. On a CPU everything is the same, but for the streams: so it is tested.
+    """
+
+    def __init__(self, network: nn.Module, device: torch.device) -> None:
+        self._network = network
+        self._device = device
+        streamed = [block for block in blocks_of(network) if can_stream(block)]
+        self._blocks = {module: _Block(module, device.type == "cuda") for module in streamed}
+        inside = {part for module in streamed for part in module.modules()}
+        for part in network.modules():
+            if part not in inside:
+                part._apply(lambda tensor: tensor.to(device), recurse=False)  # pyright: ignore[reportPrivateUsage]
+        most = max((len(block.memory) for block in self._blocks.values()), default=0)
+        self._places = [_Place(torch.empty(most, dtype=torch.uint8, device=device)) for _ in range(PLACES)]
+        self._lane = _Lane(device)
+        # Which block followed which one at the last call, and the one that was last.
+        self._next: dict[nn.Module, nn.Module] = {}
+        self._last: nn.Module | None = None
+        self._handles: list[Any] = []
+        for module in streamed:
+            self._handles.append(module.register_forward_pre_hook(self._enter))
+            self._handles.append(module.register_forward_hook(self._leave, always_call=True))
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether the network's weights are still those that were gathered: else begin anew."""
+        return all(block.is_whole for block in self._blocks.values())
+
+    @property
+    def held(self) -> int:
+        """Bytes on the device: the two places, and what always stays."""
+        streamed = {id(one.tensor) for block in self._blocks.values() for one in block.tensors}
+        tensors = (*self._network.parameters(), *self._network.buffers())
+        places = sum(place.memory.nbytes for place in self._places)
+        return places + sum(tensor.nbytes for tensor in tensors if id(tensor) not in streamed)
+
+    def end(self) -> None:
+        """Let the network be as any other one again, its blocks on the CPU."""
+        for handle in self._handles:
+            handle.remove()
+        for block in self._blocks.values():
+            block.lie_in(block.memory)
+        self._lane.finish()
+        self._handles, self._places = [], []
+
+    def _enter(self, module: nn.Module, _inputs: Any) -> None:
+        block = self._blocks[module]
+        place = self._place_of(block) or self._fetch(block, self._other_than(self._last))
+        self._lane.wait_for_copy(place)
+        block.lie_in(place.memory)
+        if self._last is not None:
+            self._next[self._last] = module
+        self._last = module
+        following = self._next.get(module)
+        if following is not None and self._place_of(self._blocks[following]) is None:
+            self._fetch(self._blocks[following], self._other_than(module))
+
+    def _leave(self, module: nn.Module, _inputs: Any, _output: Any) -> None:
+        block = self._blocks[module]
+        block.lie_in(block.memory)
+        if (place := self._place_of(block)) is not None:
+            self._lane.note_done(place)
+
+    def _place_of(self, block: _Block) -> _Place | None:
+        return next((place for place in self._places if place.block is block), None)
+
+    def _other_than(self, module: nn.Module | None) -> _Place:
+        """A place that the block of `module` does not lie in."""
+        return next(place for place in self._places if place.block is None or place.block.module is not module)
+
+    def _fetch(self, block: _Block, place: _Place) -> _Place:
+        place.block = block
+        self._lane.copy(block.memory, place)
+        return place
+
+
+@dataclass(eq=False)
+class _Place:
+    """Memory on the device, the block whose weights are there or on their way, and when they came and were used."""
+
+    memory: Tensor
+    block: _Block | None = None
+    copied: Any = None
+    done: Any = None
+
+
+class _Lane:
+    """The stream of copies to `device`, beside that on which it computes; nothing of the kind on a CPU."""
+
+    def __init__(self, device: torch.device) -> None:
+        self._device = device
+        self._stream = torch.cuda.Stream(device) if device.type == "cuda" else None
+
+    def copy(self, source: Tensor, place: _Place) -> None:
+        """Copy `source` into `place`, as soon as what lay there has been used."""
+        target = place.memory[: len(source)]
+        if self._stream is None:
+            target.copy_(source)
+            return
+        if place.done is None:
+            # New memory, which may have been something else's until now.
+            self._stream.wait_stream(torch.cuda.current_stream(self._device))
+        else:
+            self._stream.wait_event(place.done)
+        with torch.cuda.stream(self._stream):
+            target.copy_(source, non_blocking=True)
+            place.copied = self._stream.record_event()
+
+    def wait_for_copy(self, place: _Place) -> None:
+        """Let what is computed from now on begin when the copy into `place` is there."""
+        if self._stream is not None:
+            torch.cuda.current_stream(self._device).wait_event(place.copied)
+
+    def note_done(self, place: _Place) -> None:
+        """Say that all that uses `place` has been asked for."""
+        if self._stream is not None:
+            place.done = torch.cuda.current_stream(self._device).record_event()
+
+    def finish(self) -> None:
+        """Wait for all copies: memory that one of them still writes into may not be handed out again."""
+        if self._stream is not None:
+            self._stream.synchronize()
+
+
+def _is_dense(tensor: Tensor) -> bool:
+    """Whether the numbers of `tensor` lie side by side in some order."""
+    return tensor.is_contiguous() or (tensor.dim() == 4 and tensor.is_contiguous(memory_format=torch.channels_last))
