@@ -1,4 +1,4 @@
-"""Random numbers from explicit generators."""
+"""Random numbers from explicit generators, and how they reach a device that works while the program goes on."""
 
 from __future__ import annotations
 
@@ -33,4 +33,18 @@ def randn_tensor(
     source = target if generator is None else generator.device
     if source.type not in ("cpu", target.type):
         raise InvalidValue(f"a generator on {source} cannot draw for {target}; make it with torch.Generator('cpu').")
-    return torch.randn(tuple(shape), generator=generator, device=source, dtype=dtype).to(target)
+    return moved(torch.randn(tuple(shape), generator=generator, device=source, dtype=dtype), target)
+
+
+def moved(tensor: torch.Tensor, device: torch.device) -> torch.Tensor:
+    """Return `tensor` on `device`; from the CPU, without waiting for what the device has yet to do before.
+
+    What a step draws or reads from a table on the CPU goes this way, so that the next step is asked for meanwhile.
+    """
+    if tensor.device.type != "cpu" or device.type in ("cpu", "mps"):
+        # On Apple's devices such a copy reads memory that may be gone: https://github.com/pytorch/pytorch/issues/189690
+        return tensor.to(device)
+    if device.type == "cuda":
+        # Only from pages that the system cannot move does a GPU copy while other work goes on.
+        tensor = tensor.pin_memory()
+    return tensor.to(device, non_blocking=True)

@@ -45,7 +45,8 @@ def expand_timesteps(timestep: Tensor | float, sample: Tensor) -> Tensor:
     if not isinstance(timestep, Tensor):
         # Integers stay exact, fractions get all the digits the caller gave; MPS has no float64.
         fraction = torch.float32 if sample.device.type == "mps" else torch.float64
-        timestep = torch.tensor(timestep, dtype=torch.int64 if isinstance(timestep, Integral) else fraction)
+        dtype = torch.int64 if isinstance(timestep, Integral) else fraction
+        timestep = torch.full((), timestep, dtype=dtype, device=sample.device)
     if timestep.ndim > 1 or (timestep.ndim == 1 and timestep.shape[0] not in (1, batch)):
         raise InvalidValue(
             f"timestep has the shape {tuple(timestep.shape)}; give one number, or one for each of the {batch} samples."

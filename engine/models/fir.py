@@ -6,12 +6,14 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from engine.rng import moved
+
 _TAPS = (1.0, 3.0, 3.0, 1.0)  # binomial: the filter that NCSN++ and StyleGAN2 use
 
 
 def _depthwise_kernel(like: Tensor, gain: float) -> Tensor:
     """The separable filter, summing to `gain`, once per channel: (channels, 1, 4, 4)."""
-    taps = torch.tensor(_TAPS, device=like.device)
+    taps = moved(torch.tensor(_TAPS), like.device)
     kernel = torch.outer(taps, taps)
     kernel = kernel * (gain / kernel.sum())
     return kernel.to(like.dtype).expand(like.shape[1], 1, -1, -1)

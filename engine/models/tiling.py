@@ -85,7 +85,7 @@ def fade(before: Tensor, after: Tensor, extent: int, dim: int) -> Tensor:
         return after
     shape = [1] * after.dim()
     shape[dim] = extent
-    weight = (torch.arange(extent, dtype=torch.float64) / extent).view(shape).to(after)
+    weight = (_counted(extent, after) / extent).view(shape).to(after.dtype)
     last = before.narrow(dim, before.shape[dim] - extent, extent)
     seam = last * (1 - weight) + after.narrow(dim, 0, extent) * weight
     return torch.cat([seam, after.narrow(dim, extent, after.shape[dim] - extent)], dim=dim)
@@ -121,4 +121,9 @@ def _ramp(length: int, overlap: float, first: bool, like: Tensor) -> Tensor:
     """Return `length` weights that grow from 0 to 1 within `overlap` entries; all ones for a first tile."""
     if first or overlap <= 1:
         return like.new_ones(length)
-    return (torch.arange(length, dtype=torch.float64) / (overlap - 1)).clamp(0, 1).to(like)
+    return (_counted(length, like) / (overlap - 1)).clamp(0, 1).to(like.dtype)
+
+
+def _counted(length: int, like: Tensor) -> Tensor:
+    """Return 0, 1, 2, ... on the device of `like`, where no copy has to be waited for, in float32 or its precision."""
+    return torch.arange(length, dtype=torch.promote_types(like.dtype, torch.float32), device=like.device)

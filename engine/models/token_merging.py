@@ -7,6 +7,8 @@ Diffusion", arXiv:2303.17604, section 4. Tokens are (batch, tokens, channels).
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import torch
 from torch import Tensor
 
@@ -18,10 +20,7 @@ class TokenMerging:
     """Which tokens of an image of `size` (height, width) are merged: the share `ratio` of all, by their likeness."""
 
     def __init__(self, tokens: Tensor, size: tuple[int, int], ratio: float) -> None:
-        device = tokens.device
-        is_destination = _destinations(size)
-        self._sources = (~is_destination).nonzero()[:, 0].to(device)
-        self._destinations = is_destination.nonzero()[:, 0].to(device)
+        self._sources, self._destinations = _places(size, tokens.device)
         count = min(int(tokens.shape[1] * ratio), len(self._sources))
         unit = tokens / tokens.norm(dim=-1, keepdim=True).clamp_min(1e-6)
         likeness = unit[:, self._sources] @ unit[:, self._destinations].transpose(1, 2)
@@ -45,6 +44,14 @@ class TokenMerging:
         whole[:, self._destinations] = destinations
         whole.scatter_(1, _wide(self._sources[self._kept], width), kept)
         return whole.scatter_(1, _wide(self._sources[self._merged], width), _pick(destinations, self._goals))
+
+
+@lru_cache(maxsize=4)  # all calls of a run ask for the same, and a copy to a GPU would wait for what it has to do
+@torch.inference_mode(False)  # so that a later call may have gradients
+def _places(size: tuple[int, int], device: torch.device) -> tuple[Tensor, Tensor]:
+    """Return where sources and destinations lie, row by row."""
+    is_destination = _destinations(size)
+    return (~is_destination).nonzero()[:, 0].to(device), is_destination.nonzero()[:, 0].to(device)
 
 
 def _destinations(size: tuple[int, int]) -> Tensor:

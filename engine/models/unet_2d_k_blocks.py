@@ -19,6 +19,7 @@ from engine.models.convolution import Conv2d
 from engine.models.linear import Linear
 from engine.models.prompt_keys import KeysAndValues
 from engine.models.spatial_transformer import Context
+from engine.rng import moved
 
 KDownBlockType = Literal["KDownBlock2D", "KCrossAttnDownBlock2D"]
 KUpBlockType = Literal["KUpBlock2D", "KCrossAttnUpBlock2D"]
@@ -205,5 +206,5 @@ def doubled(sample: Tensor) -> Tensor:
 
 
 def _filter(like: Tensor, gain: float) -> Tensor:
-    line = gain * torch.tensor(KERNEL, dtype=like.dtype, device=like.device)
+    line = gain * moved(torch.tensor(KERNEL, dtype=like.dtype), like.device)
     return torch.outer(line, line).expand(like.shape[1], 1, len(KERNEL), len(KERNEL))

@@ -68,9 +68,15 @@ def embed_class(
 
 
 def check_numbers(name: str, numbers: Tensor, embedding: nn.Embedding) -> None:
-    """Raise `InvalidValue` unless all `numbers` are whole and have an entry in `embedding`."""
+    """Raise `InvalidValue` unless all `numbers` are whole and have an entry in `embedding`.
+
+    Entries are looked for on the CPU only: another device would have to be waited for.
+    """
     count = embedding.num_embeddings
-    if numbers.is_floating_point() or not bool(((numbers >= 0) & (numbers < count)).all()):
+    is_known = not numbers.is_floating_point()
+    if is_known and numbers.device.type == "cpu":
+        is_known = bool(((numbers >= 0) & (numbers < count)).all())
+    if not is_known:
         raise InvalidValue(f"{name} is {numbers.tolist()}; this model knows the whole numbers from 0 to {count - 1}.")
 
 

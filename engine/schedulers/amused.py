@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Any, ClassVar, Literal
+from typing import ClassVar, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -12,6 +12,7 @@ import torch
 
 from engine.config import register_to_config
 from engine.errors import InvalidValue
+from engine.rng import moved
 from engine.schedulers.base import Device, SchedulerMixin, StepResult, Timestep
 
 
@@ -102,17 +103,20 @@ class AmusedScheduler(SchedulerMixin):
         self._require_timesteps()
         ratio = float(self._mask_ratios[self.index_for_timestep(timesteps)])
         place = sample.device if generator is None else generator.device
-        masked = torch.rand(sample.shape, generator=generator, device=place).to(sample.device) < ratio
+        masked = moved(torch.rand(sample.shape, generator=generator, device=place), sample.device) < ratio
         return torch.where(masked, self.config.mask_token_id, sample)
 
 
 def _drawn(probs: torch.Tensor, generator: torch.Generator | None) -> torch.Tensor:
-    """Return a class of each distribution `probs` (batch, tokens, classes), drawn where the generator lives."""
-    place: Any = probs.device if generator is None else generator.device
-    flat = probs.to(place).reshape(-1, probs.shape[-1])
-    if flat.device.type == "cpu":
-        flat = flat.float()
-    return torch.multinomial(flat, 1, generator=generator).to(probs.device).reshape(probs.shape[:-1])
+    """Return a class of each distribution `probs` (batch, tokens, classes), drawn where the generator lives.
+
+    Of exponential times at the rates `probs`, the class with the shortest: as `torch.multinomial` draws, which would
+    have to have `probs` where the generator lives.
+    """
+    place = probs.device if generator is None else generator.device
+    rates = probs.float().reshape(-1, probs.shape[-1])
+    times = torch.empty(rates.shape, dtype=rates.dtype, device=place).exponential_(generator=generator)
+    return (rates / moved(times, probs.device)).argmax(dim=-1).reshape(probs.shape[:-1])
 
 
 def _least_certain(
@@ -120,7 +124,7 @@ def _least_certain(
 ) -> torch.Tensor:
     """Return where the `m` (batch, 1) least certain of the tokens lie, given their probabilities (batch, tokens)."""
     place = probs.device if generator is None else generator.device
-    uniform = torch.rand(probs.shape, generator=generator, device=place, dtype=probs.dtype).to(probs.device)
+    uniform = moved(torch.rand(probs.shape, generator=generator, device=place, dtype=probs.dtype), probs.device)
     gumbel = -torch.log((-torch.log(uniform.clamp(1e-20))).clamp(1e-20))
     certainty = torch.log(probs.clamp(1e-20)) + temperature * gumbel
     return certainty < certainty.sort(dim=-1).values.gather(1, m)

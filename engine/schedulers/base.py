@@ -20,11 +20,11 @@ import torch
 from engine.config import ConfigMixin
 from engine.errors import CallOrder, InvalidValue
 from engine.output import Output
+from engine.rng import Generators, moved, randn_tensor
 from engine.schedulers import noise_schedules
 from engine.schedulers.noise_schedules import dynamic_threshold
 
 Device = str | torch.device | None
-Generators = torch.Generator | list[torch.Generator] | None
 Timestep = int | float | torch.Tensor
 
 # The family that a model trained on T discrete noise levels can be sampled with, in any mixture.
@@ -302,7 +302,7 @@ class DiscreteScheduler(SchedulerMixin):
 
     def _signal_and_noise(self, timesteps: torch.Tensor, like: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """Return sqrt(alpha_bar_t) and sqrt(1 - alpha_bar_t), with dtype, device and number of dimensions of `like`."""
-        alphas_bar = self.alphas_cumprod.to(like)[timesteps.to(like.device)]
+        alphas_bar = moved(self.alphas_cumprod.to(like.dtype), like.device)[moved(timesteps, like.device)]
         return broadcast(alphas_bar**0.5, like), broadcast((1 - alphas_bar) ** 0.5, like)
 
 
@@ -312,21 +312,8 @@ def broadcast(values: torch.Tensor, like: torch.Tensor) -> torch.Tensor:
 
 
 def noise_like(sample: torch.Tensor, generator: Generators = None, dtype: torch.dtype | None = None) -> torch.Tensor:
-    """Return standard normal noise of the shape and device of `sample`, drawn where the generator lives.
-
-    A list of generators has one for each image of the batch. Raises `InvalidValue` for a list of another length.
-    """
-    dtype = dtype or sample.dtype
-    if isinstance(generator, list):
-        if len(generator) == 1:
-            return noise_like(sample, generator[0], dtype)
-        if len(generator) != len(sample):
-            raise InvalidValue(
-                f"{len(generator)} generators cannot draw noise for {len(sample)} images; give one for each."
-            )
-        return torch.cat([noise_like(image, one, dtype) for image, one in zip(sample.split(1), generator, strict=True)])
-    place = sample.device if generator is None else generator.device
-    return torch.randn(sample.shape, generator=generator, device=place, dtype=dtype).to(sample.device)
+    """Return standard normal noise of the shape and device of `sample`, as `randn_tensor` draws it."""
+    return randn_tensor(sample.shape, generator, sample.device, dtype or sample.dtype)
 
 
 def full_precision(sample: torch.Tensor) -> torch.Tensor:

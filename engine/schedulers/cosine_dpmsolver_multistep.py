@@ -8,6 +8,7 @@ from typing import ClassVar, Literal
 import torch
 
 from engine.config import register_to_config
+from engine.rng import moved
 from engine.schedulers.base import Device, Generators, StepResult, Timestep
 from engine.schedulers.brownian import BrownianTree, require_torchsde, seed_of
 from engine.schedulers.edm_dpmsolver_multistep import EdmMultistep, SolverType
@@ -79,7 +80,7 @@ class CosineDPMSolverMultistepScheduler(EdmMultistep):
         x, x_0, _ = self._remember(model_output, sample, i)
         start, end = float(self._sigmas[i]), float(self._sigmas[i + 1])
         # The last step ends at x_0, without noise.
-        z = self._tree(x, generator).normal(start, end).to(x.device) if end > 0 else None
+        z = moved(self._tree(x, generator).normal(start, end), x.device) if end > 0 else None
         x_t = self._next_sample(x, x_0, i, z)
         return self._output(x_t.to(model_output.dtype), x_0.to(model_output.dtype), return_dict)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 
 from engine.errors import InvalidValue
+from engine.rng import moved
 from engine.schedulers.base import broadcast
 from engine.schedulers.ddim import DDIMScheduler
 from engine.schedulers.noise_schedules import batch_predictions
@@ -32,10 +33,10 @@ class DDIMParallelScheduler(DDIMScheduler):
         self._require_timesteps()
         if eta != 0:
             raise InvalidValue(f"eta cannot be {eta} in a step without noise; leave it at 0.")
-        t = timesteps.to(sample.device)
+        t = moved(timesteps, sample.device)
         s = t - self.config.num_train_timesteps // (self.num_inference_steps or 1)
         # The end of the run stands before the trained timesteps, at index 0.
-        table = torch.cat([self.final_alpha_cumprod.reshape(1), self.alphas_cumprod]).to(sample.device)
+        table = moved(torch.cat([self.final_alpha_cumprod.reshape(1), self.alphas_cumprod]), sample.device)
         alpha_bar_t = broadcast(table[t + 1], sample)
         alpha_bar_s = broadcast(table[s.clamp(min=-1) + 1], sample)
         signal, spread = alpha_bar_t**0.5, (1 - alpha_bar_t) ** 0.5

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import torch
 
+from engine.rng import moved
 from engine.schedulers.base import broadcast
 from engine.schedulers.ddpm import DDPMScheduler
 from engine.schedulers.noise_schedules import batch_predictions
@@ -24,12 +25,12 @@ class DDPMParallelScheduler(DDPMScheduler):
         s is the next lower timestep of the schedule. `model_output` has twice the channels where it predicts the
         variance too.
         """
-        t = timesteps.to(sample.device)
-        ascending = self.timesteps.to(sample.device).flip(0)
+        t = moved(timesteps, sample.device)
+        ascending = moved(self.timesteps, sample.device).flip(0)
         # The end of the run stands before the trained timesteps, at index 0, and before the schedule.
         lower = torch.cat([ascending.new_full((1,), -1), ascending])
         s = lower[torch.searchsorted(ascending, t)]
-        table = torch.cat([self.final_alpha_cumprod.reshape(1), self.alphas_cumprod]).to(sample.device)
+        table = moved(torch.cat([self.final_alpha_cumprod.reshape(1), self.alphas_cumprod]), sample.device)
         alpha_bar_t, alpha_bar_s = broadcast(table[t + 1], sample), broadcast(table[s + 1], sample)
         alpha_t = alpha_bar_t / alpha_bar_s
         beta_t = 1 - alpha_t

@@ -11,6 +11,7 @@ import torch
 
 from engine.config import register_to_config
 from engine.errors import CallOrder, InvalidValue
+from engine.rng import moved
 from engine.schedulers.base import (
     Device,
     Generators,
@@ -59,7 +60,7 @@ class DDPMWuerstchenScheduler(SchedulerMixin):
             t = 1 - (1 - t) ** self.config.scaler
         elif self.config.scaler < 1:
             t = t**self.config.scaler
-        offset, first = self._offset.to(t.device), self._first.to(t.device)
+        offset, first = moved(self._offset, t.device), moved(self._first, t.device)
         return (torch.cos((t + offset) / (1 + offset) * torch.pi * 0.5) ** 2 / first).clamp(0.0001, 0.9999)
 
     def set_timesteps(  # pyright: ignore[reportIncompatibleMethodOverride]  # the reference's order of arguments
@@ -140,6 +141,6 @@ class DDPMWuerstchenScheduler(SchedulerMixin):
 
         `original_samples` and `noise`: (batch, ...); `timesteps`: times in [0, 1] of shape (batch,).
         """
-        alpha_bar = broadcast(self._alpha_cumprod(timesteps.to(original_samples.device)), original_samples)
+        alpha_bar = broadcast(self._alpha_cumprod(moved(timesteps, original_samples.device)), original_samples)
         noisy = alpha_bar.sqrt() * original_samples + (1 - alpha_bar).sqrt() * noise
         return noisy.to(original_samples.dtype)

@@ -12,6 +12,7 @@ import torch
 
 from engine.config import register_to_config
 from engine.errors import InvalidValue
+from engine.rng import moved
 from engine.schedulers.base import Device, Generators, StepResult, Timestep, noise_like
 from engine.schedulers.dpm_solver import DPMSolver, ExponentialUpdate, Weights
 from engine.schedulers.noise_schedules import BetaSchedule, FloatArray, Prediction, Spacing, VarianceType, sigma_to_t
@@ -153,8 +154,8 @@ class DPMSolverMultistepScheduler(MultistepUpdate, DPMSolver):
         x, x_0, _ = self._remember(model_output, sample, i)
         noise = None
         if self.is_sde:
-            noise = noise_like(x, generator, torch.float32) if variance_noise is None else variance_noise.to(x.device)
-            noise = noise.to(x.dtype)
+            given = None if variance_noise is None else moved(variance_noise, x.device)
+            noise = (noise_like(x, generator, torch.float32) if given is None else given).to(x.dtype)
         x_t = self._next_sample(x, x_0, i, noise)
         return self._output(x_t.to(model_output.dtype), x_0.to(model_output.dtype), return_dict)
 

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 
 from engine.config import register_to_config
+from engine.rng import moved
 from engine.schedulers.base import Device, Generators, StepResult, Timestep, full_precision, weighted_sum
 from engine.schedulers.brownian import BrownianTree, require_torchsde, seed_of
 from engine.schedulers.noise_schedules import BetaSchedule, Spacing, sigma_to_t
@@ -106,7 +107,7 @@ class DPMSolverSDEScheduler(TwoStageScheduler):
         if place == len(self._up):
             x_next = x_0
         else:
-            z = self._tree(x, generator).normal(self._start[place], self._end[place]).to(x.device)
+            z = moved(self._tree(x, generator).normal(self._start[place], self._end[place]), x.device)
             weights = (self._of_x[place], self._of_x_0[place], self._up[place] * s_noise)
             x_next = weighted_sum(weights, (x_i, x_0, z))
         self._step_index = place + 1

@@ -7,6 +7,7 @@ from typing import ClassVar, Literal
 import torch
 
 from engine.config import register_to_config
+from engine.rng import moved
 from engine.schedulers.base import Generators, StepResult, Timestep, full_precision, noise_like
 from engine.schedulers.flow_schedule import FlowScheduler
 
@@ -87,7 +88,7 @@ class FlowMatchEulerDiscreteScheduler(FlowScheduler):
     def _token_levels(self, timesteps: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """Return the level of every token and the next lower one of the run, both (batch, tokens, 1)."""
         sigma = timesteps / self.config.num_train_timesteps
-        levels = self.sigmas.to(timesteps.device)[:, None, None]
+        levels = moved(self.sigmas, timesteps.device)[:, None, None]
         lower = torch.where(levels < sigma - 1e-6, levels, 0).amax(dim=0)
         return sigma[..., None], lower[..., None]
 

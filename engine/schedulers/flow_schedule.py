@@ -16,6 +16,7 @@ import numpy.typing as npt
 import torch
 
 from engine.errors import InvalidValue
+from engine.rng import moved
 from engine.schedulers.base import Device, SchedulerMixin, Timestep, broadcast
 from engine.schedulers.noise_schedules import FloatArray, checked_steps, resolution_mu, shift_sigmas
 from engine.schedulers.sigma_schedule import GRIDS
@@ -169,7 +170,7 @@ class FlowScheduler(SchedulerMixin):
             places = [self.index_for_timestep(t) for t in each]
         else:
             places = [self._begin_index if self._step_index is None else self._step_index]
-        level = broadcast(torch.from_numpy(self._shares[places]).to(sample), sample)
+        level = broadcast(moved(torch.from_numpy(self._shares[places]).to(sample.dtype), sample.device), sample)
         return level * noise + (1 - level) * sample
 
     def _flow_index(self, timestep: Timestep) -> int:

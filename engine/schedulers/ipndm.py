@@ -11,6 +11,7 @@ import numpy.typing as npt
 import torch
 
 from engine.config import register_to_config
+from engine.rng import moved
 from engine.schedulers.base import Device, SchedulerMixin, StepResult, Timestep, broadcast, full_precision, weighted_sum
 from engine.schedulers.noise_schedules import checked_steps, clean_sample, predicted_noise
 from engine.schedulers.pndm import ADAMS_BASHFORTH
@@ -96,7 +97,8 @@ class IPNDMScheduler(SchedulerMixin):
         `original_samples` and `noise`: (batch, ...); `timesteps`: (batch,).
         """
         places = [self.index_for_timestep(t) for t in timesteps.reshape(-1).unbind()]
+        dtype, device = original_samples.dtype, original_samples.device
         alpha, sigma = (
-            broadcast(table[places].to(original_samples), original_samples) for table in (self.alphas, self.betas)
+            broadcast(moved(table[places].to(dtype), device), original_samples) for table in (self.alphas, self.betas)
         )
         return alpha * original_samples + sigma * noise

@@ -14,6 +14,7 @@ import torch
 from engine.config import register_to_config
 from engine.errors import CallOrder, InvalidValue
 from engine.output import Output
+from engine.rng import moved
 from engine.schedulers.base import (
     Device,
     Generators,
@@ -194,6 +195,7 @@ class ScoreSdeVeScheduler(SchedulerMixin):
         """
         if timesteps.is_floating_point():
             timesteps = (timesteps.float() * (len(self._levels) - 1)).long()
-        sigma = self.discrete_sigmas[timesteps.to("cpu")].to(original_samples)
+        device = original_samples.device
+        sigma = moved(self.discrete_sigmas.to(original_samples.dtype), device)[moved(timesteps, device)]
         noise = torch.randn_like(original_samples) if noise is None else noise
         return original_samples + broadcast(sigma, original_samples) * noise

@@ -9,6 +9,7 @@ import torch
 
 from engine.config import register_to_config
 from engine.errors import InvalidValue
+from engine.rng import moved
 from engine.schedulers.base import (
     Device,
     Generators,
@@ -95,7 +96,7 @@ class ScoreSdeVpScheduler(SchedulerMixin):
         log_mean_t = -0.25 * t**2 * (high - low) - 0.5 * t * low
         # One number on the CPU multiplies a sample wherever it lives; numbers for each image must live there too.
         if t.ndim:
-            t, log_mean_t = (broadcast(values.to(x.device), x) for values in (t, log_mean_t))
+            t, log_mean_t = (broadcast(moved(values, x.device), x) for values in (t, log_mean_t))
         std_t = (1 - torch.exp(2 * log_mean_t)) ** 0.5
         beta_t = low + t * (high - low)
 

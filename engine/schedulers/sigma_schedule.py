@@ -14,6 +14,7 @@ import numpy.typing as npt
 import torch
 
 from engine.errors import CallOrder, InvalidValue
+from engine.rng import moved
 from engine.schedulers import noise_schedules
 from engine.schedulers.base import Device, DiscreteScheduler, SchedulerMixin, Timestep, broadcast
 from engine.schedulers.noise_schedules import (
@@ -102,7 +103,7 @@ class SigmaRun(SchedulerMixin):
             places = [self.index_for_timestep(t) for t in timesteps.reshape(-1).unbind()]
         else:
             places = [self._begin_index if self._step_index is None else self._step_index]
-        return broadcast(self._levels_of_input[places].to(like), like)
+        return broadcast(moved(self._levels_of_input[places].to(like.dtype), like.device), like)
 
 
 class SigmaScheduler(  # pyright: ignore[reportIncompatibleMethodOverride]  # the level depends on the timestep

@@ -11,6 +11,7 @@ import torch
 
 from engine.config import register_to_config
 from engine.errors import InvalidValue
+from engine.rng import moved
 from engine.schedulers.base import Device, Generators, SchedulerMixin, StepResult, Timestep
 from engine.schedulers.noise_schedules import checked_steps
 
@@ -128,5 +129,5 @@ def _gumbel(like: torch.Tensor, generator: Generators) -> torch.Tensor:
         rows = zip(like.split(1), generator, strict=True)
         return torch.cat([_gumbel(row, one) for row, one in rows])
     place = like.device if generator is None else generator.device
-    uniform = torch.rand(like.shape, generator=generator, device=place).to(like.device)
+    uniform = moved(torch.rand(like.shape, generator=generator, device=place), like.device)
     return -torch.log(-torch.log(uniform + 1e-30) + 1e-30)

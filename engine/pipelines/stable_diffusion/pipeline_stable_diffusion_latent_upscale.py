@@ -133,6 +133,8 @@ class StableDiffusionLatentUpscalePipeline(StableDiffusionFamily[LatentUpscale])
             latents = noise * scheduler.init_noise_sigma
         else:
             latents = resume.latents.to(self.device)
+        # Before the steps, which would wait for a copy; one by one, since a table's logarithms may round otherwise.
+        times = torch.stack([torch.log(sigma) * 0.25 for sigma in scheduler.sigmas[:total]]).to(self.device)
         for index, timestep in remaining(timesteps, resume):
             if self._interrupt:
                 break
@@ -145,7 +147,7 @@ class StableDiffusionLatentUpscalePipeline(StableDiffusionFamily[LatentUpscale])
             level[:, NOISE_FEATURES:] = 0
             prediction = self.unet(
                 torch.cat([scheduler.scale_model_input(noisy, timestep), copies(small, parts)], dim=1),
-                torch.log(sigma) * 0.25,
+                times[index],
                 encoder_hidden_states=given["prompt_embeds"],
                 prompt_keys=conditions.prompt_keys,
                 deep_cache=conditions.deep_cache,
