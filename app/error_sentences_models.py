@@ -39,8 +39,6 @@ MODELS: tuple[Any, ...] = (
     QT_TRANSLATE_NOOP("errors", "{0} is damaged: {1} has {2} dimensions; download it again."),
     QT_TRANSLATE_NOOP("errors", "{0}: {1} is quantised in the way {2}, which is not known here; use Q8_0 or Q4_K."),
     QT_TRANSLATE_NOOP("errors", "{0}: {1} of the shape {2} cannot be {3}; download it again."),
-    QT_TRANSLATE_NOOP("errors", "GGUF files need the package gguf, which is missing; run pip install gguf."),
-    QT_TRANSLATE_NOOP("errors", "Weights packed as {0} cannot be read; use a file of the kind Q8_0 or Q4_K."),
     QT_TRANSLATE_NOOP(
         "errors",
         "{0}: {1} is scaled by {2} numbers, which is known for one or for one a row ({3}); use a float16 file.",

@@ -46,13 +46,25 @@ def resolve_dtype(name: str) -> torch.dtype:
 def resolve_precision(name: str, device: torch.device, stored: Callable[[], str]) -> str:
     """The name of the precision that `name` means on `device`: "auto" is float32 on a CPU, elsewhere the file's own.
 
-    `stored` tells how the file keeps its weights; it is asked only where that matters. Raises `InvalidValue` for an
-    unknown name.
+    A card that cannot compute in bfloat16 takes float16 for it. `stored` tells how the file keeps its weights; it is
+    asked only where that matters. Raises `InvalidValue` for an unknown name.
     """
     if name == "auto":
         name = "float32" if device.type == "cpu" else stored()
+        if name == "bfloat16" and not _computes_bfloat16(device):
+            name = "float16"
     resolve_dtype(name)
     return name
+
+
+def _computes_bfloat16(device: torch.device) -> bool:
+    """Whether `device` has it in its hardware: NVIDIA's cards before Ampere imitate it, many times slower."""
+    import torch
+
+    if device.type != "cuda":
+        return True
+    with torch.cuda.device(device):
+        return torch.cuda.is_bf16_supported(including_emulation=False)
 
 
 def found_devices() -> list[tuple[str, str]]:

@@ -6,10 +6,13 @@ import ctypes
 import gc
 import sys
 from collections.abc import Generator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import cache
 from threading import Lock
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 # glibc's `mallopt`: how much free memory the heap may end with, and from which size on a block is not taken from the
 # heap but asked of the system, and given back to it as soon as it is freed.
@@ -41,13 +44,14 @@ def freed_memory_kept() -> Generator[None]:
             trim_heap()
 
 
-def give_holes_back(size: int) -> None:
-    """Give the holes in the heap back to the system where they are kept and tensors of `size` bytes come and go.
+def give_holes_back(like: Tensor) -> None:
+    """Give the holes in the heap back to the system where they are kept and tensors as large as `like` come and go.
 
     Those of one layer leave holes into which the next layer's often do not fit, since they are larger or lie at an
-    aligned place: without this, a decoder of large pictures holds up to twice as much as it uses.
+    aligned place: without this, a decoder of large pictures holds up to twice as much as it uses. Tensors on another
+    device than the processor leave none.
     """
-    if size >= LARGE and _wanted and _wanted[-1] == _KEEPING:
+    if like.device.type == "cpu" and like.nbytes >= LARGE and _wanted and _wanted[-1] == _KEEPING:
         trim_heap()
 
 
@@ -82,9 +86,19 @@ def return_memory() -> None:
         # A window switches it off: its own objects may not end in this thread.
         gc.collect()
     torch = sys.modules.get("torch")
-    if torch is not None and torch.cuda.is_available() and torch.cuda.is_initialized():
-        torch.cuda.empty_cache()
+    if torch is not None:
+        _empty_caches(torch)
     trim_heap()
+
+
+def _empty_caches(torch: Any) -> None:
+    # After an assertion that failed on a card, each further call to it fails in the same way, this one too. What is
+    # freed is freed because of the first error, and that is the one to be told.
+    with suppress(RuntimeError):
+        if torch.cuda.is_available() and torch.cuda.is_initialized():
+            torch.cuda.empty_cache()
+        if torch.backends.mps.is_available():
+            torch.mps.empty_cache()
 
 
 def trim_heap() -> None:

@@ -87,7 +87,11 @@ class Switches:
                 )
 
     def check_backend(self, device: str) -> None:
-        """Raise `InvalidValue` where another back end than torch cannot be used with the rest, or on `device`."""
+        """Raise `InvalidValue` where a switch cannot be used on `device`, or with another back end than torch."""
+        if device.startswith("mps") and "float8" in (self.unet_precision, self.text_precision):
+            raise InvalidValue(
+                f"Weights of the kind float8 cannot be kept on the device {device}; choose float16, or the device cpu."
+            )
         if self.backend == "torch":
             return
         if device != "cpu":

@@ -45,9 +45,7 @@ class QuantisedLinear(nn.Module):
     def unpacked(self, dtype: torch.dtype) -> Tensor:
         """The matrix in `dtype`."""
         if self.quantisation:
-            device = self.packed.device
-            shape = (self.out_features, self.in_features)
-            return dequantise(self.packed.cpu(), self.quantisation, shape).to(device, dtype)
+            return dequantise(self.packed, self.quantisation, (self.out_features, self.in_features), dtype)
         weight = self.packed.to(dtype)
         return weight if self.scale is None else weight * self.scale.to(dtype)
 

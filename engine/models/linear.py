@@ -37,7 +37,11 @@ def linear(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
     result = x.new_empty(len(tokens), len(weight))
     for first in range(0, len(weight), rows):
         some = slice(first, first + rows)
-        torch.mm(tokens, weight[some].to(x.dtype).t(), out=result[:, some])
+        widened = weight[some].to(x.dtype)
+        if hasattr(widened, "__tensor_flatten__"):  # of torchao, which unpacks it in here and nowhere else
+            result[:, some] = F.linear(tokens, widened)
+        else:
+            torch.mm(tokens, widened.t(), out=result[:, some])
     if bias is not None:
         result += bias
     return result.view(*x.shape[:-1], -1)

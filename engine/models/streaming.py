@@ -7,6 +7,7 @@ than that. What is small and lies between the blocks stays on the card.
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -41,11 +42,6 @@ class _Tensor:
     tensor: Tensor
     first: int
 
-    @property
-    def is_there(self) -> bool:
-        """Whether it is still the tensor of its module: adapters put others in its place."""
-        return getattr(self.owner, self.name) is self.tensor
-
     def lie_in(self, memory: Tensor) -> None:
         """Let the tensor's numbers be those in `memory`, the bytes of its block."""
         piece = memory[self.first : self.first + self.tensor.nbytes].view(self.tensor.dtype)
@@ -59,10 +55,9 @@ class _Block:
         self.module = module
         self.tensors: list[_Tensor] = []
         size = 0
-        for owner in module.modules():
-            for name, tensor in (*owner.named_parameters(recurse=False), *owner.named_buffers(recurse=False)):
-                self.tensors.append(_Tensor(owner, name, tensor, size))
-                size += -(-tensor.nbytes // ALIGNED) * ALIGNED
+        for owner, name, tensor in _tensors_of(module):
+            self.tensors.append(_Tensor(owner, name, tensor, size))
+            size += -(-tensor.nbytes // ALIGNED) * ALIGNED
         # Only from pages that the system cannot move does a card copy while something else goes on.
         self.memory = torch.empty(size, dtype=torch.uint8, pin_memory=pinned)
         for one in self.tensors:
@@ -79,8 +74,19 @@ class _Block:
 
     @property
     def is_whole(self) -> bool:
-        """Whether all its weights are still those that were gathered."""
-        return all(one.is_there for one in self.tensors)
+        """Whether its weights are those that were gathered: adapters put others, and other layers, in their place."""
+        present = list(_tensors_of(self.module))
+        gathered = [(one.owner, one.name, one.tensor) for one in self.tensors]
+        return len(present) == len(gathered) and all(
+            all(map(operator.is_, one, other)) for one, other in zip(present, gathered, strict=True)
+        )
+
+
+def _tensors_of(block: nn.Module) -> Iterator[tuple[nn.Module, str, Tensor]]:
+    """Each module in `block`, the name of a parameter or buffer of its own, and the tensor."""
+    for owner in block.modules():
+        for name, tensor in (*owner.named_parameters(recurse=False), *owner.named_buffers(recurse=False)):
+            yield owner, name, tensor
 
 
 def can_stream(block: nn.Module) -> bool:

@@ -35,7 +35,7 @@ class _Stage(nn.Module):
     def residual_layers(self, hidden_states: Tensor) -> Tensor:
         """Return the features after all residual blocks and attentions, at the size they came in."""
         for index, resnet in enumerate(self.resnets):
-            give_holes_back(hidden_states.nbytes)
+            give_holes_back(hidden_states)
             hidden_states = resnet(hidden_states, None)
             if self.attentions:
                 hidden_states = self.attentions[index](hidden_states)
@@ -97,6 +97,6 @@ class UpDecoderBlock2D(_Stage):
         """Return the features of the next stage."""
         hidden_states = self.residual_layers(hidden_states)
         for upsampler in self.upsamplers:
-            give_holes_back(hidden_states.nbytes)
+            give_holes_back(hidden_states)
             hidden_states = upsampler(hidden_states)
         return hidden_states

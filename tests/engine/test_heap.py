@@ -6,6 +6,10 @@ import subprocess
 import sys
 
 import pytest
+import torch
+
+from engine import heap
+from engine.heap import LARGE, freed_memory_kept, give_holes_back, return_memory
 
 PAGES = """
 import resource, threading
@@ -85,3 +89,44 @@ def test_a_network_that_is_called_alone_keeps_memory_within_the_call() -> None:
     usual, kept, left = map(int, result.stdout.split())
     assert kept < usual / 2  # in pages of any size
     assert left < 20
+
+
+def test_only_tensors_in_memory_leave_holes_in_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    trims: list[None] = []
+    monkeypatch.setattr(heap, "trim_heap", lambda: trims.append(None))
+    with freed_memory_kept():
+        give_holes_back(torch.empty(LARGE, dtype=torch.uint8, device="meta"))
+        assert trims == []
+        give_holes_back(torch.empty(LARGE - 1, dtype=torch.uint8))
+        assert trims == []
+        give_holes_back(torch.empty(LARGE, dtype=torch.uint8))
+        assert trims == [None]
+    trims.clear()
+    give_holes_back(torch.empty(LARGE, dtype=torch.uint8))
+    assert trims == []
+
+
+def test_caches_of_devices_are_emptied(monkeypatch: pytest.MonkeyPatch) -> None:
+    emptied: list[str] = []
+    monkeypatch.setattr(torch.cuda, "empty_cache", lambda: emptied.append("cuda"))
+    monkeypatch.setattr(torch.mps, "empty_cache", lambda: emptied.append("mps"))
+    for cuda, mps, expected in ((False, False, []), (True, False, ["cuda"]), (False, True, ["mps"])):
+        monkeypatch.setattr(torch.cuda, "is_available", lambda cuda=cuda: cuda)
+        monkeypatch.setattr(torch.cuda, "is_initialized", lambda: True)
+        monkeypatch.setattr(torch.backends.mps, "is_available", lambda mps=mps: mps)
+        emptied.clear()
+        return_memory()
+        assert emptied == expected
+
+
+def test_a_device_that_fails_at_every_call_does_not_hide_its_first_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail() -> None:
+        raise torch.AcceleratorError("CUDA error: device-side assert triggered")
+
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "is_initialized", lambda: True)
+    monkeypatch.setattr(torch.cuda, "empty_cache", fail)
+    trims: list[None] = []
+    monkeypatch.setattr(heap, "trim_heap", lambda: trims.append(None))
+    return_memory()
+    assert trims == [None]

@@ -108,6 +108,16 @@ def test_what_are_no_switches_is_refused(values: object, words: str) -> None:
     assert words in str(caught.value)
 
 
+@pytest.mark.parametrize("name", ["unet_precision", "text_precision"])
+def test_float8_is_refused_where_the_device_has_none(name: str) -> None:
+    values: dict[str, Any] = {name: "float8"}
+    with pytest.raises(InvalidValue, match="float8 cannot be kept on the device mps:0; choose float16"):
+        Switches(**values).check_backend("mps:0")
+    for device in ("cpu", "cuda:0"):
+        Switches(**values).check_backend(device)
+    Switches(vae_precision="float16", unet_precision="int8").check_backend("mps")
+
+
 # ---------------------------------------------------------------------------------------------------- pictures
 
 

@@ -1,8 +1,9 @@
 """Adapters on a loaded pipeline: merged into its weights, and taken out again without a trace.
 
-A changed weight is a new tensor in the module's place; the original one, which is a view of the mapped file, is kept
-aside untouched and put back. So nothing drifts, however often adapters come and go, and nothing is read again. What is
-kept lies on the part itself (`UNet.adapter_originals`), so that pipelines which share a part agree about it.
+A changed weight is a new tensor in the module's place; the original one is kept aside untouched and put back. So
+nothing drifts, however often adapters come and go, and nothing is read again. On a processor the original is a view of
+the mapped file, which costs nothing; that of another device waits in the processor's memory. What is kept lies on the
+part itself (`UNet.adapter_originals`), so that pipelines which share a part agree about it.
 """
 
 from __future__ import annotations
@@ -27,6 +28,8 @@ PARTS = ("unet", "text_encoder", "text_encoder_2")
 Packed = QuantisedLinear | Float8Linear | Float8Conv2d
 # A module and the name of what was changed in it (a parameter, or a packed layer) -> the original.
 Originals = dict[tuple[nn.Module, str], nn.Parameter | Packed]
+# Where they wait.
+ASIDE = torch.device("cpu")
 
 
 @dataclass(frozen=True)
@@ -134,18 +137,22 @@ class AdapterStack:
         for (part_name, module_name), changes in by_module.items():
             part = self._parts[part_name]
             module = part.get_submodule(module_name)
-            if isinstance(module, Packed):
-                module = _unpack(part, module_name, module)
-            _change_parameter(part, module, "weight", changes)
-            _change_parameter(part, module, "bias", changes)
+            packed = module if isinstance(module, Packed) else None
+            if packed is not None:
+                module = _unpack(part, module_name, packed)
+            for name in ("weight", "bias"):
+                original = getattr(module, name, None)
+                if isinstance(original, nn.Parameter) and (merged := _merged(original, name, changes)) is not None:
+                    if packed is None:  # else that is what is put back
+                        _originals(part)[module, name] = _moved(original, ASIDE, original.dtype)
+                    setattr(module, name, merged)
 
 
 def clear_part(part: nn.Module) -> None:
     """Put the very original weights of one part back."""
     originals = _originals(part)
     for (module, name), original in reversed(originals.items()):
-        _follow(original, getattr(module, name))
-        setattr(module, name, original)
+        setattr(module, name, _followed(original, getattr(module, name)))
     originals.clear()
     _note(part, (), _Applied())
 
@@ -178,13 +185,18 @@ def _stamp(path: Path) -> tuple[Path, int, int]:
 
 
 def _unpack(part: nn.Module, name: str, packed: Packed) -> nn.Module:
-    """Put a plain layer in the place of a packed one, whose few bits cannot hold a small change."""
+    """Put a plain layer in the place of a packed one, whose few bits cannot hold a small change.
+
+    They share the bias, so that it stays where it is.
+    """
     dtype = cast("Any", part).dtype
     layer = _plain_linear(packed, dtype) if isinstance(packed, QuantisedLinear) else packed.plain(dtype)
     parent, _, last = name.rpartition(".")
     owner = part.get_submodule(parent)
     _originals(part)[owner, last] = packed
     setattr(owner, last, layer)
+    for buffer_name, buffer in packed.named_buffers():
+        setattr(packed, buffer_name, buffer.to(ASIDE))
     return layer
 
 
@@ -195,19 +207,22 @@ def _plain_linear(packed: QuantisedLinear, dtype: torch.dtype) -> nn.Linear:
     return layer
 
 
-def _follow(original: nn.Parameter | Packed, merged: Any) -> None:
-    """Bring `original` to where the pipeline was moved while an adapter was on."""
+def _followed(original: nn.Parameter | Packed, merged: Any) -> nn.Parameter | Packed:
+    """Return `original` where the pipeline is now: it may have been moved while an adapter was on."""
     if isinstance(original, Packed):
-        original.to(merged.weight.device)
-    elif (merged.device, merged.dtype) != (original.device, original.dtype):
-        original.data = original.data.to(device=merged.device, dtype=merged.dtype)
+        return original.to(merged.weight.device)
+    return _moved(original, merged.device, merged.dtype)
 
 
-def _change_parameter(part: nn.Module, module: nn.Module, name: str, changes: Sequence[tuple[Placed, float]]) -> None:
-    """Put the sum of a parameter and its changes in its place."""
-    original = getattr(module, name, None)
-    if not isinstance(original, nn.Parameter):
-        return
+def _moved(parameter: nn.Parameter, device: torch.device, dtype: torch.dtype) -> nn.Parameter:
+    """Return `parameter` itself where nothing changes, else another one: modules may share it that keep theirs."""
+    if (parameter.device, parameter.dtype) == (device, dtype):
+        return parameter
+    return nn.Parameter(parameter.detach().to(device=device, dtype=dtype), requires_grad=parameter.requires_grad)
+
+
+def _merged(original: nn.Parameter, name: str, changes: Sequence[tuple[Placed, float]]) -> nn.Parameter | None:
+    """Return the sum of a parameter, the `name` of its module, and its changes, where it lies; None without any."""
     working = _working_dtype(original)
     base = _unpacked(original.detach()).to(working)
     merged: Tensor | None = None
@@ -216,10 +231,7 @@ def _change_parameter(part: nn.Module, module: nn.Module, name: str, changes: Se
         added = weight_change(change, placed.form, base) if name == "weight" else bias_change(change, base)
         if added is not None:
             merged = base.add(added, alpha=strength) if merged is None else merged.add_(added, alpha=strength)
-    if merged is None:
-        return
-    _originals(part)[module, name] = original
-    setattr(module, name, nn.Parameter(merged.to(original.dtype), requires_grad=original.requires_grad))
+    return None if merged is None else nn.Parameter(merged.to(original.dtype), requires_grad=original.requires_grad)
 
 
 def _unpacked(weight: Tensor) -> Tensor:

@@ -15,6 +15,7 @@ from engine.models.arithmetic import computes_wider, is_quick
 from engine.models.attention import Attention
 from engine.models.convolution import Conv2d
 from engine.models.exact import Win, without
+from engine.models.int8 import keep_in_int8
 from engine.models.linear import Linear
 from engine.models.unet_2d_condition import UNet2DConditionModel
 
@@ -119,6 +120,18 @@ def test_an_attention_is_computed_in_float32(dtype: torch.dtype) -> None:
 @pytest.mark.parametrize("bias", [True, False])
 def test_a_large_weight_is_widened_in_pieces(dtype: torch.dtype, monkeypatch: pytest.MonkeyPatch, bias: bool) -> None:
     layer, x = Linear(96, 41, bias=bias).to(dtype), torch.randn(2, 30, 96).to(dtype)
+    whole = layer(x)
+    monkeypatch.setattr(linear, "WIDENED_NUMBERS", 96 * 8)
+    assert distance(layer(x), whole) <= torch.finfo(dtype).eps
+
+
+@torch.no_grad()
+def test_a_large_weight_of_int8_is_widened_in_pieces(dtype: torch.dtype, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not the embedded model, but every larger one has such layers."""
+    pytest.importorskip("torchao")
+    layer = nn.Sequential(Linear(96, 41))
+    keep_in_int8(layer, dtype)
+    x = torch.randn(2, 30, 96).to(dtype)
     whole = layer(x)
     monkeypatch.setattr(linear, "WIDENED_NUMBERS", 96 * 8)
     assert distance(layer(x), whole) <= torch.finfo(dtype).eps

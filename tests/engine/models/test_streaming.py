@@ -131,6 +131,12 @@ class TestStreamedBlocks:
         block.conv1.weight = nn.Parameter(2 * block.conv1.weight)
         assert not streamed.is_whole
         streamed.end()
+        packed: Any = unet()
+        keep_in_float8(packed, torch.float32)
+        streamed = StreamedBlocks(packed, CPU)
+        block = packed.mid_block.resnets[0]
+        block.time_emb_proj = block.time_emb_proj.plain(torch.float32)
+        assert not streamed.is_whole
         expected = predicted(network)
         again = StreamedBlocks(network, CPU)
         assert torch.equal(predicted(network), expected)

@@ -8,13 +8,16 @@ from types import SimpleNamespace
 
 import pytest
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from engine import UNet2DConditionModel
 from engine.errors import BadFile, MissingFile, WeightsMismatch
 from engine.loading.adapters import AdapterStack, AdapterUse, find_adapters, find_files
+from engine.loading.adapters import stack as adapter_stack
 from engine.loading.adapters.names import collect_names
 from engine.loading.quantised import QuantisedLinear
+from engine.models.float8 import keep_in_float8
+from engine.models.int8 import keep_in_int8
 from engine.weights import Entry
 from tests.engine.loading.adapters.tiny import pointers, snapshot, stable_diffusion, stable_diffusion_xl, write
 
@@ -189,6 +192,65 @@ def test_originals_follow_a_pipeline_that_moved(tmp_path: Path) -> None:
     pipeline.unet.to(torch.float16)
     stack.clear()
     assert {parameter.dtype for parameter in pipeline.unet.parameters()} == {torch.float16}
+
+
+def test_originals_wait_aside_and_the_sums_do_not(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As on a GPU: what is changed lies on one device, and what is kept for later on another."""
+    monkeypatch.setattr(adapter_stack, "ASIDE", torch.device("meta"))
+    pipeline = stable_diffusion_xl()
+    before = snapshot(pipeline)
+    shared = pipeline.unet.get_submodule(BLOCK).weight
+    AdapterStack(pipeline).set([AdapterUse(both(tmp_path))])
+    originals = [kept for part in vars(pipeline).values() for kept in part.adapter_originals.values()]
+    assert len(originals) == 3
+    assert all(original.is_meta for original in originals)
+    assert changes(pipeline, before) == [1, 1, 1]
+    assert not shared.is_meta, "another module that has the same weight keeps it"
+
+
+def test_what_waits_aside_comes_back_to_where_the_pipeline_is(tmp_path: Path) -> None:
+    pipeline = stable_diffusion_xl()
+    _, packed, _ = pack(pipeline, tmp_path)
+    stack = AdapterStack(pipeline)
+    stack.set([AdapterUse(write(tmp_path, pair(f"lora_unet_{FLAT}") | pair(f"lora_unet_{FLAT[:-8]}to_q")))])
+    pipeline.unet.to("meta")
+    assert not packed.packed.is_meta
+    stack.clear()
+    assert pipeline.unet.get_submodule(BLOCK) is packed
+    assert packed.packed.is_meta
+    assert all(parameter.is_meta for parameter in pipeline.unet.parameters())
+
+
+def test_of_a_packed_layer_only_the_packed_weights_are_kept_and_wait_aside(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(adapter_stack, "ASIDE", torch.device("meta"))
+    pipeline = stable_diffusion_xl()
+    plain, packed, _ = pack(pipeline, tmp_path)
+    tensors = pair(f"lora_unet_{FLAT}") | {f"lora_unet_{FLAT}.diff_b": torch.ones(32)}
+    AdapterStack(pipeline).set([AdapterUse(write(tmp_path, tensors))])
+    assert list(pipeline.unet.adapter_originals.values()) == [packed]
+    assert packed.packed.is_meta
+    assert packed.scale is not None
+    assert packed.scale.is_meta
+    assert packed.bias is plain.bias
+    assert not plain.bias.is_meta
+    merged = pipeline.unet.get_submodule(BLOCK)
+    torch.testing.assert_close(merged.bias, plain.bias + 1)
+
+
+@pytest.mark.parametrize("keep", [keep_in_float8, keep_in_int8])
+def test_weights_of_eight_bits_follow_a_pipeline_that_moved(
+    tmp_path: Path, keep: Callable[[nn.Module, torch.dtype], None]
+) -> None:
+    pipeline = stable_diffusion_xl()
+    keep(pipeline.unet, torch.bfloat16)
+    stack = AdapterStack(pipeline)
+    stack.set([AdapterUse(write(tmp_path, pair(f"lora_unet_{FLAT}")))])
+    pipeline.unet.to("meta")
+    stack.clear()
+    layer = pipeline.unet.get_submodule(BLOCK)
+    assert all(tensor.is_meta for tensor in (*layer.parameters(), *layer.buffers()))
 
 
 def test_half_precision_is_rounded_once(tmp_path: Path) -> None:
@@ -367,14 +429,20 @@ def test_packed_layers_without_a_bias_are_unpacked_to_the_precision_of_the_model
     torch.testing.assert_close(merged.weight, (0.5 * packed_weight.float() + 0.25).to(dtype))
 
 
-def test_packed_layers_are_unpacked_and_come_back(tmp_path: Path) -> None:
-    pipeline = stable_diffusion_xl()
+def pack(pipeline: SimpleNamespace, folder: Path) -> tuple[nn.Linear, QuantisedLinear, Tensor]:
+    """Put a packed layer in the place of one; return the plain one, the packed one, and the packed weight."""
     parent, _, last = BLOCK.rpartition(".")
     plain = pipeline.unet.get_submodule(BLOCK)
     packed_weight = plain.weight.detach().to(torch.float8_e4m3fn)
-    entry = Entry(tmp_path, "weight", torch.float8_e4m3fn, tuple(packed_weight.shape))
+    entry = Entry(folder, "weight", torch.float8_e4m3fn, tuple(packed_weight.shape))
     packed = QuantisedLinear(packed_weight, entry, torch.tensor(0.5), plain.bias)
     setattr(pipeline.unet.get_submodule(parent), last, packed)
+    return plain, packed, packed_weight
+
+
+def test_packed_layers_are_unpacked_and_come_back(tmp_path: Path) -> None:
+    pipeline = stable_diffusion_xl()
+    plain, packed, packed_weight = pack(pipeline, tmp_path)
     stack = AdapterStack(pipeline)
     stack.set([AdapterUse(both(tmp_path), 0.25, 0)])
     merged = pipeline.unet.get_submodule(BLOCK)
