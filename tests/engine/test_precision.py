@@ -20,6 +20,7 @@ from engine.errors import MissingDependency
 from engine.loading.adapters import AdapterStack, AdapterUse
 from engine.memory import estimate
 from engine.messages import Event, GenerateRequest, ImageDone, ModelLoaded, Notice
+from engine.models import float8
 from engine.models.convolution import Conv2d
 from engine.models.float8 import Float8Conv2d, Float8Linear, keep_in_float8
 from engine.models.int8 import keep_in_int8
@@ -89,6 +90,19 @@ def test_a_float8_layer_computes_nearly_the_same(layer: nn.Module, shape: tuple[
         assert torch.equal(packed.plain(torch.float32)(x), packed(x))
         unscaled = layer.weight.to(torch.float8_e4m3fn).float()  # pyright: ignore[reportAttributeAccessIssue]
         assert (unscaled - layer.weight).norm() > 5 * (packed.weight_in(torch.float32) - layer.weight).norm()  # pyright: ignore[reportAttributeAccessIssue]
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, BFLOAT16, torch.float16], ids=str)
+def test_every_8_bit_float_is_widened_to_itself(dtype: torch.dtype, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(float8, "PIECE", 512)  # some rows at a time
+    layer = Float8Linear(nn.Linear(256, 5))
+    codes = torch.arange(256, dtype=torch.uint8).view(torch.float8_e4m3fn)
+    layer.codes, layer.scale = codes.repeat(5, 1), torch.tensor([1.0, 0.1, 1e-3, 1e-5, 3.0])[:, None]
+    exact = codes.double() * layer.scale.double()
+    numbers = codes.double().isfinite()  # the two that are none are no weights either
+    found = layer.weight_in(dtype)
+    assert found.dtype == dtype
+    assert torch.equal(found[:, numbers], exact.float().to(dtype)[:, numbers])
 
 
 def test_a_change_of_precision_leaves_the_eight_bits_alone() -> None:
