@@ -97,6 +97,8 @@ def _empty_caches(torch: Any) -> None:
     with suppress(RuntimeError):
         if torch.cuda.is_available() and torch.cuda.is_initialized():
             torch.cuda.empty_cache()
+            if hasattr(torch.accelerator, "empty_host_cache"):  # newer than the oldest PyTorch that serves
+                torch.accelerator.empty_host_cache()  # pages of streamed blocks and of copies
         if torch.backends.mps.is_available():
             torch.mps.empty_cache()
 

@@ -111,6 +111,8 @@ def _terms_of_kernels(request: GenerateRequest) -> int:
 
 def _streamed_bytes(request: GenerateRequest, weights: int) -> int:
     """The bytes of `weights`, the denoiser's, that are on a GPU at a time while its blocks come one by one."""
+    if request.switches.unet_precision == "int8":
+        return weights  # torchao's tensors stay where they are
     sizes = block_numbers(model_folder(request.model))
     whole = sum(sizes.values())
     if not whole:

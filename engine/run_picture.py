@@ -64,6 +64,7 @@ class Making:
     def __init__(self, image: int) -> None:
         self.image = image
         self.prompted: Prompted | None = None
+        self._told = False  # what switches cannot do here
         self._picture: _Picture | None = None
 
     @property
@@ -77,7 +78,8 @@ class Making:
         seed = request.seed + self.image
         apply_plan(loaded.pipeline, job.plan)
         told = apply_switches(loaded.pipeline, loaded.final, request.switches, loaded.device, job.plan)
-        if told and self.image == 0 and self.prompted is None:
+        if told and self.image == 0 and not self._told:
+            self._told = True
             yield Notice(job_id=request.job_id, message=told)
         with cancellable(loaded.modules, job.cancel, loaded.device), _frugally(job):
             _look(job)
@@ -92,7 +94,7 @@ class Making:
                 self._picture = _Picture(job, self.image, seed, prompted, branch)
             picture = yield from self._picture.make(job)
             problem = failed_compiling(loaded.pipeline.unet) if request.switches.compiled else ""
-            if problem and not told:
+            if problem and not self._told:
                 yield Notice(job_id=request.job_id, message=not_compiled(problem))
             return picture
 

@@ -34,8 +34,9 @@ class Residency:
 
     def end(self) -> None:
         """Let go of the pipeline."""
-        for part in list(self._streamed):
-            self._end_streaming(part)
+        for streamed in self._streamed.values():
+            streamed.end()
+        self._streamed.clear()
         self._pipeline = None
 
     def let_work(self, plan: MemoryPlan, *working: str) -> None:
@@ -46,10 +47,13 @@ class Residency:
         parts = {name: part for name, part in self._pipeline.components.items() if isinstance(part, nn.Module)}
         groups = {name: group_of(name) for name in parts}
         left = False
-        for part in list(self._streamed):
-            # Adapters put other weights in the place of those that come and go.
-            if not plan.streamed or not self._streamed[part].is_whole:
+        for part, streamed in list(self._streamed.items()):
+            # While text encoders work, adapters may be put on, and other weights in the place of those gathered.
+            useless = not plan.streamed or not streamed.is_whole
+            if streamed.works and (useless or "text" in working):
                 self._send_away(part)
+            if useless:
+                del self._streamed[part]
         for name, part in parts.items():
             group = groups[name]
             if group is not None and group not in working and _leaves(plan, group) and isinstance(part, Computed):
@@ -63,25 +67,31 @@ class Residency:
             # Without a plan that lets them leave, all are here.
             group = groups[name]
             if group is not None and self._is_away(part) and (group in working or not _leaves(plan, group)):
-                if plan.streamed and group == "denoiser" and self._device.type != "cpu":
-                    self._streamed[part] = StreamedBlocks(part, self._device)
-                else:
-                    self._fetch(name, part)
+                self._bring(name, part, plan.streamed and group == "denoiser", working)
 
     def _is_away(self, part: nn.Module) -> bool:
         first = next(part.parameters(), None)
         return not isinstance(part, Computed) and first is not None and first.device.type != self._device.type
 
     def _send_away(self, part: nn.Module) -> None:
-        self._end_streaming(part)
+        if part in self._streamed:
+            self._streamed[part].end()
         if self._device.type != "cpu":
             part.to("cpu")
             return
         empty(part)
 
-    def _end_streaming(self, part: nn.Module) -> None:
-        if part in self._streamed:
-            self._streamed.pop(part).end()
+    def _bring(self, name: str, part: nn.Module, streamed: bool, working: tuple[str, ...]) -> None:
+        try:
+            if not streamed or self._device.type != "cuda":
+                self._fetch(name, part)
+            elif "text" not in working:  # else it is only to be whole, for adapters, which it is where it waits
+                if part not in self._streamed:
+                    self._streamed[part] = StreamedBlocks(part, self._device)
+                self._streamed[part].begin()
+        except (RuntimeError, MemoryError):
+            self._send_away(part)  # not half of it here
+            raise
 
     def _fetch(self, name: str, part: nn.Module) -> None:
         if self._device.type != "cpu":

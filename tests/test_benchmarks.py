@@ -6,6 +6,7 @@ import argparse
 import json
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -138,11 +139,18 @@ class TestSwitchFigures:
         switch_figures.report_switches([Found(figure, "a command", PLACE) for figure in figures[:2]], readme, data)
         # What another campaign finds comes beside it.
         switch_figures.report_switches([Found(figure, "a command", PLACE) for figure in figures[2:]], readme, data)
-        line = "| at every 3 steps | `--deep-cache 3` | 0.50 (0.40 to 0.60) | 5.0 (worst 6.0) | 27 dB |"
+        line = "| at every 3 steps | `--deep-cache 3` | 0.50 (0.40 to 0.60) | 3 | 5.0 (worst 6.0) | 27 dB |"
         assert line in readme.read_text(encoding="utf-8")
         (entry,) = json.loads(data.read_text(encoding="utf-8"))["switches"]
         assert entry["switch"] == {"deep_cache": 3}
         assert entry["time"] == [0.5, 0.4, 0.6, 3]
+        # Of another device, of older days and of fewer rounds nothing is taken.
+        again = Figure(f"{TIMED}: DeepCache 3 to no switch", (0.1, 0.2))
+        older = replace(PLACE, date="2025-12-31")
+        others = [Found(again, "a command --device cuda", PLACE), Found(figures[0], "a command", PLACE)]
+        others += [Found(again, "a third", PLACE), Found(again, "a fourth", older)]
+        switch_figures.report_switches(others, readme, data)
+        assert line in readme.read_text(encoding="utf-8")
 
     def test_the_readme_has_what_the_settings_show(self, root: Path, tmp_path: Path) -> None:
         readme = tmp_path / "README.md"

@@ -19,6 +19,7 @@ from PySide6.QtWidgets import (
 )
 
 from app.dialogs.speed_figures import Measured, SwitchFigures
+from app.i18n import isolated
 from app.state.settings import SettingsState
 from app.theme import GAP, MARGIN, SECTION, set_role
 from app.widgets.hint import Hint
@@ -153,12 +154,12 @@ class SpeedPage(QWidget):
             self._choice(name, label, [(value, words[value]) for value in known])
         self._hint(
             self.tr(
-                "Eight bits need the least memory; each step then takes a little longer, and details change. An "
+                "Eight bits need the least memory; each step then takes longer, and details change. An "
                 "autoencoder that overflows in float16 goes on in float32 and says so."
             )
         )
         denoiser = ("bfloat16", "float8", "int8")
-        self._measured({name: self._figures.of(unet_precision=name) for name in denoiser})
+        self._measured({isolated(name): self._figures.of(unet_precision=name) for name in denoiser})
 
     def _add_backend(self) -> None:
         names = [

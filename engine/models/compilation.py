@@ -86,14 +86,18 @@ def compile_blocks(
 
 def undo_compiling(network: nn.Module) -> None:
     """Let the blocks of `network` run as they are written again."""
-    for block in _blocks(network):
-        if is_region(block):
-            del vars(block)["forward"], vars(block)[_MARK]
+    _run_as_written(network)
     handle = vars(network).pop(_STEPS, None)
     if handle is not None:
         handle.remove()
         # Graphs hold the memory that they work in until torch forgets what it compiled; the disk still has it.
         torch.compiler.reset()
+
+
+def _run_as_written(network: nn.Module) -> None:
+    for block in _blocks(network):
+        if is_region(block):
+            del vars(block)["forward"], vars(block)[_MARK]
 
 
 def _falling_back(network: nn.Module, block: nn.Module, compiled: Callable[..., Any]) -> Callable[..., Any]:
@@ -104,9 +108,12 @@ def _falling_back(network: nn.Module, block: nn.Module, compiled: Callable[..., 
         try:
             return compiled(*inputs, **options)
         except TorchDynamoException as error:
+            if "out of memory" in str(error).lower():
+                raise  # the compiler's own words for it: another plan may help
             log.warning("a block could not be compiled; the network goes on without", exc_info=error)
             vars(network)[_PROBLEM] = _first_line(error)
-            undo_compiling(network)
+            # Not `undo_compiling`: what graphs have given is still in use.
+            _run_as_written(network)
             return block.forward(*inputs, **options)
 
     return forward

@@ -2978,8 +2978,8 @@
         <translation>المرمِّز التلقائي بدقة</translation>
     </message>
     <message>
-        <source>Eight bits need the least memory; each step then takes a little longer, and details change. An autoencoder that overflows in float16 goes on in float32 and says so.</source>
-        <translation>ثماني بتات تحتاج إلى أقل ذاكرة؛ تطول عندئذ كل خطوة قليلًا وتتغيّر التفاصيل. المرمِّز التلقائي الذي يفيض في float16 يواصل في float32 ويخبرك بذلك.</translation>
+        <source>Eight bits need the least memory; each step then takes longer, and details change. An autoencoder that overflows in float16 goes on in float32 and says so.</source>
+        <translation>ثماني بتات تحتاج إلى أقل ذاكرة؛ تطول عندئذ كل خطوة وتتغيّر التفاصيل. المرمِّز التلقائي الذي يفيض في float16 يواصل في float32 ويخبرك بذلك.</translation>
     </message>
     <message>
         <source>OpenVINO: needs the library openvino</source>

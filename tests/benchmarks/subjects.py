@@ -9,6 +9,7 @@ from engine.switches import OFF, Switches
 PLAIN = "no switch"
 # Names of what is kept of a switch. README and settings show its time for the size in `TIMED`.
 TIME, DIFFERENCE, QUALITY = f"{{}} to {PLAIN}", "{}, mean difference", "{}, signal to noise"
+DRAWN = "Pictures of the embedded model, 128 pixels, {} steps"
 TIMED = "Whole picture, Stable Diffusion 1.5's size, 256 pixels, 25 steps, float32"
 SUBJECTS: Mapping[str, Switches] = {
     PLAIN: OFF,

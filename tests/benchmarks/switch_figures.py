@@ -14,9 +14,11 @@ from engine.files import read_json, write_json
 from engine.switches import Switches
 from tests.benchmarks.report import put_into
 from tests.benchmarks.results import Figure, Found
-from tests.benchmarks.subjects import DIFFERENCE, QUALITY, SUBJECTS, TIME, TIMED
+from tests.benchmarks.subjects import DIFFERENCE, DRAWN, QUALITY, SUBJECTS, TIME, TIMED
 
 BEGIN, END = "<!-- switches: made by `python -m tests.benchmarks --report` -->", "<!-- end of switches -->"
+# Steps of the pictures whose difference is shown.
+STEPS = 20
 # What the README calls each, and how it is switched on.
 WORDS: Mapping[str, tuple[str, str]] = {
     "DeepCache 2": ("DeepCache, whole at every 2 steps", "--deep-cache 2"),
@@ -41,25 +43,29 @@ WORDS: Mapping[str, tuple[str, str]] = {
 
 def report_switches(found: Sequence[Found], readme: Path, data: Path) -> None:
     """Put what `found` has on switches into the file `data`, beside what is there, and all of it into `readme`."""
-    known: dict[str, Any] = read_json(data) if data.exists() else {"switches": []}
-    entries = {_key(entry["switch"]): entry for entry in known["switches"]}
+    entries: dict[Switches, dict[str, Any]] = {}
+    for entry in read_json(data)["switches"] if data.exists() else ():
+        entries[_key(entry["switch"])] = entry
+    # Of several measurements the newest counts, and of one day's the one of most rounds.
+    on_processor = [one for one in found if "--device" not in one.command or "--device cpu" in one.command]
+    on_processor.sort(key=lambda one: (one.place.date, len(one.figure.values)))
     for name in WORDS:
         values: dict[str, Any] = {}
-        for one in found:
+        for one in on_processor:
             if one.figure.name == f"{TIMED}: {TIME.format(name)}":
                 values["time"] = [*_spread(one.figure), len(one.figure.values)]
-                known["machine"], known["date"] = str(one.place), one.place.date
-            elif one.figure.name.endswith(DIFFERENCE.format(name)):
+                values["machine"], values["date"] = str(one.place), one.place.date
+            elif one.figure.name == f"{DRAWN.format(STEPS)}: {DIFFERENCE.format(name)}":
                 values["difference"] = [statistics.mean(one.figure.values), max(one.figure.values)]
-            elif one.figure.name.endswith(QUALITY.format(name)):
+            elif one.figure.name == f"{DRAWN.format(STEPS)}: {QUALITY.format(name)}":
                 values["quality"] = statistics.mean(one.figure.values)
         if values:
             key = _key(_switch(name))
             entries[key] = entries.get(key, {"switch": _switch(name)}) | values
     if not entries:
         return
-    write_json(data, known | {"switches": list(entries.values())})
-    put_into(readme, _table(entries, known), BEGIN, END)
+    write_json(data, {"switches": list(entries.values())})
+    put_into(readme, _table(entries), BEGIN, END)
 
 
 def _switch(name: str) -> dict[str, Any]:
@@ -74,20 +80,21 @@ def _spread(figure: Figure) -> tuple[float, float, float]:
     return figure.median, min(figure.values), max(figure.values)
 
 
-def _table(entries: Mapping[Switches, Mapping[str, Any]], known: Mapping[str, Any]) -> str:
+def _table(entries: Mapping[Switches, Mapping[str, Any]]) -> str:
     lines = [
-        "| switch | option | time of a picture | difference (0 to 255) | PSNR |",
-        "|---|---|---|---|---|",
+        "| switch | option | time of a picture | rounds | difference (0 to 255) | PSNR |",
+        "|---|---|---|---|---|---|",
     ]
     for name, (words, option) in WORDS.items():
         entry = entries.get(SUBJECTS[name], {})
-        lines.append(f"| {words} | `{option}` | {_time(entry)} | {_difference(entry)} | {_quality(entry)} |")
-    rounds = sorted({entry["time"][3] for entry in entries.values() if "time" in entry})
-    return "\n".join([*lines, "", f"Times: {known.get('machine')}, {known.get('date')}; rounds: {_range(rounds)}."])
+        cells = (words, f"`{option}`", _time(entry), _rounds(entry), _difference(entry), _quality(entry))
+        lines.append(f"| {' | '.join(cells)} |")
+    places = sorted({f"{entry['machine']} ({entry['date']})" for entry in entries.values() if "machine" in entry})
+    return "\n".join([*lines, "", f"Times: {'; '.join(places)}."])
 
 
-def _range(numbers: Sequence[int]) -> str:
-    return " to ".join(dict.fromkeys(str(numbers[at]) for at in (0, -1))) if numbers else "none"
+def _rounds(entry: Mapping[str, Any]) -> str:
+    return str(entry["time"][3]) if "time" in entry else ""
 
 
 def _time(entry: Mapping[str, Any]) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from engine.models.streaming import PLACES, StreamedBlocks, blocks_of
 from engine.pipelines.convert import save_single_file
 from engine.run_kernels import block_numbers, residual_kernels
 from engine.run_memory import _streamed_bytes  # pyright: ignore[reportPrivateUsage]
+from engine.switches import Switches
 from tests.fixtures.requests import small_request
 from tests.fixtures.stable_diffusion import Size, stable_diffusion
 
@@ -67,7 +69,10 @@ def test_blocks_are_those_that_come_one_by_one(single_file: bool, tmp_path: Path
     request = small_request(location, tmp_path)
     weights = sum(one.nbytes for one in unet.parameters())
     estimated = _streamed_bytes(request, weights)
-    assert estimated == pytest.approx(StreamedBlocks(unet, torch.device("cpu")).held, rel=0.05)
+    streamed = StreamedBlocks(unet, torch.device("cpu"))
+    streamed.begin()
+    assert estimated == pytest.approx(streamed.held, rel=0.05)
+    assert _streamed_bytes(replace(request, switches=Switches(unet_precision="int8")), weights) == weights
     assert estimated < 0.6 * weights
     assert run_memory.PLACES == PLACES
 

@@ -37,6 +37,12 @@ def unet() -> UNet2DConditionModel:
     ).eval()
 
 
+def streaming(network: nn.Module, device: torch.device) -> StreamedBlocks:
+    streamed = StreamedBlocks(network, device)
+    streamed.begin()
+    return streamed
+
+
 @torch.no_grad()
 def predicted(network: UNet2DConditionModel, seed: int = 1) -> Tensor:
     generator, device = torch.Generator().manual_seed(seed), network.conv_in.weight.device
@@ -52,14 +58,14 @@ class TestStreamedBlocks:
     def test_the_same_numbers_call_after_call(self, device: torch.device) -> None:
         network: Any = unet().to(device)
         expected = [predicted(network, seed) for seed in range(6)]
-        streamed = StreamedBlocks(network.to(CPU), device)
+        streamed = streaming(network.to(CPU), device)
         assert all(torch.equal(predicted(network, seed), expected[seed]) for seed in range(6))
         streamed.end()
         assert torch.equal(predicted(network.to(device), 0), expected[0])
 
     def test_two_places_and_what_lies_between_the_blocks(self) -> None:
         network = unet()
-        streamed = StreamedBlocks(network, CPU)
+        streamed = streaming(network, CPU)
         largest = max(sum(tensor.nbytes for tensor in block.parameters()) for block in blocks_of(network))
         inside = sum(sum(tensor.nbytes for tensor in block.parameters()) for block in blocks_of(network))
         rest = plain_bytes(network) - inside
@@ -70,7 +76,7 @@ class TestStreamedBlocks:
         self, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         network = unet()
-        streamed = StreamedBlocks(network, CPU)
+        streamed = streaming(network, CPU)
         lane: Any = vars(streamed)["_lane"]
         inside: list[nn.Module] = []
         copied: list[bool] = []
@@ -86,7 +92,7 @@ class TestStreamedBlocks:
 
     def test_weights_of_a_block_lie_in_a_place_only_while_it_works(self) -> None:
         network = unet()
-        streamed = StreamedBlocks(network, CPU)
+        streamed = streaming(network, CPU)
         places = [place.memory for place in vars(streamed)["_places"]]
         seen: list[bool] = []
 
@@ -103,10 +109,27 @@ class TestStreamedBlocks:
         assert all(seen)
         assert not any(in_a_place(tensor) for block in blocks for tensor in block.parameters())
 
+    def test_it_begins_again_with_what_was_gathered(
+        self, device: torch.device, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("engine.models.streaming.SLAB", 2**16)  # many pieces of memory
+        network = unet().to(device)
+        expected = predicted(network)
+        streamed = streaming(network.to(CPU), device)
+        assert any(len(block.runs) > 1 for block in vars(streamed)["_blocks"].values())
+        for _ in range(2):
+            assert torch.equal(predicted(network), expected)
+            streamed.end()
+            assert not streamed.works
+            network.to(CPU)
+            assert streamed.is_whole
+            streamed.begin()
+        assert torch.equal(predicted(network), expected)
+
     def test_an_error_inside_a_block_does_no_harm_to_the_next_call(self, device: torch.device) -> None:
         network: Any = unet().to(device)
         expected = predicted(network)
-        streamed = StreamedBlocks(network.to(CPU), device)
+        streamed = streaming(network.to(CPU), device)
         predicted(network)
         block = network.up_blocks[0].resnets[1]
         assert isinstance(block, ResnetBlock2D)
@@ -125,7 +148,7 @@ class TestStreamedBlocks:
 
     def test_another_weight_in_its_place_is_noticed(self) -> None:
         network: Any = unet()
-        streamed = StreamedBlocks(network, CPU)
+        streamed = streaming(network, CPU)
         assert streamed.is_whole
         block: Any = network.mid_block.resnets[0]
         block.conv1.weight = nn.Parameter(2 * block.conv1.weight)
@@ -133,12 +156,12 @@ class TestStreamedBlocks:
         streamed.end()
         packed: Any = unet()
         keep_in_float8(packed, torch.float32)
-        streamed = StreamedBlocks(packed, CPU)
+        streamed = streaming(packed, CPU)
         block = packed.mid_block.resnets[0]
         block.time_emb_proj = block.time_emb_proj.plain(torch.float32)
         assert not streamed.is_whole
         expected = predicted(network)
-        again = StreamedBlocks(network, CPU)
+        again = streaming(network, CPU)
         assert torch.equal(predicted(network), expected)
         assert again.is_whole
 
@@ -146,7 +169,7 @@ class TestStreamedBlocks:
         network = unet()
         keep_in_float8(network, torch.float32)
         expected = predicted(network)
-        streamed = StreamedBlocks(network, CPU)
+        streamed = streaming(network, CPU)
         assert torch.equal(predicted(network), expected)
         assert torch.equal(predicted(network), expected)
-        assert streamed.held < 0.6 * StreamedBlocks(unet(), CPU).held
+        assert streamed.held < 0.6 * streaming(unet(), CPU).held
