@@ -111,14 +111,26 @@ class Float8Conv2d(_Float8Layer):
             layer.groups,
         )
 
+    def between_pieces(self) -> None:
+        """As of `Conv2d`."""
+
     def forward(self, x: Tensor) -> Tensor:
         wide = x.float() if computes_wider(x) else x
+        if wide.device.type == "cpu":  # which has faster ways
+            return self._widened(wide.dtype)(wide).to(x.dtype)
         weight, bias = self.weight_in(wide.dtype), self._bias_in(wide.dtype)
         return F.conv2d(wide, weight, bias, self.stride, self.padding, self.dilation, self.groups).to(x.dtype)
 
     def doubled(self, x: Tensor) -> Tensor:
         """Return the convolution of `x` with every pixel repeated along both sides."""
-        return self(F.interpolate(x, scale_factor=2.0, mode="nearest"))
+        wide = x.float() if computes_wider(x) else x
+        return self._widened(wide.dtype).doubled(wide).to(x.dtype)
+
+    def _widened(self, dtype: torch.dtype) -> Conv2d:
+        layer = self.plain(dtype)
+        layer.bias = None if self.bias is None else nn.Parameter(self.bias.to(dtype), requires_grad=False)
+        vars(layer)["between_pieces"] = self.between_pieces
+        return layer
 
     def plain(self, dtype: torch.dtype) -> Conv2d:
         """The layer with its weights in `dtype`."""
