@@ -45,15 +45,10 @@ def cancellable(modules: Iterable[nn.Module], cancel: Event, device: torch.devic
     # What is compiled (`engine.models.compilation`) is left whole: a look before it, and none inside.
     regions = {part for part in parts if "compiled_region" in vars(part)}
     parts -= {part for region in regions for part in region.modules()}
-    if device is None or device.type == "cpu":
-        looking = [*regions, *filter(_works, parts)]
-        changed = [(name, part) for part in parts for name in _do_in_pieces(part, look)]
-    else:
-        looking, changed = (
-            [*regions, *(block for part in parts for block in _blocks(part))],
-            list[tuple[str, nn.Module]](),
-        )
-    handles = [part.register_forward_pre_hook(leave_if_cancelled) for part in looking]
+    on_cpu = device is None or device.type == "cpu"
+    inner = filter(_works, parts) if on_cpu else (block for part in parts for block in _blocks(part))
+    handles = [part.register_forward_pre_hook(leave_if_cancelled) for part in (*regions, *inner)]
+    changed = [(name, part) for part in parts for name in _do_in_pieces(part, look)] if on_cpu else []
     try:
         yield
     finally:

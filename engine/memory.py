@@ -38,6 +38,7 @@ NARROW_MAPS = 20.0  # maps of the first stage where it has none
 DECODER_MAPS = 3.75  # maps of full size before the last stage: in, normed, out, and copies for the convolution
 ENCODER_MAPS = 5.7  # maps of the first stage, which are of full size
 LINGERING = 60 * 2**20  # at most: maps below 32 MB that are freed stay in the heap; three of them where they are small
+PLACES = 2  # for blocks of a denoiser that come to a GPU one by one
 PIXEL_BYTES = 3 * (4 + 4 + 1)  # the picture itself as the decoder gives it, in [0, 1], and as bytes
 
 # Of the other back ends: their libraries and what compiling leaves behind; how much larger the maps of a decoder are.

@@ -10,6 +10,7 @@ from engine.catalog import model_folder
 from engine.errors import KnownError, OutOfMemory
 from engine.memory import (
     MODES,
+    PLACES,
     PLANS,
     TILE,
     MemoryEstimate,
@@ -28,8 +29,6 @@ from engine.run_kernels import block_numbers, residual_kernels
 if TYPE_CHECKING:
     import torch
 
-# How many blocks of a denoiser are on a GPU at a time: `engine.models.streaming.PLACES`, without torch.
-PLACES = 2
 # What is left to the rest of the machine, and to what an estimate cannot know.
 SHARE = 0.9
 _CGROUP = Path("/sys/fs/cgroup")
@@ -117,8 +116,8 @@ def _streamed_bytes(request: GenerateRequest, weights: int) -> int:
     whole = sum(sizes.values())
     if not whole:
         return weights
-    between = sizes.get("", 0)
-    return int(weights * (between + PLACES * max(sizes.values())) / whole)
+    between = sizes.pop("", 0)
+    return int(weights * (between + PLACES * max(sizes.values(), default=0)) / whole)
 
 
 def _widened(device: torch.device, request: GenerateRequest) -> tuple[str, ...]:

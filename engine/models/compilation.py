@@ -120,7 +120,7 @@ def _falling_back(network: nn.Module, block: nn.Module, compiled: Callable[..., 
 
 
 def _first_line(error: Exception) -> str:
-    return str(error).strip().splitlines()[0][:200] or type(error).__name__
+    return str(error).strip().partition("\n")[0][:200] or type(error).__name__
 
 
 def is_region(module: nn.Module) -> bool:

@@ -16,6 +16,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from engine.memory import PLACES
 from engine.models.attention import BasicTransformerBlock
 from engine.models.resnet import Downsample2D, ResnetBlock2D, Upsample2D
 from engine.models.unet_2d_k_blocks import KResnetBlock2D
@@ -25,7 +26,6 @@ log = logging.getLogger(__name__)
 BLOCKS = (ResnetBlock2D, KResnetBlock2D, BasicTransformerBlock, Downsample2D, Upsample2D)
 # Tensors begin at multiples of this, so that kernels may read many numbers at a time.
 ALIGNED = 256
-PLACES = 2
 # Bytes of the processor's memory that are taken at a time.
 SLAB = 2**27
 

@@ -9,10 +9,9 @@ from typing import Any
 import pytest
 import torch
 
-from engine import run_memory
 from engine.catalog import EMBEDDED_MODEL, model_folder
 from engine.models.resnet import ResnetBlock2D
-from engine.models.streaming import PLACES, StreamedBlocks, blocks_of
+from engine.models.streaming import StreamedBlocks, blocks_of
 from engine.pipelines.convert import save_single_file
 from engine.run_kernels import block_numbers, residual_kernels
 from engine.run_memory import _streamed_bytes  # pyright: ignore[reportPrivateUsage]
@@ -74,7 +73,6 @@ def test_blocks_are_those_that_come_one_by_one(single_file: bool, tmp_path: Path
     assert estimated == pytest.approx(streamed.held, rel=0.05)
     assert _streamed_bytes(replace(request, switches=Switches(unet_precision="int8")), weights) == weights
     assert estimated < 0.6 * weights
-    assert run_memory.PLACES == PLACES
 
 
 def test_the_embedded_model_has_one_level() -> None:
