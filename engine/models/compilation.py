@@ -46,7 +46,7 @@ def compiler_problem(device: torch.device) -> str:
         torch.compile(probe)(torch.zeros(16, device=device))
     # Without a compiler, without its headers, or without Triton, the errors are of many kinds.
     except Exception as error:  # noqa: BLE001
-        return _first_line(error)
+        return _reason(error)
     return ""
 
 
@@ -56,7 +56,11 @@ def failed_compiling(network: nn.Module) -> str:
 
 
 def compile_blocks(
-    network: nn.Module, device: torch.device, backend: str = "inductor", *, graphs: bool | None = None
+    network: nn.Module,
+    device: torch.device,
+    backend: str | Callable[..., Any] = "inductor",
+    *,
+    graphs: bool | None = None,
 ) -> None:
     """Compile the repeated blocks of `network` at their next call by a `backend` of torch; those that are stay so.
 
@@ -111,7 +115,7 @@ def _falling_back(network: nn.Module, block: nn.Module, compiled: Callable[..., 
             if "out of memory" in str(error).lower():
                 raise  # the compiler's own words for it: another plan may help
             log.warning("a block could not be compiled; the network goes on without", exc_info=error)
-            vars(network)[_PROBLEM] = _first_line(error)
+            vars(network)[_PROBLEM] = _reason(error)
             # Not `undo_compiling`: what graphs have given is still in use.
             _run_as_written(network)
             return block.forward(*inputs, **options)
@@ -119,8 +123,9 @@ def _falling_back(network: nn.Module, block: nn.Module, compiled: Callable[..., 
     return forward
 
 
-def _first_line(error: Exception) -> str:
-    return str(error).strip().partition("\n")[0][:200] or type(error).__name__
+def _reason(error: Exception) -> str:
+    # The first line may only name who raised it.
+    return " ".join(str(error).split("\n")[:2]).strip()[:200] or type(error).__name__
 
 
 def is_region(module: nn.Module) -> bool:

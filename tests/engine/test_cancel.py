@@ -47,6 +47,21 @@ def test_nothing_happens_without_a_cancel() -> None:
         assert torch.equal(model(x), expected)
 
 
+def test_with_a_gpu_the_look_is_before_blocks_and_nothing_is_done_in_pieces() -> None:
+    """What it is given lasts so short that a look before every layer would cost more than it gains."""
+    cancel = threading.Event()
+    blocks = nn.ModuleList([nn.Sequential(nn.Linear(4, 4), nn.Conv2d(1, 1, 3, padding=1)), nn.Sequential(Recorder())])
+    with cancellable([blocks], cancel, torch.device("cuda")):
+        hooked = [module for module in blocks.modules() if module._forward_pre_hooks]
+        assert hooked == list(blocks)
+        assert not any("forward" in vars(module) for module in blocks.modules())
+        x = blocks[0](torch.ones(1, 1, 4, 4))
+        cancel.set()
+        with pytest.raises(Cancelled):
+            blocks[1](x)
+    assert not any(module._forward_pre_hooks for module in blocks.modules())
+
+
 def test_hooks_are_gone_however_the_block_ends() -> None:
     cancel = threading.Event()
     model = nn.Sequential(nn.Linear(4, 4), nn.LayerNorm(4))

@@ -18,8 +18,15 @@ from engine.cancel import cancellable
 from engine.errors import Cancelled
 from engine.messages import ImageDone, Notice
 from engine.models.attention import BasicTransformerBlock
-from engine.models.compilation import compile_blocks, compiler_problem, is_region, undo_compiling
+from engine.models.compilation import (
+    compile_blocks,
+    compiler_problem,
+    failed_compiling,
+    is_region,
+    undo_compiling,
+)
 from engine.pipelines.base import DiffusionPipeline
+from engine.run_memory import is_out_of_memory
 from engine.runner import Runner
 from engine.switches import Switches
 from tests.fixtures.requests import small_request
@@ -86,6 +93,31 @@ def test_regions_share_their_code_and_can_be_undone(unet: Any) -> None:
     undo_compiling(unet)
     assert not any(is_region(module) for module in unet.modules())
     assert torch.equal(predict(unet), plain)
+
+
+def broken(_graph: Any, _inputs: Any) -> Any:
+    raise ValueError("no such instruction")
+
+
+def short_of_memory(_graph: Any, _inputs: Any) -> Any:
+    raise RuntimeError("CUDA out of memory")
+
+
+def test_a_block_that_cannot_be_compiled_runs_as_it_is_written(unet: Any) -> None:
+    plain = predict(unet)
+    compile_blocks(unet, CPU, backend=broken)
+    assert torch.equal(predict(unet), plain)
+    assert "no such instruction" in failed_compiling(unet)
+    assert not any(is_region(module) for module in unet.modules())
+
+
+def test_a_compiler_short_of_memory_is_not_taken_for_a_broken_one(unet: Any) -> None:
+    compile_blocks(unet, CPU, backend=short_of_memory)
+    with pytest.raises(RuntimeError, match="out of memory") as raised:
+        predict(unet)
+    assert is_out_of_memory(raised.value)
+    assert failed_compiling(unet) == ""
+    undo_compiling(unet)
 
 
 def test_without_a_compiler_the_picture_is_made_and_the_user_told(
