@@ -193,8 +193,9 @@ class BackendUNet(Computed):
         return_dict: bool = True,
         prompt_keys: object = None,
         deep_cache: object = None,
+        step_time: object = None,
     ) -> UNet2DConditionOutput | tuple[Tensor]:
-        """As `UNet2DConditionModel.forward`; `prompt_keys` gains nothing here and is passed over.
+        """As `UNet2DConditionModel.forward`; `prompt_keys` and `step_time` gain nothing here and are passed over.
 
         Raises `InvalidValue` for what the exported graph does not have: masks, a ControlNet's or a T2I-Adapter's
         features, the scale of adapters, DeepCache.

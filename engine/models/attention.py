@@ -88,8 +88,10 @@ class Attention(nn.Module):
         mask = None if attention_mask is None else _broadcast_mask(attention_mask, key.shape[-2])
 
         attended = self.attend(query, key, value, mask).transpose(1, 2).flatten(2)
-        for layer in self.to_out:
-            attended = layer(attended)
+        out, dropout = self.to_out
+        attended = out(attended)
+        if self.training:  # else a call of it would do nothing, and take its time
+            attended = dropout(attended)
 
         if hidden_states.ndim == 4:
             attended = attended.transpose(1, 2).unflatten(2, hidden_states.shape[2:])
@@ -195,9 +197,9 @@ class FeedForward(nn.Module):
         return torch.cat([self._layers(piece) for piece in pieces]).view(*hidden_states.shape[:-1], -1)
 
     def _layers(self, hidden_states: Tensor) -> Tensor:
-        for layer in self.net:
-            hidden_states = layer(hidden_states)
-        return hidden_states
+        activation, dropout, out = self.net
+        hidden_states = activation(hidden_states)
+        return out(dropout(hidden_states) if self.training else hidden_states)
 
 
 class BasicTransformerBlock(nn.Module):

@@ -80,7 +80,7 @@ def compile_blocks(
             mode = "reduce-overhead" if graphs else None
             compiled = torch.compile(block.forward, dynamic=False, mode=mode, backend=backend)
             vars(block)["forward"] = _falling_back(network, block, compiled)
-            vars(block)[_MARK] = True
+            vars(block)[_MARK] = vars(network)[_MARK] = True
     if graphs and _STEPS not in vars(network):
         # What the graphs gave at the step before is no longer needed.
         vars(network)[_STEPS] = network.register_forward_pre_hook(
@@ -99,6 +99,7 @@ def undo_compiling(network: nn.Module) -> None:
 
 
 def _run_as_written(network: nn.Module) -> None:
+    vars(network).pop(_MARK, None)
     for block in _blocks(network):
         if is_region(block):
             del vars(block)["forward"], vars(block)[_MARK]
@@ -126,6 +127,11 @@ def _falling_back(network: nn.Module, block: nn.Module, compiled: Callable[..., 
 def _reason(error: Exception) -> str:
     # The first line may only name who raised it.
     return " ".join(str(error).split("\n")[:2]).strip()[:200] or type(error).__name__
+
+
+def has_compiled_blocks(network: nn.Module) -> bool:
+    """Whether blocks of `network` are compiled now."""
+    return _MARK in vars(network)
 
 
 def is_region(module: nn.Module) -> bool:

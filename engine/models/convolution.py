@@ -73,11 +73,11 @@ class Conv2d(nn.Conv2d):
     def _is_plain_3x3(self, x: Tensor) -> bool:
         """Whether the faster ways can compute this; oneDNN is as fast in lower precisions, and a GPU chooses itself."""
         return (
-            self.kernel_size == (3, 3)
+            x.device.type == "cpu"
+            and self.kernel_size == (3, 3)
             and self.stride == self.padding == self.dilation == (1, 1)
             and self.groups == 1
             and self.padding_mode == "zeros"
-            and x.device.type == "cpu"
             and x.ndim == 4
             and x.dtype == torch.float32
             and not torch.is_grad_enabled()

@@ -6,6 +6,7 @@ from torch import Tensor, nn
 
 from engine.models.attention import Attention
 from engine.models.resnet import ResnetBlock2D, TimeEmbeddingNorm
+from engine.models.time_embeddings import Embedding
 
 
 class UNetMidBlock2D(nn.Module):
@@ -54,7 +55,7 @@ class UNetMidBlock2D(nn.Module):
             )
             self.resnets.append(resnet)
 
-    def forward(self, hidden_states: Tensor, temb: Tensor | None = None) -> Tensor:
+    def forward(self, hidden_states: Tensor, temb: Embedding | None = None) -> Tensor:
         """Return the features after the last residual block; `temb` has the shape (batch, temb_channels)."""
         for index, resnet in enumerate(self.resnets):
             if index > 0 and self.attentions:

@@ -7,29 +7,14 @@ The prompt's tokens are the same at all steps, so that what `to_k` and `to_v` ma
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from itertools import chain
 
 import torch
 from torch import Tensor, nn
 
 from engine.models.exact import Win, is_on
+from engine.models.unchanged import Seen, weights_of
 
 KeysAndValues = tuple[Tensor, Tensor]
-
-
-@dataclass(frozen=True, eq=False)
-class _Kept:
-    """What one attention made, and of what: the very tensors, and how often each had been written to."""
-
-    tokens: Tensor
-    weights: tuple[Tensor, ...]
-    versions: tuple[int, ...]
-    made: KeysAndValues
-
-    def holds_for(self, tokens: Tensor, weights: tuple[Tensor, ...]) -> bool:
-        same = self.tokens is tokens and len(self.weights) == len(weights)
-        return same and all(map(_is, self.weights, weights)) and self.versions == _versions(tokens, weights)
 
 
 class PromptKeys:
@@ -40,7 +25,7 @@ class PromptKeys:
     """
 
     def __init__(self) -> None:
-        self._kept: dict[nn.Module, _Kept] = {}
+        self._kept: dict[nn.Module, tuple[Seen, KeysAndValues]] = {}
 
     def __len__(self) -> int:
         return len(self._kept)
@@ -48,7 +33,7 @@ class PromptKeys:
     @property
     def nbytes(self) -> int:
         """Bytes of all keys and values."""
-        return sum(tensor.nbytes for kept in self._kept.values() for tensor in kept.made)
+        return sum(tensor.nbytes for _, made in self._kept.values() for tensor in made)
 
     def get(
         self, layers: tuple[nn.Module, ...], tokens: Tensor, make: Callable[[Tensor], KeysAndValues]
@@ -56,18 +41,9 @@ class PromptKeys:
         """Return `make(tokens)`, which uses the weights of `layers` and nothing else, or what it returned before."""
         if not is_on(Win.PROMPT_KEYS) or torch.is_grad_enabled() or tokens.is_inference():
             return make(tokens)
-        weights = tuple(chain.from_iterable(chain(layer.parameters(), layer.buffers()) for layer in layers))
+        used = (tokens, *weights_of(*layers))
         kept = self._kept.get(layers[0])
-        if kept is None or not kept.holds_for(tokens, weights):
-            kept = _Kept(tokens, weights, _versions(tokens, weights), make(tokens))
+        if kept is None or not kept[0].are_still(used):
+            kept = Seen(used), make(tokens)
             self._kept[layers[0]] = kept
-        return kept.made
-
-
-def _versions(tokens: Tensor, weights: tuple[Tensor, ...]) -> tuple[int, ...]:
-    # Inference tensors count no writes; weights that are such are replaced, not written to.
-    return (tokens._version, *(0 if weight.is_inference() else weight._version for weight in weights))
-
-
-def _is(one: Tensor, other: Tensor) -> bool:
-    return one is other
+        return kept[1]

@@ -5,7 +5,7 @@ Shapes are (batch, channels, height, width) throughout; time embeddings are (bat
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Literal, cast
 
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -16,6 +16,7 @@ from engine.models.convolution import Conv2d
 from engine.models.fir import fir_downsample, fir_upsample
 from engine.models.in_place import activated, added
 from engine.models.linear import Linear
+from engine.models.time_embeddings import Embedding, projected
 
 TimeEmbeddingNorm = Literal["default", "scale_shift"]
 ResampleKernel = Literal["fir", "sde_vp"]
@@ -132,26 +133,31 @@ class ResnetBlock2D(nn.Module):
             use_in_shortcut = in_channels != out_channels
         self.conv_shortcut = Conv2d(in_channels, out_channels, 1, bias=conv_shortcut_bias) if use_in_shortcut else None
 
-    def forward(self, input_tensor: Tensor, temb: Tensor | None = None) -> Tensor:
+    def forward(self, input_tensor: Tensor, temb: Embedding | None = None) -> Tensor:
         hidden_states = activated(self.nonlinearity, self.norm1(input_tensor))
         if self.resample is not None:
             input_tensor = self.resample(input_tensor)
             hidden_states = self.resample(hidden_states)
         hidden_states = self._norm_with_time(self.conv1(hidden_states), temb)
-        hidden_states = self.conv2(self.dropout(activated(self.nonlinearity, hidden_states)))
+        hidden_states = activated(self.nonlinearity, hidden_states)
+        hidden_states = self.conv2(self.dropout(hidden_states) if self.training else hidden_states)
         if self.conv_shortcut is not None:
             input_tensor = self.conv_shortcut(input_tensor)
         output = added(hidden_states, input_tensor)
         return output if self.output_scale_factor == 1.0 else output / self.output_scale_factor
 
-    def _norm_with_time(self, hidden_states: Tensor, temb: Tensor | None) -> Tensor:
+    def _norm_with_time(self, hidden_states: Tensor, temb: Embedding | None) -> Tensor:
         if self.time_emb_proj is None:
             return self.norm2(hidden_states)
         if temb is None:
             raise InvalidValue("This residual block was built for a time embedding, but `temb` is None; pass one.")
-        temb = temb if self.skip_time_act else self.nonlinearity(temb)
-        projected: Tensor = self.time_emb_proj(temb)[:, :, None, None]
+        told = projected(temb, self.time_emb_proj, self._project_time)
+        if len(told) > len(hidden_states):
+            told = told[: hidden_states.shape[0]]  # of equal halves only the first is here (`engine.models.halves`)
         if self.scale_shift:
-            scale, shift = projected.chunk(2, dim=1)
+            scale, shift = told.chunk(2, dim=1)
             return self.norm2(hidden_states) * (1 + scale) + shift
-        return self.norm2(added(hidden_states, projected))
+        return self.norm2(added(hidden_states, told))
+
+    def _project_time(self, temb: Tensor) -> Tensor:
+        return cast("Linear", self.time_emb_proj)(temb if self.skip_time_act else self.nonlinearity(temb))

@@ -17,10 +17,12 @@ from engine.models.activations import ActivationName
 from engine.models.attention import set_attention_slice
 from engine.models.base import ModelMixin
 from engine.models.checkpointing import GradientCheckpointing
+from engine.models.compilation import has_compiled_blocks
 from engine.models.convolution import Conv2d
 from engine.models.embeddings import GaussianFourierProjection, TimestepEmbedding, Timesteps, expand_timesteps
 from engine.models.mid_block import UNetMidBlock2D
 from engine.models.resnet import TimeEmbeddingNorm
+from engine.models.time_embeddings import Embedding, StepTime
 from engine.models.unet_2d_blocks import DownStage, ResampleType, Residual, SelfAttention, UpStage, check_stage_lists
 from engine.models.unet_2d_skip_blocks import (
     IMAGE_CHANNELS,
@@ -121,23 +123,20 @@ class UNet2DModel(GradientCheckpointing, ModelMixin):
         timestep: Tensor | float,
         class_labels: Tensor | None = None,
         return_dict: bool = True,
+        step_time: StepTime | None = None,
     ) -> UNet2DOutput | tuple[Tensor]:
         """Predict from `sample` (batch, in_channels, height, width), noisy to the degree `timestep` says.
 
         `timestep` (a noise level with `fourier`) is one number for all, or (batch,); `class_labels` is what
-        `class_embed_type` asks for. `return_dict=False` returns a tuple. Raises `InvalidValue` for shapes that do not
+        `class_embed_type` asks for. `return_dict=False` returns a tuple. `step_time` says which step of a run it is:
+        then what all of its steps are told is embedded at once. Raises `InvalidValue` for shapes that do not
         fit: height and width have to be multiples of `size_step`.
         """
         self._check_sample(sample)
         if self.config.center_input_sample:
             sample = 2 * sample - 1.0
         timesteps = expand_timesteps(timestep, sample)
-        if isinstance(self.time_proj, nn.Embedding):
-            check_numbers("timestep", timesteps, self.time_proj)
-        temb = self.time_embedding(self.time_proj(timesteps).to(sample.dtype))
-        of_class = embed_class(self.class_embedding, self.time_proj, self.config.class_embed_type, class_labels, sample)
-        temb = temb if of_class is None else temb + of_class
-
+        temb = self._embedded(sample, timesteps, class_labels, step_time)
         features, skips = self._go_down(sample, temb)
         if self.mid_block is not None:
             features = self.run_stage(self.mid_block, features, temb)
@@ -150,6 +149,36 @@ class UNet2DModel(GradientCheckpointing, ModelMixin):
             sample = sample / timesteps.to(sample.dtype)[:, None, None, None]
         return UNet2DOutput(sample) if return_dict else (sample,)
 
+    def _embed(self, sample: Tensor, timesteps: Tensor, class_labels: Tensor | None, *, steps: bool = False) -> Tensor:
+        """Return the embedding (batch, channels) of `timesteps` and classes, for the rows of `sample`.
+
+        With `steps`, that of each of the `timesteps` for all rows, (steps, batch or 1, channels).
+        """
+        if isinstance(self.time_proj, nn.Embedding):
+            check_numbers("timestep", timesteps, self.time_proj)
+        temb = self.time_embedding(self.time_proj(timesteps).to(sample.dtype))
+        temb = temb[:, None] if steps else temb
+        of_class = embed_class(self.class_embedding, self.time_proj, self.config.class_embed_type, class_labels, sample)
+        return temb if of_class is None else temb + of_class
+
+    def _embedded(
+        self, sample: Tensor, timesteps: Tensor, class_labels: Tensor | None, step_time: StepTime | None
+    ) -> Embedding:
+        """Return what `_embed` does; where it is known which step of a run this is, as one of all its steps."""
+        # Compiled blocks take tensors and nothing else.
+        if step_time is not None and not has_compiled_blocks(self):
+            layers = [self.time_proj, self.time_embedding, self.class_embedding]
+            present = [layer for layer in layers if layer is not None]
+            temb = step_time.embed(
+                present,
+                (class_labels,),
+                len(sample),
+                lambda timesteps: self._embed(sample, timesteps.to(sample.device), class_labels, steps=True),
+            )
+            if temb is not None:
+                return temb
+        return self._embed(sample, timesteps, class_labels)
+
     def _check_sample(self, sample: Tensor) -> None:
         fits = sample.ndim == 4 and sample.shape[1] == self.config.in_channels
         if not fits or any(edge % self.size_step for edge in sample.shape[2:]):
@@ -158,7 +187,7 @@ class UNet2DModel(GradientCheckpointing, ModelMixin):
                 f"(batch, {self.config.in_channels}, height, width), the last two multiples of {self.size_step}."
             )
 
-    def _go_down(self, sample: Tensor, temb: Tensor) -> tuple[Tensor, tuple[Tensor, ...]]:
+    def _go_down(self, sample: Tensor, temb: Embedding) -> tuple[Tensor, tuple[Tensor, ...]]:
         image, features = sample, self.conv_in(sample)
         skips: tuple[Tensor, ...] = (features,)
         for stage in self.down_blocks:
@@ -169,7 +198,7 @@ class UNet2DModel(GradientCheckpointing, ModelMixin):
             skips += states
         return features, skips
 
-    def _go_up(self, features: Tensor, skips: tuple[Tensor, ...], temb: Tensor) -> tuple[Tensor, Tensor | None]:
+    def _go_up(self, features: Tensor, skips: tuple[Tensor, ...], temb: Embedding) -> tuple[Tensor, Tensor | None]:
         image: Tensor | None = None
         for stage in cast("Iterable[UpStage | SkipUpStage]", self.up_blocks):
             layers = len(stage.resnets)

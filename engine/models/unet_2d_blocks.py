@@ -19,6 +19,7 @@ from engine.models.halves import spread
 from engine.models.mid_block import spatial_attention
 from engine.models.resnet import Downsample2D, ResnetBlock2D, TimeEmbeddingNorm, Upsample2D
 from engine.models.spatial_transformer import Context, SpatialTransformer
+from engine.models.time_embeddings import Embedding
 
 DownBlockType = Literal["DownBlock2D", "CrossAttnDownBlock2D", "AttnDownBlock2D", "ResnetDownsampleBlock2D"]
 UpBlockType = Literal["UpBlock2D", "CrossAttnUpBlock2D", "AttnUpBlock2D", "ResnetUpsampleBlock2D"]
@@ -116,10 +117,8 @@ class _Stage(nn.Module):
                 self.attentions.append(attention.block(resnet.out_channels, index))
         self.has_cross_attention = isinstance(attention, CrossAttention)
 
-    def layer(self, index: int, hidden_states: Tensor, temb: Tensor | None, context: Context) -> Tensor:
+    def layer(self, index: int, hidden_states: Tensor, temb: Embedding | None, context: Context) -> Tensor:
         """Residual block number `index` and its attention."""
-        if temb is not None and len(temb) > len(hidden_states):
-            temb = temb[: hidden_states.shape[0]]  # of equal halves only the first is here (`engine.models.halves`)
         hidden_states = self.resnets[index](hidden_states, temb)
         if not self.attentions:
             return hidden_states
@@ -155,7 +154,7 @@ class DownStage(_Stage):
     def forward(
         self,
         hidden_states: Tensor,
-        temb: Tensor | None = None,
+        temb: Embedding | None = None,
         context: Context = NO_CONTEXT,
         additional_residual: Tensor | None = None,
     ) -> tuple[Tensor, tuple[Tensor, ...]]:
@@ -205,7 +204,7 @@ class UpStage(_Stage):
         self,
         hidden_states: Tensor,
         skips: tuple[Tensor, ...],
-        temb: Tensor | None = None,
+        temb: Embedding | None = None,
         context: Context = NO_CONTEXT,
         upsample_size: tuple[int, int] | None = None,
         before_last: Callable[[Tensor], None] | None = None,
@@ -224,7 +223,7 @@ class UpStage(_Stage):
                 hidden_states = upsampler(hidden_states, temb)
         return hidden_states
 
-    def last_layer(self, hidden_states: Tensor, skip: Tensor, temb: Tensor | None, context: Context) -> Tensor:
+    def last_layer(self, hidden_states: Tensor, skip: Tensor, temb: Embedding | None, context: Context) -> Tensor:
         """The last layer alone, of what `before_last` was shown and the features of the way down."""
         return self.layer(len(self.resnets) - 1, _join(hidden_states, skip), temb, context)
 
@@ -238,7 +237,7 @@ class UNetMidBlock2DCrossAttn(nn.Module):
         self.attentions = nn.ModuleList([attention.block(channels, 0)])
         self.resnets.append(residual.block(channels, channels))
 
-    def forward(self, hidden_states: Tensor, temb: Tensor | None = None, context: Context = NO_CONTEXT) -> Tensor:
+    def forward(self, hidden_states: Tensor, temb: Embedding | None = None, context: Context = NO_CONTEXT) -> Tensor:
         """Input and output: (batch, channels, height, width)."""
         hidden_states = self.resnets[0](hidden_states, temb)
         hidden_states = self.attentions[0](hidden_states, context)
@@ -264,5 +263,5 @@ def _join(hidden_states: Tensor, skip: Tensor) -> Tensor:
     return torch.cat([hidden_states, spread(skip, hidden_states)], dim=1)
 
 
-def _resample(layer: nn.Module, hidden_states: Tensor, temb: Tensor | None) -> Tensor:
+def _resample(layer: nn.Module, hidden_states: Tensor, temb: Embedding | None) -> Tensor:
     return layer(hidden_states, temb) if isinstance(layer, ResnetBlock2D) else layer(hidden_states)

@@ -18,6 +18,7 @@ from engine.models.activations import ActivationName, get_activation
 from engine.models.attention import set_attention_slice
 from engine.models.base import ModelMixin
 from engine.models.checkpointing import GradientCheckpointing
+from engine.models.compilation import has_compiled_blocks
 from engine.models.convolution import Conv2d
 from engine.models.deep_cache import DeepCache
 from engine.models.embeddings import TimestepEmbedding, expand_timesteps
@@ -26,6 +27,7 @@ from engine.models.halves import without_second_half
 from engine.models.prompt_keys import PromptKeys
 from engine.models.resnet import TimeEmbeddingNorm
 from engine.models.spatial_transformer import Context, SpatialTransformer
+from engine.models.time_embeddings import Embedding, StepTime, rows_of
 from engine.models.unet_2d_blocks import (
     DownBlockType,
     DownStage,
@@ -196,6 +198,7 @@ class UNet2DConditionModel(GradientCheckpointing, ModelMixin):
         return_dict: bool = True,
         prompt_keys: PromptKeys | None = None,
         deep_cache: DeepCache | None = None,
+        step_time: StepTime | None = None,
     ) -> UNet2DConditionOutput | tuple[Tensor]:
         """Predict from `sample` (batch, in_channels, height, width), any height and width.
 
@@ -215,6 +218,7 @@ class UNet2DConditionModel(GradientCheckpointing, ModelMixin):
             return_dict: False returns a tuple.
             prompt_keys: keeps what cross-attention makes of the prompt from one step of a run to the next.
             deep_cache: keeps the deep features of a run, and says at which calls they are made anew.
+            step_time: which step of a run `timestep` is; what all of its steps are told is then embedded at once.
 
         Raises `InvalidValue` for shapes that do not fit.
         """
@@ -224,7 +228,7 @@ class UNet2DConditionModel(GradientCheckpointing, ModelMixin):
                 "A ControlNet gives down_block_additional_residuals and mid_block_additional_residual; pass both. "
                 "The features of a T2I-Adapter are down_intrablock_additional_residuals."
             )
-        temb = self.embed(sample, timestep, timestep_cond, class_labels, added_cond_kwargs)
+        temb = self._embedded(sample, timestep, timestep_cond, class_labels, added_cond_kwargs, step_time)
         context = Context(
             encoder_hidden_states,
             mask_bias(attention_mask, sample.dtype),
@@ -252,7 +256,7 @@ class UNet2DConditionModel(GradientCheckpointing, ModelMixin):
     def predict(
         self,
         sample: Tensor,
-        temb: Tensor,
+        temb: Embedding,
         context: Context,
         adapter: Sequence[Tensor] = (),
         controls: tuple[Sequence[Tensor], Tensor] | None = None,
@@ -269,8 +273,9 @@ class UNet2DConditionModel(GradientCheckpointing, ModelMixin):
         adapter = list(adapter)
         deep = None if deep_cache is None else deep_cache.take(sample)
         alone = context.self_mask is None and not adapter and controls is None
-        if self.looks_at_prompt_first and alone and len(sample) == len(temb):
-            sample = without_second_half(sample, temb)
+        rows = rows_of(temb)
+        if self.looks_at_prompt_first and alone and len(sample) == len(rows):
+            sample = without_second_half(sample, rows)
         sample = self.conv_in(sample)
         if deep is not None:
             return self._output(cast("UpStage", self.up_blocks[-1]).last_layer(deep, sample, temb, context))
@@ -327,15 +332,52 @@ class UNet2DConditionModel(GradientCheckpointing, ModelMixin):
         """Return the embedding (batch, channels) of all that is told beside the prompt, for the rows of `sample`."""
         features = self.time_proj(expand_timesteps(timestep, sample)).to(sample.dtype)
         temb = self.time_embedding(features, timestep_cond)
+        return self._add_told(temb, sample, class_labels, added_cond_kwargs)
+
+    def _add_told(
+        self,
+        temb: Tensor,
+        sample: Tensor,
+        class_labels: Tensor | None,
+        added_cond_kwargs: Mapping[str, Tensor] | None,
+    ) -> Tensor:
+        """Return `temb` (..., batch or 1, channels) with what is told for each row of `sample` at every step."""
         of_class = embed_class(self.class_embedding, self.time_proj, self.config.class_embed_type, class_labels, sample)
         if of_class is not None:
-            temb = torch.cat([temb, of_class], dim=-1) if self.config.class_embeddings_concat else temb + of_class
+            both = torch.broadcast_tensors(temb, of_class)
+            temb = torch.cat(both, dim=-1) if self.config.class_embeddings_concat else temb + of_class
         if self.add_time_proj is not None and self.add_embedding is not None:
             temb = temb + embed_text_time(self.add_time_proj, self.add_embedding, added_cond_kwargs, temb.dtype)
         return temb if self.time_embed_act is None else self.time_embed_act(temb)
 
+    def _embedded(
+        self,
+        sample: Tensor,
+        timestep: Tensor | float,
+        timestep_cond: Tensor | None,
+        class_labels: Tensor | None,
+        added_cond_kwargs: Mapping[str, Tensor] | None,
+        step_time: StepTime | None,
+    ) -> Embedding:
+        """Return what `embed` does; where it is known which step of a run this is, as one of all its steps."""
+        # Compiled blocks take tensors and nothing else.
+        if step_time is not None and not has_compiled_blocks(self):
+
+            def of_steps(timesteps: Tensor) -> Tensor:
+                features = self.time_proj(timesteps.to(sample.device)).to(sample.dtype)[:, None]
+                temb = self.time_embedding(features, timestep_cond)
+                return self._add_told(temb, sample, class_labels, added_cond_kwargs)
+
+            layers = [self.time_proj, self.time_embedding, self.class_embedding, self.add_embedding]
+            present = [layer for layer in layers if layer is not None]
+            told = (timestep_cond, class_labels, *(added_cond_kwargs or {}).values())
+            temb = step_time.embed(present, told, len(sample), of_steps)
+            if temb is not None:
+                return temb
+        return self.embed(sample, timestep, timestep_cond, class_labels, added_cond_kwargs)
+
     def _go_down(
-        self, sample: Tensor, temb: Tensor, context: Context, adapter: list[Tensor]
+        self, sample: Tensor, temb: Embedding, context: Context, adapter: list[Tensor]
     ) -> tuple[Tensor, tuple[Tensor, ...]]:
         skips: tuple[Tensor, ...] = (sample,)
         for stage in self.down_blocks:
@@ -344,7 +386,7 @@ class UNet2DConditionModel(GradientCheckpointing, ModelMixin):
             skips += states
         return sample, skips
 
-    def _go_through(self, sample: Tensor, temb: Tensor, context: Context, adapter: list[Tensor]) -> Tensor:
+    def _go_through(self, sample: Tensor, temb: Embedding, context: Context, adapter: list[Tensor]) -> Tensor:
         if self.mid_block is not None:
             attends = isinstance(self.mid_block, UNetMidBlock2DCrossAttn)
             sample = self.run_stage(self.mid_block, sample, temb, *([context] if attends else []))
@@ -358,7 +400,7 @@ class UNet2DConditionModel(GradientCheckpointing, ModelMixin):
         self,
         sample: Tensor,
         skips: tuple[Tensor, ...],
-        temb: Tensor,
+        temb: Embedding,
         context: Context,
         before_last: Callable[[Tensor], None] | None,
     ) -> Tensor:

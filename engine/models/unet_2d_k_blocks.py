@@ -19,6 +19,7 @@ from engine.models.convolution import Conv2d
 from engine.models.linear import Linear
 from engine.models.prompt_keys import KeysAndValues
 from engine.models.spatial_transformer import Context
+from engine.models.time_embeddings import Embedding, projected
 from engine.rng import moved
 
 KDownBlockType = Literal["KDownBlock2D", "KCrossAttnDownBlock2D"]
@@ -39,8 +40,8 @@ class AdaGroupNorm(nn.Module):
         self.num_groups, self.eps = num_groups, eps
         self.linear = Linear(embedding_dim, 2 * channels)
 
-    def forward(self, hidden_states: Tensor, temb: Tensor) -> Tensor:
-        scale, shift = self.linear(temb)[:, :, None, None].chunk(2, dim=1)
+    def forward(self, hidden_states: Tensor, temb: Embedding) -> Tensor:
+        scale, shift = projected(temb, self.linear, self.linear).chunk(2, dim=1)
         return F.group_norm(hidden_states, self.num_groups, eps=self.eps) * (1 + scale) + shift
 
 
@@ -67,7 +68,7 @@ class KResnetBlock2D(nn.Module):
         same = in_channels == out_channels
         self.conv_shortcut = None if same else Conv2d(in_channels, out_channels, 1, bias=False)
 
-    def forward(self, input_tensor: Tensor, temb: Tensor) -> Tensor:
+    def forward(self, input_tensor: Tensor, temb: Embedding) -> Tensor:
         hidden_states = self.conv1(self.nonlinearity(self.norm1(input_tensor, temb)))
         hidden_states = self.conv2(self.dropout(self.nonlinearity(self.norm2(hidden_states, temb))))
         return hidden_states + (input_tensor if self.conv_shortcut is None else self.conv_shortcut(input_tensor))
@@ -100,7 +101,7 @@ class KAttentionBlock(nn.Module):
         self.norm2 = AdaGroupNorm(temb_channels, channels, groups)
         self.attn2 = NormedCrossAttention(channels, cross_attention_dim, heads, head_dim)
 
-    def forward(self, hidden_states: Tensor, temb: Tensor, context: Context) -> Tensor:
+    def forward(self, hidden_states: Tensor, temb: Embedding, context: Context) -> Tensor:
         if self.norm1 is not None and self.attn1 is not None:
             hidden_states = hidden_states + self.attn1(self.norm1(hidden_states, temb), None, context.self_mask)
         normed = self.norm2(hidden_states, temb)
@@ -132,7 +133,7 @@ class KDownStage(nn.Module):
         self.downsample = downsample
 
     def forward(
-        self, sample: Tensor, temb: Tensor, context: Context, adapter: Tensor | None = None
+        self, sample: Tensor, temb: Embedding, context: Context, adapter: Tensor | None = None
     ) -> tuple[Tensor, tuple[Tensor, ...]]:
         states: tuple[Tensor, ...] = ()
         for layer, resnet in enumerate(self.resnets):
@@ -179,7 +180,7 @@ class KUpStage(nn.Module):
         self,
         sample: Tensor,
         states: tuple[Tensor, ...],
-        temb: Tensor,
+        temb: Embedding,
         context: Context,
         size: tuple[int, int] | None = None,
     ) -> Tensor:

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from engine.models.fir import fir_downsample, fir_upsample
 from engine.models.mid_block import spatial_attention
 from engine.models.resnet import ResnetBlock2D, TimeEmbeddingNorm
+from engine.models.time_embeddings import Embedding
 
 SkipDownBlockType = Literal["SkipDownBlock2D", "AttnSkipDownBlock2D"]
 SkipUpBlockType = Literal["SkipUpBlock2D", "AttnSkipUpBlock2D"]
@@ -84,7 +85,9 @@ class SkipDownStage(nn.Module):
         self.resnet_down = residual.resampling_block(out_channels, up=False) if downsample else None
         self.skip_conv = nn.Conv2d(IMAGE_CHANNELS, out_channels, 1) if downsample else None
 
-    def forward(self, hidden_states: Tensor, temb: Tensor, image: Tensor) -> tuple[Tensor, tuple[Tensor, ...], Tensor]:
+    def forward(
+        self, hidden_states: Tensor, temb: Embedding, image: Tensor
+    ) -> tuple[Tensor, tuple[Tensor, ...], Tensor]:
         """`image`: (batch, 3, height, width), as large as `hidden_states`."""
         states: list[Tensor] = []
         for index, resnet in enumerate(self.resnets):
@@ -132,7 +135,7 @@ class SkipUpStage(nn.Module):
         self.skip_conv = nn.Conv2d(out_channels, IMAGE_CHANNELS, 3, padding=1) if upsample else None
 
     def forward(
-        self, hidden_states: Tensor, skips: tuple[Tensor, ...], temb: Tensor, image: Tensor | None
+        self, hidden_states: Tensor, skips: tuple[Tensor, ...], temb: Embedding, image: Tensor | None
     ) -> tuple[Tensor, Tensor | None]:
         """`image`: (batch, 3, height / 2, width / 2), half as large as `hidden_states`; None before there is one."""
         for resnet, skip in zip(self.resnets, reversed(skips), strict=True):

@@ -18,6 +18,7 @@ from engine.errors import InvalidValue
 from engine.guidance import Conditions, combine, guide, rescale_noise_cfg
 from engine.models.deep_cache import DeepCache
 from engine.models.prompt_keys import PromptKeys
+from engine.models.time_embeddings import TimeEmbeddings
 from engine.switches import OFF, Switches
 
 ConditionPlan = Callable[[int, int], Conditions]
@@ -50,6 +51,7 @@ class StepConditions:
     prompt_keys: PromptKeys = field(default_factory=PromptKeys)
     deep_cache: DeepCache | None = None
     _stacked: Conditions | None = None
+    _times: TimeEmbeddings | None = None
     _in_interval: bool = True
 
     def guided(self, index: int, total: int, wanted: bool) -> bool:
@@ -73,6 +75,12 @@ class StepConditions:
     def parts(self, guided: bool) -> int:
         """Return how many parts the batch has."""
         return len(self.weights) + guided * (2 if self.image_guided else 1)
+
+    def kept(self, times: Tensor, index: int) -> dict[str, Any]:
+        """Return what the UNet keeps from step to step, for step `index` of a run through `times` (steps,)."""
+        if self._times is None or self._times.timesteps is not times:
+            self._times = TimeEmbeddings(times)
+        return {"prompt_keys": self.prompt_keys, "deep_cache": self.deep_cache, "step_time": self._times.at(index)}
 
     def mix(self, prediction: Tensor, guided: bool, guidance_scale: float, guidance_rescale: float = 0.0) -> Tensor:
         """Return one prediction of those of the parts, stacked as `tensors` are."""

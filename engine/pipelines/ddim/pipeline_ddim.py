@@ -9,6 +9,7 @@ import torch
 
 from engine.errors import InvalidValue
 from engine.images import check_output_type, postprocess
+from engine.models.time_embeddings import TimeEmbeddings
 from engine.pipelines.base import DiffusionPipeline, ImagePipelineOutput
 from engine.pipelines.ddpm.pipeline_ddpm import image_shape
 from engine.pipelines.schedule import Scheduler, prepare_schedule
@@ -73,10 +74,11 @@ class DDIMPipeline(DiffusionPipeline):
         scheduler = cast("Scheduler", self.scheduler)
         timesteps = prepare_schedule(scheduler, num_inference_steps, self.device)
         self._interrupt = False
+        times = TimeEmbeddings(timesteps)
         for index, timestep in enumerate(timesteps):
             if self._interrupt:
                 break
-            noise = self.unet(image, timestep).sample
+            noise = self.unet(image, timestep, step_time=times.at(index)).sample
             less_noisy = scheduler.step(noise, timestep, image, **options)
             step = Step(index, len(timesteps), timestep, less_noisy.prev_sample, less_noisy.pred_original_sample)
             yield step

@@ -9,6 +9,7 @@ import torch
 
 from engine.errors import InvalidValue
 from engine.images import check_output_type, postprocess
+from engine.models.time_embeddings import TimeEmbeddings
 from engine.pipelines.base import DiffusionPipeline, ImagePipelineOutput
 from engine.pipelines.schedule import Scheduler, prepare_schedule, step_options
 from engine.pipelines.step import Step
@@ -62,11 +63,12 @@ class DDPMPipeline(DiffusionPipeline):
         timesteps = prepare_schedule(self.scheduler, num_inference_steps, self.device)
         options = step_options(self.scheduler, generator=generator)
         self._interrupt = False
+        times = TimeEmbeddings(timesteps)
         for index, timestep in enumerate(timesteps):
             if self._interrupt:
                 break
             model_input = self.scheduler.scale_model_input(image, timestep)
-            noise = self.unet(model_input, timestep).sample
+            noise = self.unet(model_input, timestep, step_time=times.at(index)).sample
             less_noisy = self.scheduler.step(noise, timestep, image, **options)
             step = Step(index, len(timesteps), timestep, less_noisy.prev_sample, less_noisy.pred_original_sample)
             yield step

@@ -41,16 +41,21 @@ class LatentConsistencyFamily(StableDiffusionFamily[ConsistencyT]):
             )
 
     def _predict(
-        self, settings: Settings, conditions: StepConditions, given: dict[str, Any], latents: Tensor, timestep: Tensor
+        self,
+        settings: Settings,
+        conditions: StepConditions,
+        given: dict[str, Any],
+        latents: Tensor,
+        timesteps: Tensor,
+        index: int,
     ) -> Tensor:
-        """Return what the UNet predicts of `latents`."""
+        """Return what the UNet predicts of `latents` at step `index`."""
         parts = conditions.parts(guided=False)
         prediction = self.unet(
             copies(latents, parts),
-            timestep,
+            timesteps[index],
             encoder_hidden_states=given["prompt_embeds"],
-            prompt_keys=conditions.prompt_keys,
-            deep_cache=conditions.deep_cache,
+            **conditions.kept(timesteps, index),
             timestep_cond=copies(given["w_embedding"], parts),
             cross_attention_kwargs=settings.cross_attention_kwargs,
             return_dict=False,

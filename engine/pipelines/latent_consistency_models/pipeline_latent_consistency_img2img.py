@@ -109,7 +109,7 @@ class LatentConsistencyModelImg2ImgPipeline(LatentConsistencyFamily[ConsistentIm
             if self._interrupt:
                 break
             given = conditions.at(index, total, guided=False)
-            prediction = self._predict(settings, conditions, given, latents, timestep)
+            prediction = self._predict(settings, conditions, given, latents, timesteps, index)
             less_noisy = scheduler.step(prediction, timestep, latents, **options)
             given["denoised"] = less_noisy.denoised
             step = Step(index, total, timestep, less_noisy.prev_sample, less_noisy.denoised, given)

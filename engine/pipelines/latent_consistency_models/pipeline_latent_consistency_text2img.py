@@ -101,7 +101,7 @@ class LatentConsistencyModelPipeline(LatentConsistencyFamily[ConsistentTextToIma
             if self._interrupt:
                 break
             given = conditions.at(index, total, guided=False)
-            prediction = self._predict(settings, conditions, given, latents, timestep)
+            prediction = self._predict(settings, conditions, given, latents, timesteps, index)
             less_noisy = scheduler.step(prediction, timestep, latents, **options)
             given["denoised"] = less_noisy.denoised
             step = Step(index, total, timestep, less_noisy.prev_sample, less_noisy.denoised, given)

@@ -165,8 +165,7 @@ class StableDiffusionDepth2ImgPipeline(StableDiffusionFamily[DepthToImage]):
                 torch.cat([noisy, copies(given["depth_mask"], parts)], dim=1),
                 timestep,
                 encoder_hidden_states=given["prompt_embeds"],
-                prompt_keys=conditions.prompt_keys,
-                deep_cache=conditions.deep_cache,
+                **conditions.kept(timesteps, index),
                 cross_attention_kwargs=settings.cross_attention_kwargs,
                 return_dict=False,
             )[0]

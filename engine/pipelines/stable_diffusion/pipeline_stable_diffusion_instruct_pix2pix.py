@@ -129,8 +129,7 @@ class StableDiffusionInstructPix2PixPipeline(StableDiffusionFamily[Edit]):
                 torch.cat([noisy, given["image_latents"]], dim=1),
                 timestep,
                 encoder_hidden_states=given["prompt_embeds"],
-                prompt_keys=conditions.prompt_keys,
-                deep_cache=conditions.deep_cache,
+                **conditions.kept(timesteps, index),
                 cross_attention_kwargs=settings.cross_attention_kwargs,
                 return_dict=False,
             )[0]

@@ -149,8 +149,7 @@ class StableDiffusionLatentUpscalePipeline(StableDiffusionFamily[LatentUpscale])
                 torch.cat([scheduler.scale_model_input(noisy, timestep), copies(small, parts)], dim=1),
                 times[index],
                 encoder_hidden_states=given["prompt_embeds"],
-                prompt_keys=conditions.prompt_keys,
-                deep_cache=conditions.deep_cache,
+                **conditions.kept(times, index),
                 timestep_cond=torch.cat([level, pooled], dim=1),
             ).sample
             # The last channel is the model's own guess of its error; the others predict as Karras et al., equation 7.

@@ -19,6 +19,7 @@ from engine.models.deep_cache import DeepCache
 from engine.models.exact import Win, is_on, without
 from engine.models.in_place import activated, added
 from engine.models.prompt_keys import PromptKeys
+from engine.models.time_embeddings import TimeEmbeddings
 from engine.models.unet_2d import UNet2DModel
 from engine.models.unet_2d_condition import UNet2DConditionModel
 from tests.fixtures.stable_diffusion import stable_diffusion
@@ -75,8 +76,8 @@ def test_a_unet_predicts_the_same(win: Win | None, size: tuple[int, int]) -> Non
     with without():
         expected = network(**call).sample
     with without() if win is None else only(win):
-        keys = PromptKeys()
-        results = [network(**call, prompt_keys=keys).sample for _ in range(2)]
+        keys, times = PromptKeys(), TimeEmbeddings(torch.tensor([600, 431]))
+        results = [network(**call, prompt_keys=keys, step_time=times.at(1)).sample for _ in range(2)]
     for result in (*results, network(**call, prompt_keys=PromptKeys()).sample):
         assert distance(result, expected) <= TOLERANCE
         assert result.is_contiguous()
