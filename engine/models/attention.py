@@ -5,8 +5,8 @@ Token tensors are (batch, tokens, channels); images (batch, channels, height, wi
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Literal
+from collections.abc import Callable, Sequence
+from typing import Literal, Self
 
 import torch
 import torch.nn.functional as F
@@ -19,6 +19,7 @@ from engine.models.exact import Win, is_on
 from engine.models.halves import spread
 from engine.models.linear import Linear
 from engine.models.prompt_keys import KeysAndValues, PromptKeys
+from engine.models.side_by_side import lay_side_by_side, side_by_side
 from engine.models.token_merging import TokenMerging
 
 # Numbers in the middle of a feed-forward layer that are made at a time: 16 MB in float32.
@@ -78,13 +79,14 @@ class Attention(nn.Module):
         prompt_keys: PromptKeys | None = None,
     ) -> Tensor:
         tokens = self._to_tokens(hidden_states) if hidden_states.ndim == 4 else hidden_states
-        query = self._split_heads(self.to_q(tokens))
         if encoder_hidden_states is None:
-            key, value = self._keys_and_values(tokens)
-        elif prompt_keys is None:
-            key, value = self._keys_and_values(encoder_hidden_states)
+            query, key, value = self._of_themselves(tokens)
         else:
-            key, value = prompt_keys.get(self._key_layers(), encoder_hidden_states, self._keys_and_values)
+            query = self._split_heads(self.to_q(tokens))
+            if prompt_keys is None:
+                key, value = self._keys_and_values(encoder_hidden_states)
+            else:
+                key, value = prompt_keys.get(self._key_layers(), encoder_hidden_states, self._keys_and_values)
         mask = None if attention_mask is None else _broadcast_mask(attention_mask, key.shape[-2])
 
         attended = self.attend(query, key, value, mask).transpose(1, 2).flatten(2)
@@ -104,6 +106,23 @@ class Attention(nn.Module):
         if slice_size is not None and not 1 <= slice_size <= self.heads:
             raise InvalidValue(f"slice_size is {slice_size}; give 1 to {self.heads}, the number of heads.")
         self.slice_size = slice_size
+
+    def lay_side_by_side(self) -> None:
+        """Let the weights of queries, keys and values lie in one piece of memory, where that is of use."""
+        lay_side_by_side(self.to_q, self.to_k, self.to_v)
+
+    def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Self:
+        # Here everything comes through that moves weights.
+        super()._apply(fn, recurse)
+        self.lay_side_by_side()
+        return self
+
+    def _of_themselves(self, tokens: Tensor) -> tuple[Tensor, ...]:
+        """Queries, keys and values of tokens that look at each other."""
+        joined = side_by_side(tokens, self.to_q, self.to_k, self.to_v)
+        if joined is None:
+            return self._split_heads(self.to_q(tokens)), *self._keys_and_values(tokens)
+        return joined.unflatten(-1, (3, self.heads, -1)).permute(2, 0, 3, 1, 4).unbind()
 
     def _to_tokens(self, image: Tensor) -> Tensor:
         if self.group_norm is not None:

@@ -39,6 +39,8 @@ class Win(Enum):
     """What comes before the first look at the prompt is computed for one of two equal halves (`halves`)."""
     PROMPT_KEYS = "keys and values of the prompt once per run"
     """Cross-attention keeps what it makes of the prompt from step to step (`prompt_keys`)."""
+    SIDE_BY_SIDE = "queries, keys and values by one product"
+    """On a GPU, whose host then asks for one operation in place of three (`side_by_side`)."""
     TIME_EMBEDDINGS = "time embeddings of all steps at once"
     """Blocks make what they add for a timestep for all steps of a run by one product (`time_embeddings`)."""
 

@@ -71,6 +71,7 @@ PARTS = {
     "step": Part([Command("denoising_step", takes=_NETWORK)]),
     "xl": Part([Command("denoising_step", ("--model", "xl"), _NETWORK)]),
     "batch": Part([Command("denoising_step", ("--batch", count), _NETWORK) for count in ("2", "4")]),
+    "asking": Part([Command("host_time", ("--model", model), _ROUNDS) for model in ("sd15", "xl")]),
     "decode": Part([Command("decode", takes=_NETWORK)]),
     "large-decode": Part([Command("large_decode", takes=frozenset({"results"}))], asked_only=True),
     "backends": Part([Command("backends", ("--onnx",), _SIZED)]),

@@ -1,7 +1,8 @@
 """One guided step of a UNet with random weights, beside Diffusers and beside its bound.
 
 The bound is what the step cannot do without: its convolutions, linear layers and attentions, recorded in the plain path
-and replayed alone. The networks share their weights, and all subjects take turns. With `--compile` (on a GPU always)
+and replayed alone. The networks share their weights, and all subjects take turns. Ours is given what a run keeps from
+step to step, as at every step but the first; Diffusers' has nothing of the kind. With `--compile` (on a GPU always)
 ours with compiled blocks, which become CUDA graphs there, and Diffusers' under `torch.compile` take turns with them.
 
     python -m tests.benchmarks.denoising_step [--model sd15] [--size 512] [--batch 1] [--rounds 7] [--device cpu]
@@ -11,6 +12,7 @@ ours with compiled blocks, which become CUDA graphs there, and Diffusers' under 
 from __future__ import annotations
 
 import argparse
+import functools
 import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -22,6 +24,8 @@ from torch import Tensor, nn
 
 from engine.models.compilation import compile_blocks
 from engine.models.exact import Win, without
+from engine.models.prompt_keys import PromptKeys
+from engine.models.time_embeddings import TimeEmbeddings
 from engine.models.unet_2d_condition import UNet2DConditionModel
 from tests.benchmarks.networks import KINDS, kind_of, step_inputs
 from tests.benchmarks.replay import recorded, replay
@@ -61,7 +65,7 @@ def main() -> None:
     size = options.size or kind.size
     ours, theirs = same_weights(UNet2DConditionModel, diffusers.UNet2DConditionModel, kind.unet, device, dtype)
     inputs = step_inputs(kind.unet, options.batch, size, device, dtype)
-    calls = {"ours": ours, THEIRS: theirs}
+    calls = {"ours": functools.partial(ours, **kept_of_a_run(device)), THEIRS: theirs}
     if options.compile or device != "cpu":
         calls |= _compiled(ours, theirs, kind.unet, device)
     subjects = {name: lambda call=call: call(**inputs)[0] for name, call in calls.items()}
@@ -123,8 +127,16 @@ def same_weights(
         weights[name] = (drawn if entry.ndim > 1 else drawn * 0.1 + name.endswith("norm.weight")).to(device, dtype)
     for network in networks:
         network.load_state_dict(weights, assign=True)
-        network.eval()
+        network.to(device).eval()
     return networks
+
+
+def kept_of_a_run(device: str) -> dict[str, Any]:
+    """What a pipeline gives the U-Net beside its inputs in a run; the first call fills it."""
+    return {
+        "prompt_keys": PromptKeys(),
+        "step_time": TimeEmbeddings(torch.tensor([900, 500, 100], device=device)).at(1),
+    }
 
 
 COMPILED = "ours, compiled"
