@@ -258,8 +258,10 @@ def free(loaded: Loaded) -> None:
     Piece by piece: two gigabytes given back at once hold up every other thread for 50 ms.
     """
     from engine.models.compilation import undo_compiling
+    from engine.models.cuda_graph import undo_recording
 
     loaded.prompts.clear()
+    undo_recording(loaded.pipeline.unet)
     undo_compiling(loaded.pipeline.unet)
     for module in loaded.modules:
         module.__dict__.pop("adapter_originals", None)

@@ -18,6 +18,7 @@ from engine.models.compilation import (
     undo_compiling,
     use_cache,
 )
+from engine.models.cuda_graph import record_calls, undo_recording
 from engine.switches import Switches
 
 
@@ -59,6 +60,11 @@ def apply_switches(
     """
     pipeline.unet.set_token_merging(switches.token_merging)
     final.choose(switches.final_autoencoder, pipeline.latent_channels, device)
+    # A graph is bound to where the weights lie, which is elsewhere each time that they come back.
+    if switches.compiled and device.type == "cuda" and not plan.in_turn:
+        record_calls(pipeline.unet, (switches.token_merging, plan.attention_in_pieces))
+    else:
+        undo_recording(pipeline.unet)
     if not switches.compiled:
         undo_compiling(pipeline.unet)
         return ""
@@ -67,8 +73,7 @@ def apply_switches(
     if problem:
         undo_compiling(pipeline.unet)
         return not_compiled(problem)
-    # A graph is bound to where the weights lie, which is elsewhere each time that they come back.
-    compile_blocks(pipeline.unet, device, graphs=device.type == "cuda" and not plan.in_turn)
+    compile_blocks(pipeline.unet)
     return ""
 
 

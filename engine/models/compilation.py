@@ -26,7 +26,6 @@ REGIONS = (BasicTransformerBlock, ResnetBlock2D)
 # Sizes and widths of one class of block in one network, for two batches; torch's own limit is 8.
 VARIANTS = 64
 _MARK = "compiled_region"  # `engine.cancel` looks for it
-_STEPS = "compiled_steps"
 _PROBLEM = "compiling_problem"
 
 
@@ -55,50 +54,25 @@ def failed_compiling(network: nn.Module) -> str:
     return vars(network).get(_PROBLEM, "")
 
 
-def compile_blocks(
-    network: nn.Module,
-    device: torch.device,
-    backend: str | Callable[..., Any] = "inductor",
-    *,
-    graphs: bool | None = None,
-) -> None:
+def compile_blocks(network: nn.Module, backend: str | Callable[..., Any] = "inductor") -> None:
     """Compile the repeated blocks of `network` at their next call by a `backend` of torch; those that are stay so.
 
-    With `graphs`, by default on a GPU, each region becomes a CUDA graph for each shape that it is called with, as long
-    as its weights stay where they are. Where one cannot be compiled, all run as they are written from then on, and
-    `failed_compiling` says why.
+    Where one cannot be compiled, all run as they are written from then on, and `failed_compiling` says why. On a GPU,
+    `engine.models.cuda_graph` makes graphs of what they become.
     """
     import torch._dynamo.config as limits
 
     limits.recompile_limit = max(limits.recompile_limit, VARIANTS)
-    graphs = device.type == "cuda" if graphs is None else graphs
-    if graphs != (_STEPS in vars(network)):
-        undo_compiling(network)
     for block in _blocks(network):
         if not is_region(block):
             # Only `forward`: hooks stay outside, so that they can be put on and taken off without compiling anew.
-            mode = "reduce-overhead" if graphs else None
-            compiled = torch.compile(block.forward, dynamic=False, mode=mode, backend=backend)
+            compiled = torch.compile(block.forward, dynamic=False, backend=backend)
             vars(block)["forward"] = _falling_back(network, block, compiled)
             vars(block)[_MARK] = vars(network)[_MARK] = True
-    if graphs and _STEPS not in vars(network):
-        # What the graphs gave at the step before is no longer needed.
-        vars(network)[_STEPS] = network.register_forward_pre_hook(
-            lambda _network, _inputs: torch.compiler.cudagraph_mark_step_begin()
-        )
 
 
 def undo_compiling(network: nn.Module) -> None:
     """Let the blocks of `network` run as they are written again."""
-    _run_as_written(network)
-    handle = vars(network).pop(_STEPS, None)
-    if handle is not None:
-        handle.remove()
-        # Graphs hold the memory that they work in until torch forgets what it compiled; the disk still has it.
-        torch.compiler.reset()
-
-
-def _run_as_written(network: nn.Module) -> None:
     vars(network).pop(_MARK, None)
     for block in _blocks(network):
         if is_region(block):
@@ -117,8 +91,7 @@ def _falling_back(network: nn.Module, block: nn.Module, compiled: Callable[..., 
                 raise  # the compiler's own words for it: another plan may help
             log.warning("a block could not be compiled; the network goes on without", exc_info=error)
             vars(network)[_PROBLEM] = _reason(error)
-            # Not `undo_compiling`: what graphs have given is still in use.
-            _run_as_written(network)
+            undo_compiling(network)
             return block.forward(*inputs, **options)
 
     return forward

@@ -63,5 +63,4 @@ class DeepCache:
 
     def keep(self, features: Tensor) -> None:
         """Keep what goes into the last layer of a whole call, (batch, channels, height, width)."""
-        # A copy: what a CUDA graph gives is written over by its next run.
-        self._features = features.clone()
+        self._features = features

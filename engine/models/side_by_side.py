@@ -29,11 +29,10 @@ def lay_side_by_side(*layers: nn.Module) -> None:
         return
     if plain[0].weight.device.type not in DEVICES or _product(plain) is not None:
         return
-    for tensors in ([layer.weight for layer in plain], [layer.bias for layer in plain]):
-        present = [tensor for tensor in tensors if tensor is not None]
-        if present:
-            memory = torch.cat([tensor.data for tensor in present])
-            for tensor, part in zip(present, memory.split([len(tensor) for tensor in present]), strict=True):
+    for tensors in ([layer.weight for layer in plain], _biases(plain)):
+        if tensors:
+            memory = torch.cat([tensor.data for tensor in tensors])
+            for tensor, part in zip(tensors, memory.split([len(tensor) for tensor in tensors]), strict=True):
                 tensor.data = part
 
 
@@ -62,11 +61,16 @@ def _plain(layers: tuple[nn.Module, ...]) -> list[Linear]:
 def _product(layers: list[Linear]) -> tuple[Tensor, Tensor | None] | None:
     """Weight and bias of all `layers` as one; None where they do not lie side by side."""
     weight = _as_one([layer.weight for layer in layers])
-    biases = [layer.bias for layer in layers if layer.bias is not None]
+    biases = _biases(layers)
     if weight is None or not biases:
         return None if weight is None else (weight, None)
     bias = _as_one(biases) if len(biases) == len(layers) else None
     return None if bias is None else (weight, bias)
+
+
+def _biases(layers: Sequence[nn.Linear]) -> list[Tensor]:
+    found: list[Tensor | None] = [layer.bias for layer in layers]
+    return [bias for bias in found if bias is not None]
 
 
 def _as_one(tensors: Sequence[Tensor]) -> Tensor | None:

@@ -3,7 +3,8 @@
 The bound is what the step cannot do without: its convolutions, linear layers and attentions, recorded in the plain path
 and replayed alone. The networks share their weights, and all subjects take turns. Ours is given what a run keeps from
 step to step, as at every step but the first; Diffusers' has nothing of the kind. With `--compile` (on a GPU always)
-ours with compiled blocks, which become CUDA graphs there, and Diffusers' under `torch.compile` take turns with them.
+ours with compiled blocks, and all of it as one CUDA graph there, and Diffusers' under `torch.compile` take turns with
+them.
 
     python -m tests.benchmarks.denoising_step [--model sd15] [--size 512] [--batch 1] [--rounds 7] [--device cpu]
         [--dtype float32] [--wins] [--compile]
@@ -23,6 +24,7 @@ import torch
 from torch import Tensor, nn
 
 from engine.models.compilation import compile_blocks
+from engine.models.cuda_graph import record_calls
 from engine.models.exact import Win, without
 from engine.models.prompt_keys import PromptKeys
 from engine.models.time_embeddings import TimeEmbeddings
@@ -146,7 +148,9 @@ THEIRS_COMPILED = ("Diffusers, torch.compile", "Diffusers, torch.compile with CU
 def _compiled(ours: nn.Module, theirs: nn.Module, config: dict[str, Any], device: str) -> dict[str, Callable[..., Any]]:
     """Networks with the weights of these, ours compiled by blocks, theirs whole."""
     compiled = _twin(UNet2DConditionModel, config, ours)
-    compile_blocks(compiled, torch.device(device))
+    compile_blocks(compiled)
+    if device != "cpu":
+        record_calls(compiled)
     calls: dict[str, Callable[..., Any]] = {
         COMPILED: compiled,
         THEIRS_COMPILED[0]: torch.compile(_twin(diffusers.UNet2DConditionModel, config, theirs)),

@@ -23,6 +23,7 @@ from torch import Tensor
 from engine.models.autoencoder_kl import AutoencoderKL
 from engine.models.autoencoder_tiny import AutoencoderTiny
 from engine.models.compilation import compile_blocks
+from engine.models.cuda_graph import record_calls
 from engine.models.float8 import keep_in_float8
 from engine.models.int8 import keep_in_int8
 from engine.models.unet_2d_condition import UNet2DConditionModel
@@ -144,7 +145,9 @@ class RandomModel:
             with torch.device("meta"):
                 network = UNet2DConditionModel(**self.options.kind.unet)
             network.load_state_dict(self._unets["same"].state_dict(), assign=True)
-            compile_blocks(network.eval(), torch.device(self.options.device))
+            compile_blocks(network.eval())
+            if self.options.device != "cpu":
+                record_calls(network)
             self._unets["compiled"] = network
         return self._unets["compiled"]
 
@@ -328,7 +331,7 @@ def _drawn(prompt: str, switches: Switches, steps: int) -> Any:
     pipeline: Any = _embedded(switches.unet_precision)
     pipeline.unet.set_token_merging(switches.token_merging)
     if switches.compiled:
-        compile_blocks(pipeline.unet, torch.device("cpu"))
+        compile_blocks(pipeline.unet)
     arguments = {"num_inference_steps": steps, "guidance_scale": GUIDANCE, "output_type": "np"}
     generator = torch.Generator().manual_seed(1)
     return drained(pipeline, prompt=prompt, generator=generator, switches=switches, **arguments)

@@ -1,0 +1,230 @@
+"""Calls of a network that become graphs: which do, when they are recorded anew, and that each gives its own result.
+
+A stand-in of the card's own recording computes on the processor; where there is a GPU, its own is tested, too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, cast
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from engine.models.cuda_graph import KEPT, RecordedCalls, record_calls, undo_recording
+from engine.models.deep_cache import DeepCache
+from engine.models.prompt_keys import PromptKeys
+from engine.models.time_embeddings import TimeEmbeddings
+from engine.models.unet_2d_condition import UNet2DConditionModel
+from engine.pipelines.base import DiffusionPipeline
+
+UNET: dict[str, Any] = {
+    "block_out_channels": (16, 32),
+    "down_block_types": ("CrossAttnDownBlock2D", "DownBlock2D"),
+    "up_block_types": ("UpBlock2D", "CrossAttnUpBlock2D"),
+    "cross_attention_dim": 24,
+    "norm_num_groups": 8,
+    "attention_head_dim": 4,
+    "layers_per_block": 1,
+    "addition_embed_type": "text_time",
+    "addition_time_embed_dim": 4,
+    "projection_class_embeddings_input_dim": 32,
+}
+on_gpu = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+
+
+class Card:
+    """Records as a card does: nothing is computed then, and each run reads and writes the same memory."""
+
+    def __init__(self) -> None:
+        self.recorded = self.runs = 0
+
+    def record(self, run: Callable[[], Tensor]) -> tuple[Tensor, Callable[[], None]]:
+        self.recorded += 1
+        result = torch.full_like(run(), torch.nan)
+
+        def replay() -> None:
+            self.runs += 1
+            result.copy_(run())
+
+        return result, replay
+
+
+def network_and_call(rows: int = 2) -> tuple[UNet2DConditionModel, Callable[..., dict[str, Any]]]:
+    torch.manual_seed(0)
+    network = UNet2DConditionModel(**UNET).eval().requires_grad_(False)
+
+    def call(seed: int, rows: int = rows, side: int = 8) -> dict[str, Any]:
+        generator = torch.Generator().manual_seed(seed)
+
+        def drawn(*shape: int) -> Tensor:
+            return torch.randn(shape, generator=generator)
+
+        return {
+            "sample": drawn(rows, 4, side, side),
+            "timestep": torch.tensor(100.0 * seed),
+            "encoder_hidden_states": drawn(rows, 7, 24),
+            "added_cond_kwargs": {"text_embeds": drawn(rows, 8), "time_ids": drawn(rows, 6).abs() * 64},
+        }
+
+    return network, call
+
+
+@torch.no_grad()
+def test_each_call_gives_its_own_result() -> None:
+    network, call = network_and_call()
+    expected = [network(**call(seed)).sample for seed in range(1, 6)]
+    card = Card()
+    record_calls(network, record=card.record)
+    results = [network(**call(seed)).sample for seed in range(1, 6)]
+    assert all(torch.equal(*pair) for pair in zip(results, expected, strict=True))
+    # The first is computed as written, the second recorded.
+    assert (card.recorded, card.runs) == (1, 4)
+    assert torch.equal(network(**call(2), return_dict=False)[0], expected[1])
+    # A number in place of a tensor makes no graph of its own.
+    number = call(3) | {"timestep": 300.0}
+    assert torch.equal(network(**number).sample, expected[2])
+    assert card.recorded == 1
+    undo_recording(network)
+    assert torch.equal(network(**call(1)).sample, expected[0])
+    assert card.runs == 6
+    assert "forward" not in vars(network)
+
+
+@torch.no_grad()
+def test_each_shape_has_a_graph_and_few_are_kept() -> None:
+    network, call = network_and_call()
+    card = Card()
+    record_calls(network, record=card.record)
+    sides = (8, 12, 16)
+    for side in sides:
+        for seed in (1, 2, 3):
+            network(**call(seed, side=side))
+    assert card.recorded == len(sides) > KEPT
+    recorder = cast("RecordedCalls", vars(network)["forward"])
+    assert len(recorder._graphs) == KEPT  # pyright: ignore[reportPrivateUsage]
+    network(**call(1, side=12))
+    network(**call(1, side=16, rows=2))
+    assert card.recorded == 3
+    for seed in (1, 2):
+        network(**call(seed, side=8))
+    assert card.recorded == 4
+
+
+@torch.no_grad()
+def test_weights_that_lie_elsewhere_are_recorded_anew() -> None:
+    network, call = network_and_call()
+    card = Card()
+    record_calls(network, record=card.record)
+    for seed in (1, 2):
+        network(**call(seed))
+    network.conv_in.weight.mul_(2)  # in place: the graph reads what is there
+    undone = network(**call(3)).sample
+    assert card.recorded == 1
+    network.conv_in.weight = nn.Parameter(network.conv_in.weight * 3, requires_grad=False)
+    results = [network(**call(3)).sample for _ in range(2)]
+    assert card.recorded == 2
+    undo_recording(network)
+    assert all(torch.equal(result, network(**call(3)).sample) for result in results)
+    assert not torch.equal(undone, results[0])
+
+
+@torch.no_grad()
+def test_what_runs_keep_stays_outside() -> None:
+    network, call = network_and_call()
+    card = Card()
+    expected = [network(**call(seed)).sample for seed in (1, 2, 3)]
+    record_calls(network, record=card.record)
+    for _ in range(2):
+        keys, times = PromptKeys(), TimeEmbeddings(torch.tensor([1.0, 2.0, 3.0]))
+        for index, seed in enumerate((1, 2, 3)):
+            result = network(**call(seed), prompt_keys=keys, step_time=times.at(index)).sample
+            assert torch.equal(result, expected[index])
+        assert len(keys) == 0
+    assert (card.recorded, card.runs) == (1, 5)
+
+
+def test_deep_cache_and_gradients_go_without() -> None:
+    network, call = network_and_call()
+    card = Card()
+    record_calls(network, record=card.record)
+    network.requires_grad_(True)
+    for seed in (1, 2):
+        network(**call(seed)).sample.sum().backward()
+    with torch.no_grad():
+        cache = DeepCache(2)
+        for seed in (1, 2):
+            network(**call(seed), deep_cache=cache)
+    assert (cache.whole_calls, cache.short_calls) == (1, 1)
+    assert card.recorded == 0
+
+
+@torch.no_grad()
+def test_other_settings_are_recorded_anew() -> None:
+    network, call = network_and_call()
+    card = Card()
+    for _ in range(2):
+        record_calls(network, "whole", card.record)
+        network(**call(1))
+    assert card.recorded == 1
+    record_calls(network, "whole", card.record)
+    network(**call(1))
+    assert (card.recorded, card.runs) == (1, 2)
+    record_calls(network, "in pieces", card.record)
+    for _ in range(2):
+        network(**call(1))
+    assert card.recorded == 2
+
+
+@torch.no_grad()
+def test_where_nothing_can_be_recorded_the_network_goes_on(caplog: pytest.LogCaptureFixture) -> None:
+    network, call = network_and_call()
+    expected = network(**call(1)).sample
+    tried: list[int] = []
+
+    def fails(_run: Callable[[], Tensor]) -> tuple[Tensor, Callable[[], None]]:
+        tried.append(1)
+        raise RuntimeError("operation not permitted when stream is capturing\nmore")
+
+    record_calls(network, record=fails)
+    for _ in range(4):
+        assert torch.equal(network(**call(1)).sample, expected)
+    assert len(tried) == 1
+    assert vars(network)["forward"].problem == "operation not permitted when stream is capturing"
+    assert "no CUDA graph could be recorded" in caplog.text
+
+
+def test_a_picture_is_the_same(tiny_sd_folder: Path) -> None:
+    pipeline: Any = DiffusionPipeline.from_pretrained(tiny_sd_folder)
+    pipeline.set_progress_bar_config(disable=True)
+
+    def picture(prompt: str) -> Tensor:
+        generator = torch.Generator().manual_seed(3)
+        return pipeline(prompt, num_inference_steps=4, generator=generator, output_type="latent").images
+
+    expected = picture("an owl"), picture("a fox")
+    card = Card()
+    record_calls(pipeline.unet, record=card.record)
+    for prompt, latents in zip(("an owl", "a fox"), expected, strict=True):
+        torch.testing.assert_close(picture(prompt), latents, atol=1e-4, rtol=1e-4)
+    assert (card.recorded, card.runs) == (1, 7)
+
+
+@on_gpu
+@torch.no_grad()
+def test_a_card_gives_each_call_its_own_result() -> None:
+    network, call = network_and_call()
+    network.to("cuda")
+
+    def there(seed: int) -> dict[str, Any]:
+        given = call(seed)
+        added = {name: tensor.to("cuda") for name, tensor in given.pop("added_cond_kwargs").items()}
+        return {name: tensor.to("cuda") for name, tensor in given.items()} | {"added_cond_kwargs": added}
+
+    expected = [network(**there(seed)).sample for seed in range(1, 6)]
+    record_calls(network)
+    for seed, one in enumerate(expected, 1):
+        torch.testing.assert_close(network(**there(seed)).sample, one, atol=1e-4, rtol=1e-4)
+    assert vars(network)["forward"].problem == ""
