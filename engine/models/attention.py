@@ -19,7 +19,7 @@ from engine.models.exact import Win, is_on
 from engine.models.halves import spread
 from engine.models.linear import Linear
 from engine.models.prompt_keys import KeysAndValues, PromptKeys
-from engine.models.side_by_side import lay_side_by_side, side_by_side
+from engine.models.side_by_side import SideBySide
 from engine.models.token_merging import TokenMerging
 
 # Numbers in the middle of a feed-forward layer that are made at a time: 16 MB in float32.
@@ -64,6 +64,7 @@ class Attention(nn.Module):
         self.rescale_output_factor = rescale_output_factor
         self.residual_connection = residual_connection
         self.slice_size: int | None = None
+        self._side_by_side = SideBySide()
 
         self.group_norm = None if norm_num_groups is None else nn.GroupNorm(norm_num_groups, query_dim, eps=eps)
         self.to_q = Linear(query_dim, inner_dim, bias=bias)
@@ -107,19 +108,15 @@ class Attention(nn.Module):
             raise InvalidValue(f"slice_size is {slice_size}; give 1 to {self.heads}, the number of heads.")
         self.slice_size = slice_size
 
-    def lay_side_by_side(self) -> None:
-        """Let the weights of queries, keys and values lie in one piece of memory, where that is of use."""
-        lay_side_by_side(self.to_q, self.to_k, self.to_v)
-
     def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Self:
         # Here everything comes through that moves weights.
         super()._apply(fn, recurse)
-        self.lay_side_by_side()
+        self._side_by_side.lay(self.to_q, self.to_k, self.to_v)
         return self
 
     def _of_themselves(self, tokens: Tensor) -> tuple[Tensor, ...]:
         """Queries, keys and values of tokens that look at each other."""
-        joined = side_by_side(tokens, self.to_q, self.to_k, self.to_v)
+        joined = self._side_by_side.product(tokens, self.to_q, self.to_k, self.to_v)
         if joined is None:
             return self._split_heads(self.to_q(tokens)), *self._keys_and_values(tokens)
         return joined.unflatten(-1, (3, self.heads, -1)).permute(2, 0, 3, 1, 4).unbind()

@@ -7,6 +7,7 @@ A GPU then is asked once where it would be three times, which takes longer than 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TypeGuard
 
 import torch
 import torch.nn.functional as F
@@ -19,68 +20,80 @@ from engine.models.linear import Linear
 DEVICES = frozenset({"cuda"})
 
 
-def lay_side_by_side(*layers: nn.Module) -> None:
-    """Let the weights of `layers`, and their biases, lie one after the other where that is of use.
+class SideBySide:
+    """What is known of layers that take the same input, and of their weights; they are told at each call."""
 
-    They are of one shape, or nothing is done.
-    """
-    plain = _plain(layers)
-    if len({layer.weight.shape for layer in plain}) != 1:
-        return
-    if plain[0].weight.device.type not in DEVICES or _product(plain) is not None:
-        return
-    for tensors in ([layer.weight for layer in plain], _biases(plain)):
-        if tensors:
-            memory = torch.cat([tensor.data for tensor in tensors])
-            for tensor, part in zip(tensors, memory.split([len(tensor) for tensor in tensors]), strict=True):
-                tensor.data = part
+    def __init__(self) -> None:
+        # Weights with their addresses, and all of them as one.
+        self._known: tuple[list[tuple[Tensor, int]], Tensor, Tensor | None] | None = None
+
+    def lay(self, *layers: nn.Module) -> None:
+        """Let the weights of `layers`, and their biases, lie one after the other, where that is of use.
+
+        Nothing is done where they are not of one shape. It is for after they have moved.
+        """
+        self._known = None
+        if not _are_plain(layers) or layers[0].weight.device.type not in DEVICES:
+            return
+        weights, biases = [layer.weight for layer in layers], _biases(layers)
+        if len({weight.shape for weight in weights}) == 1 and _as_one(weights) is None:
+            for tensors in filter(None, (weights, biases)):
+                memory = torch.cat([tensor.data for tensor in tensors])
+                for tensor, part in zip(tensors, memory.split([len(tensor) for tensor in tensors]), strict=True):
+                    tensor.data = part
+
+    def product(self, x: Tensor, *layers: nn.Module) -> Tensor | None:
+        """Return what all `layers` make of `x` (..., in_features), joined along the last side; None where they do not.
+
+        So where their weights lie elsewhere by now, an adapter has put others in their place, or somebody listens to
+        one of them.
+        """
+        if x.device.type not in DEVICES or torch.is_grad_enabled() or not is_on(Win.SIDE_BY_SIDE):
+            return None
+        if not _are_plain(layers):
+            return None
+        if self._known is None or any(
+            layer.weight is not weight or weight.data_ptr() != address
+            for layer, (weight, address) in zip(layers, self._known[0], strict=True)
+        ):
+            self._known = _joined(layers)
+        if self._known is None or self._known[1].dtype != x.dtype:
+            return None
+        return F.linear(x, self._known[1], self._known[2])
 
 
-def side_by_side(x: Tensor, *layers: nn.Module) -> Tensor | None:
-    """Return what all `layers` make of `x` (..., in_features), joined along the last side; None where none such can."""
-    if x.device.type not in DEVICES or torch.is_grad_enabled() or not is_on(Win.SIDE_BY_SIDE):
-        return None
-    plain = _plain(layers)
-    joined = _product(plain) if plain else None
-    return None if joined is None or joined[0].dtype != x.dtype else F.linear(x, *joined)
-
-
-def _plain(layers: tuple[nn.Module, ...]) -> list[Linear]:
-    """`layers`, if all of them are what they seem: no weights in eight bits, and nobody who listens to one alone."""
-    plain = [
-        layer
-        for layer in layers
-        if type(layer) is Linear
+def _are_plain(layers: Sequence[nn.Module]) -> TypeGuard[Sequence[Linear]]:
+    """Whether all are what they seem: no weights in eight bits, and nobody who listens to one alone."""
+    return all(
+        type(layer) is Linear
         and type(layer.weight) is nn.Parameter
         and not layer._forward_hooks  # pyright: ignore[reportPrivateUsage]
         and not layer._forward_pre_hooks  # pyright: ignore[reportPrivateUsage]
-    ]
-    return plain if len(plain) == len(layers) else []
+        for layer in layers
+    )
 
 
-def _product(layers: list[Linear]) -> tuple[Tensor, Tensor | None] | None:
-    """Weight and bias of all `layers` as one; None where they do not lie side by side."""
-    weight = _as_one([layer.weight for layer in layers])
-    biases = _biases(layers)
-    if weight is None or not biases:
-        return None if weight is None else (weight, None)
-    bias = _as_one(biases) if len(biases) == len(layers) else None
-    return None if bias is None else (weight, bias)
+def _joined(layers: Sequence[Linear]) -> tuple[list[tuple[Tensor, int]], Tensor, Tensor | None] | None:
+    weights, biases = [layer.weight for layer in layers], _biases(layers)
+    weight, bias = _as_one(weights), _as_one(biases) if biases else None
+    if weight is None or (biases and (bias is None or len(biases) != len(layers))):
+        return None
+    return [(one, one.data_ptr()) for one in weights], weight, bias
 
 
-def _biases(layers: Sequence[nn.Linear]) -> list[Tensor]:
+def _biases(layers: Sequence[Linear]) -> list[Tensor]:
     found: list[Tensor | None] = [layer.bias for layer in layers]
     return [bias for bias in found if bias is not None]
 
 
 def _as_one(tensors: Sequence[Tensor]) -> Tensor | None:
+    """Return `tensors`, all of one shape, as one; None where they do not lie side by side, in memory of their own."""
     first = tensors[0]
-    size, begin = first.nbytes, first.data_ptr()
+    size, begin, memory = first.nbytes, first.data_ptr(), first.untyped_storage()
+    # In other memory, neighbours may be so by chance, or for a moment.
+    if memory.data_ptr() != begin or memory.nbytes() != len(tensors) * size:
+        return None
     for place, tensor in enumerate(tensors):
         if tensor.data_ptr() != begin + place * size or tensor.shape != first.shape or not tensor.is_contiguous():
             return None
-    # Neighbours by chance lie in memory that ends between them.
-    memory = first.untyped_storage()
-    if begin + len(tensors) * size > memory.data_ptr() + memory.nbytes():
-        return None
     return first.as_strided((len(tensors) * len(first), *first.shape[1:]), first.stride())

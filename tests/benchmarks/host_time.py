@@ -26,7 +26,7 @@ from engine.models.unet_2d_condition import UNet2DConditionModel
 from tests.benchmarks.denoising_step import THEIRS, kept_of_a_run, same_weights
 from tests.benchmarks.networks import KINDS, is_xl, kind_of, step_inputs
 from tests.benchmarks.results import Keeper, add_results_option, ratio
-from tests.benchmarks.timing import ROUNDS, machine, take_turns
+from tests.benchmarks.timing import ROUNDS, Subject, machine, take_turns
 
 WIDTH, PIXELS, CALLS = 32, 64, 10
 # Ways that a processor takes and a GPU does not.
@@ -40,6 +40,7 @@ OF_PROCESSORS = (
     Win.KEPT_MEMORY,
     Win.SHARED_HALVES,
 )
+FEWER_OPERATIONS = (Win.PROMPT_KEYS, Win.TIME_EMBEDDINGS, Win.SIDE_BY_SIDE)
 
 
 def main() -> None:
@@ -57,8 +58,8 @@ def main() -> None:
         inputs = step_inputs(unet, 1, PIXELS, "cpu", torch.float32) | {"timestep": torch.tensor(500)}
         kept = kept_of_a_run("cpu")
 
-        def steps_of_ours() -> None:
-            with without(*OF_PROCESSORS):
+        def steps_of_ours(*more: Win) -> None:
+            with without(*OF_PROCESSORS, *more):
                 for _ in range(CALLS):
                     ours(**inputs, **kept)
 
@@ -66,13 +67,18 @@ def main() -> None:
             for _ in range(CALLS):
                 theirs(**inputs)
 
-        times = take_turns({"ours": steps_of_ours, THEIRS: steps_of_theirs}, options.rounds, clock="cpu")
+        subjects: dict[str, Subject] = {"ours": steps_of_ours, THEIRS: steps_of_theirs}
+        subjects |= {f"without {win.value}": lambda win=win: steps_of_ours(win) for win in FEWER_OPERATIONS}
+        times = take_turns(subjects, options.rounds, clock="cpu")
     name = f"Asking for one guided step, {kind.words}, nothing computed, one thread: ours to {THEIRS}"
     figure = ratio(name, times, "ours", THEIRS, None)
-    each = {subject: times.median(subject) / CALLS * 1000 for subject in times.seconds}
-    text = f"{name}: {figure}; " + ", ".join(f"{subject} {ms:.1f} ms" for subject, ms in each.items())
+    lines = [f"{name}: {figure}", machine(), "", "| | ms | to Diffusers |", "|---|---|---|"]
+    for subject in times.seconds:
+        milliseconds = times.median(subject) / CALLS * 1000
+        lines.append(f"| {subject} | {milliseconds:.1f} | {times.ratio(subject, THEIRS)} |")
+    text = "\n".join(lines)
     Keeper(options.results, "cpu").keep([figure], text)
-    print(f"{text}\n{machine()}")
+    print(text)
 
 
 def narrowed(unet: dict[str, Any]) -> dict[str, Any]:

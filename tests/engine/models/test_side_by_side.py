@@ -139,13 +139,20 @@ def test_who_listens_to_one_layer_hears_it() -> None:
 
 
 @torch.no_grad()
-def test_neighbours_by_chance_are_no_one_piece() -> None:
+def test_only_those_in_a_piece_of_their_own_are_neighbours() -> None:
     layer = attention()
     memory = torch.randn(3, 64, 64)
     for one, part in zip((layer.to_q, layer.to_k, layer.to_v), memory, strict=True):
         one.weight.data = part
     tokens = torch.randn(1, 5, 64)
     assert products(lambda: layer(tokens)) == [192, 64]
+    # Nor are those that lie in a larger piece: it may be another's in a moment.
+    memory = torch.randn(4, 64, 64)
+    for one, part in zip((layer.to_q, layer.to_k, layer.to_v), memory[:3], strict=True):
+        one.weight.data = part
+    assert products(lambda: layer(tokens)) == [64, 64, 64, 64]
+    memory = torch.randn(3, 64, 64)
+    layer.to_v.weight.data = memory[2]
     # The second one first: then they are no longer in their order.
     layer.to_q.weight.data, layer.to_k.weight.data = memory[1], memory[0]
     assert products(lambda: layer(tokens)) == [64, 64, 64, 64]
@@ -192,7 +199,7 @@ def test_weights_in_eight_bits_stay_what_they_are() -> None:
 
 
 @torch.no_grad()
-def test_blocks_that_come_and_go_keep_to_it() -> None:
+def test_blocks_that_come_and_go_do_without() -> None:
     network, call = unet()
     with without(Win.SIDE_BY_SIDE):
         expected = network(**call).sample
