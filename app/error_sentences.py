@@ -194,6 +194,7 @@ _PROGRAM: tuple[Any, ...] = (
     ),
     QT_TRANSLATE_NOOP("errors", "{0} parts of the adapter {1} have no place in this model."),
     QT_TRANSLATE_NOOP("errors", "Nothing can be compiled here, so the model works without that: {0}"),
+    QT_TRANSLATE_NOOP("errors", "No CUDA graph can be recorded here, so each step is asked for piece by piece: {0}"),
     QT_TRANSLATE_NOOP("errors", "This kind of run knows no guidance rescale; it is left out."),
     QT_TRANSLATE_NOOP(
         "errors",

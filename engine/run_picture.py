@@ -18,7 +18,6 @@ from engine.errors import BugError, Cancelled, InvalidValue
 from engine.heap import return_memory, tensors_apart, trim_heap
 from engine.memory import PLANS, MemoryPlan
 from engine.messages import Bitmap, EngineSettings, Event, GenerateRequest, Notice, StepDone
-from engine.models.compilation import failed_compiling
 from engine.models.exact import Win, without
 from engine.pipelines.step import ResumePoint, Step
 from engine.run_memory import apply_plan
@@ -26,7 +25,7 @@ from engine.run_model import Loaded
 from engine.run_passes import FIRST, SECOND, Pass, images_of, passes_of
 from engine.run_prompt import Prompted, conditions, read_prompt
 from engine.run_record import Branch, Recorder, begin, store_of
-from engine.run_switches import apply_switches, not_compiled
+from engine.run_switches import apply_switches, found_meanwhile
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -93,9 +92,9 @@ class Making:
                 branch = yield from _branch(job)
                 self._picture = _Picture(job, self.image, seed, prompted, branch)
             picture = yield from self._picture.make(job)
-            problem = failed_compiling(loaded.pipeline.unet) if request.switches.compiled else ""
-            if problem and not self._told:
-                yield Notice(job_id=request.job_id, message=not_compiled(problem))
+            found = found_meanwhile(loaded.pipeline) if request.switches.compiled else ""
+            if found and self.image == 0 and not self._told:
+                yield Notice(job_id=request.job_id, message=found)
             return picture
 
 

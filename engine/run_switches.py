@@ -18,7 +18,7 @@ from engine.models.compilation import (
     undo_compiling,
     use_cache,
 )
-from engine.models.cuda_graph import record_calls, undo_recording
+from engine.models.cuda_graph import failed_recording, record_calls, undo_recording
 from engine.switches import Switches
 
 
@@ -60,9 +60,10 @@ def apply_switches(
     """
     pipeline.unet.set_token_merging(switches.token_merging)
     final.choose(switches.final_autoencoder, pipeline.latent_channels, device)
-    # A graph is bound to where the weights lie, which is elsewhere each time that they come back.
-    if switches.compiled and device.type == "cuda" and not plan.in_turn:
-        record_calls(pipeline.unet, (switches.token_merging, plan.attention_in_pieces))
+    # Graphs keep memory, and are bound to where weights lie: only where all has room. Merging of tokens keeps tables
+    # that graphs know nothing of.
+    if switches.compiled and device.type == "cuda" and plan == PLANS[0] and not switches.token_merging:
+        record_calls(pipeline.unet)
     else:
         undo_recording(pipeline.unet)
     if not switches.compiled:
@@ -80,6 +81,14 @@ def apply_switches(
 def not_compiled(problem: str) -> str:
     """What the user is told where `problem` keeps the compiler from working."""
     return f"Nothing can be compiled here, so the model works without that: {problem}"
+
+
+def found_meanwhile(pipeline: Any) -> str:
+    """What the user should know after a picture with `Switches.compiled`; "" where all went as asked."""
+    if problem := failed_compiling(pipeline.unet):
+        return not_compiled(problem)
+    problem = failed_recording(pipeline.unet)
+    return f"No CUDA graph can be recorded here, so each step is asked for piece by piece: {problem}" if problem else ""
 
 
 def _read(folder: Path, channels: int) -> AutoencoderTiny:

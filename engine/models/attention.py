@@ -108,10 +108,14 @@ class Attention(nn.Module):
             raise InvalidValue(f"slice_size is {slice_size}; give 1 to {self.heads}, the number of heads.")
         self.slice_size = slice_size
 
-    def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Self:
-        # Here everything comes through that moves weights.
-        super()._apply(fn, recurse)
+    def lay_out(self) -> None:
+        """Let the weights of queries, keys and values lie in one piece of memory, where that is of use."""
         self._side_by_side.lay(self.to_q, self.to_k, self.to_v)
+
+    def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Self:
+        # `to` and the like come through here; others who bring weights call `lay_out`.
+        super()._apply(fn, recurse)
+        self.lay_out()
         return self
 
     def _of_themselves(self, tokens: Tensor) -> tuple[Tensor, ...]:

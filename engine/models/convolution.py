@@ -31,24 +31,33 @@ SMALL_PIXELS = 600
 SMALL_CHANNELS = 256
 
 
-def reads_channels_last(weight: Tensor) -> bool:
-    """Whether convolutions read `weight` (out, in, height, width) best with the channels last.
+def reads_channels_last(dtype: torch.dtype, device: torch.device) -> bool:
+    """Whether convolutions on `device` read kernels (out, in, height, width) of `dtype` best with the channels last.
 
     So do a GPU's matrix units, which else have to rearrange all weights at each call, in 16 bits.
     """
-    if weight.device.type != "cuda" or weight.dtype.itemsize != 2:
-        return False
-    return torch.cuda.get_device_capability(weight.device) >= (7, 0)
+    return device.type == "cuda" and dtype.itemsize == 2 and torch.cuda.get_device_capability(device) >= (7, 0)
 
 
 class Conv2d(nn.Conv2d):
     """`nn.Conv2d`, with the same arguments, weights and results (rounding aside)."""
 
+    _is_laid_out = False
+
+    def lay_out(self, device: torch.device | None = None) -> None:
+        """Lay the kernel as convolutions on `device`, by default its own, read it best; elsewhere back as it was."""
+        wanted = reads_channels_last(self.weight.dtype, self.weight.device if device is None else device)
+        if wanted:
+            # Not `contiguous`: it would leave kernels of one pixel as they are, which then do not say that they are so.
+            self.weight.data = self.weight.data.to(memory_format=torch.channels_last)
+        elif self._is_laid_out:
+            self.weight.data = self.weight.data.clone(memory_format=torch.contiguous_format)
+        self._is_laid_out = wanted
+
     def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Self:
-        # Here everything comes through that moves weights.
+        # `to` and the like come through here; others who bring weights call `lay_out`.
         super()._apply(fn, recurse)
-        if reads_channels_last(self.weight):
-            self.weight.data = self.weight.data.contiguous(memory_format=torch.channels_last)
+        self.lay_out()
         return self
 
     def between_pieces(self) -> None:

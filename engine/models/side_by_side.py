@@ -7,7 +7,7 @@ A GPU then is asked once where it would be three times, which takes longer than 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TypeGuard
+from typing import NamedTuple, TypeGuard
 
 import torch
 import torch.nn.functional as F
@@ -20,12 +20,20 @@ from engine.models.linear import Linear
 DEVICES = frozenset({"cuda"})
 
 
+class _Joined(NamedTuple):
+    """Weights, with their addresses, and all of them as one; `is_own` where nothing else lies in their memory."""
+
+    parts: list[tuple[Tensor, int]]
+    weight: Tensor
+    bias: Tensor | None
+    is_own: bool
+
+
 class SideBySide:
     """What is known of layers that take the same input, and of their weights; they are told at each call."""
 
     def __init__(self) -> None:
-        # Weights with their addresses, and all of them as one.
-        self._known: tuple[list[tuple[Tensor, int]], Tensor, Tensor | None] | None = None
+        self._known: _Joined | None = None
 
     def lay(self, *layers: nn.Module) -> None:
         """Let the weights of `layers`, and their biases, lie one after the other, where that is of use.
@@ -52,14 +60,17 @@ class SideBySide:
             return None
         if not _are_plain(layers):
             return None
-        if self._known is None or any(
+        joined = self._known
+        if joined is None or any(
             layer.weight is not weight or weight.data_ptr() != address
-            for layer, (weight, address) in zip(layers, self._known[0], strict=True)
+            for layer, (weight, address) in zip(layers, joined.parts, strict=True)
         ):
-            self._known = _joined(layers)
-        if self._known is None or self._known[1].dtype != x.dtype:
+            joined = _joined(layers)
+            # What is known keeps memory: a place that blocks only pass through may not be.
+            self._known = joined if joined is not None and joined.is_own else None
+        if joined is None or joined.weight.dtype != x.dtype:
             return None
-        return F.linear(x, self._known[1], self._known[2])
+        return F.linear(x, joined.weight, joined.bias)
 
 
 def _are_plain(layers: Sequence[nn.Module]) -> TypeGuard[Sequence[Linear]]:
@@ -73,12 +84,13 @@ def _are_plain(layers: Sequence[nn.Module]) -> TypeGuard[Sequence[Linear]]:
     )
 
 
-def _joined(layers: Sequence[Linear]) -> tuple[list[tuple[Tensor, int]], Tensor, Tensor | None] | None:
+def _joined(layers: Sequence[Linear]) -> _Joined | None:
     weights, biases = [layer.weight for layer in layers], _biases(layers)
     weight, bias = _as_one(weights), _as_one(biases) if biases else None
     if weight is None or (biases and (bias is None or len(biases) != len(layers))):
         return None
-    return [(one, one.data_ptr()) for one in weights], weight, bias
+    is_own = weight.untyped_storage().nbytes() == weight.nbytes
+    return _Joined([(one, one.data_ptr()) for one in weights], weight, bias, is_own)
 
 
 def _biases(layers: Sequence[Linear]) -> list[Tensor]:
@@ -87,11 +99,11 @@ def _biases(layers: Sequence[Linear]) -> list[Tensor]:
 
 
 def _as_one(tensors: Sequence[Tensor]) -> Tensor | None:
-    """Return `tensors`, all of one shape, as one; None where they do not lie side by side, in memory of their own."""
+    """Return `tensors`, all of one shape, as one; None where they do not lie side by side."""
     first = tensors[0]
     size, begin, memory = first.nbytes, first.data_ptr(), first.untyped_storage()
-    # In other memory, neighbours may be so by chance, or for a moment.
-    if memory.data_ptr() != begin or memory.nbytes() != len(tensors) * size:
+    # Neighbours by chance lie in memory that ends between them.
+    if begin + len(tensors) * size > memory.data_ptr() + memory.nbytes():
         return None
     for place, tensor in enumerate(tensors):
         if tensor.data_ptr() != begin + place * size or tensor.shape != first.shape or not tensor.is_contiguous():

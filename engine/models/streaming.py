@@ -18,6 +18,7 @@ from torch import Tensor, nn
 
 from engine.memory import PLACES
 from engine.models.attention import BasicTransformerBlock
+from engine.models.convolution import Conv2d
 from engine.models.resnet import Downsample2D, ResnetBlock2D, Upsample2D
 from engine.models.unet_2d_k_blocks import KResnetBlock2D
 
@@ -100,8 +101,11 @@ class _Block:
         size: bytes on the device.
     """
 
-    def __init__(self, module: nn.Module, slabs: _Slabs) -> None:
+    def __init__(self, module: nn.Module, slabs: _Slabs, device: torch.device) -> None:
         self.module = module
+        for part in module.modules():
+            if isinstance(part, Conv2d):
+                part.lay_out(device)
         self.tensors: list[_Tensor] = []
         self.runs: list[tuple[int, Tensor]] = []
         self.size = 0
@@ -167,7 +171,7 @@ class StreamedBlocks:
         self._network = network
         self._device = device
         slabs = _Slabs(pinned=device.type == "cuda")
-        self._blocks = {module: _Block(module, slabs) for module in blocks_of(network) if can_stream(module)}
+        self._blocks = {module: _Block(module, slabs, device) for module in blocks_of(network) if can_stream(module)}
         self._lane = _Lane(device)
         self._places: list[_Place] = []
         # Which block followed which one at the last call, and the one that was last.

@@ -86,7 +86,8 @@ class _Steps:
 
     def was_told(self, told: Sequence[Tensor | None]) -> bool:
         """Whether `told` is what these were made of; on a CPU, by the numbers: elsewhere that would be waited for."""
-        return self._told.unwritten() and all(map(_is_same, self._told.tensors, told))
+        before = self._told.tensors
+        return len(told) == len(before) and self._told.unwritten() and all(map(_is_same, before, told))
 
     def projected(self, place: int, layer: nn.Module, make: Callable[[Tensor], Tensor]) -> Tensor:
         """Return what `make`, which uses the weights of `layer`, makes of the embedding: (rows, channels, 1, 1)."""

@@ -20,7 +20,6 @@ from engine.models.linear import Linear
 from engine.models.prompt_keys import KeysAndValues
 from engine.models.spatial_transformer import Context
 from engine.models.time_embeddings import Embedding, projected
-from engine.rng import moved
 
 KDownBlockType = Literal["KDownBlock2D", "KCrossAttnDownBlock2D"]
 KUpBlockType = Literal["KUpBlock2D", "KCrossAttnUpBlock2D"]
@@ -207,5 +206,6 @@ def doubled(sample: Tensor) -> Tensor:
 
 
 def _filter(like: Tensor, gain: float) -> Tensor:
-    line = gain * moved(torch.tensor(KERNEL, dtype=like.dtype), like.device)
+    # Filled where it is needed: a copy from the CPU would have no place in a CUDA graph.
+    line = gain * torch.cat([like.new_full((1,), tap) for tap in KERNEL])
     return torch.outer(line, line).expand(like.shape[1], 1, len(KERNEL), len(KERNEL))

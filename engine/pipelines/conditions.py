@@ -19,6 +19,7 @@ from engine.guidance import Conditions, combine, guide, rescale_noise_cfg
 from engine.models.deep_cache import DeepCache
 from engine.models.prompt_keys import PromptKeys
 from engine.models.time_embeddings import TimeEmbeddings
+from engine.models.unchanged import Seen
 from engine.switches import OFF, Switches
 
 ConditionPlan = Callable[[int, int], Conditions]
@@ -52,6 +53,7 @@ class StepConditions:
     deep_cache: DeepCache | None = None
     _stacked: Conditions | None = None
     _times: TimeEmbeddings | None = None
+    _made: dict[str, tuple[Seen, Tensor]] = field(default_factory=dict[str, "tuple[Seen, Tensor]"])
     _in_interval: bool = True
 
     def guided(self, index: int, total: int, wanted: bool) -> bool:
@@ -81,6 +83,20 @@ class StepConditions:
         if self._times is None or self._times.timesteps is not times:
             self._times = TimeEmbeddings(times)
         return {"prompt_keys": self.prompt_keys, "deep_cache": self.deep_cache, "step_time": self._times.at(index)}
+
+    def copied(self, tensor: Tensor, parts: int) -> Tensor:
+        """Return `copies(tensor, parts)`, one and the same for as long as `tensor` is."""
+        return self.once(f"copies for {parts}", tensor, lambda tensor: copies(tensor, parts))
+
+    def once(self, name: str, tensor: Tensor, make: Callable[[Tensor], Tensor]) -> Tensor:
+        """Return `make(tensor)`, one and the same for as long as `tensor` is; `name` tells it from others.
+
+        The UNet looks up what it made of it by the tensor (`engine.models.time_embeddings`).
+        """
+        kept = self._made.get(name)
+        if kept is None or not kept[0].are_still((tensor,)):
+            kept = self._made[name] = Seen((tensor,)), make(tensor)
+        return kept[1]
 
     def mix(self, prediction: Tensor, guided: bool, guidance_scale: float, guidance_rescale: float = 0.0) -> Tensor:
         """Return one prediction of those of the parts, stacked as `tensors` are."""

@@ -3916,6 +3916,10 @@
         <translation>لا يمكن ترجمة شيء هنا، فيعمل النموذج من دون ذلك: {0}</translation>
     </message>
     <message>
+        <source>No CUDA graph can be recorded here, so each step is asked for piece by piece: {0}</source>
+        <translation>لا يمكن تسجيل مخطط CUDA هنا، فتُطلب كل خطوة جزءًا جزءًا: {0}</translation>
+    </message>
+    <message>
         <source>This kind of run knows no guidance rescale; it is left out.</source>
         <translation>هذا النوع من التشغيل لا يعرف إعادة قياس التوجيه؛ فتُترك.</translation>
     </message>

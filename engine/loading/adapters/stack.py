@@ -22,6 +22,7 @@ from engine.loading.adapters.forms import bias_change, weight_change
 from engine.loading.adapters.names import UNET, Names, collect_names
 from engine.loading.quantised import QuantisedLinear
 from engine.models.float8 import Float8Conv2d, Float8Linear
+from engine.models.layout import lay_out
 
 PARTS = ("unet", "text_encoder", "text_encoder_2")
 # Layers whose weights are kept in a few bits.
@@ -146,6 +147,8 @@ class AdapterStack:
                     if packed is None:  # else that is what is put back
                         _originals(part)[module, name] = _moved(original, ASIDE, original.dtype)
                     setattr(module, name, merged)
+        for part_name in {part_name for part_name, _ in by_module}:
+            lay_out(self._parts[part_name])
 
 
 def clear_part(part: nn.Module) -> None:
@@ -153,7 +156,9 @@ def clear_part(part: nn.Module) -> None:
     originals = _originals(part)
     for (module, name), original in reversed(originals.items()):
         setattr(module, name, _followed(original, getattr(module, name)))
-    originals.clear()
+    if originals:
+        originals.clear()
+        lay_out(part)
     _note(part, (), _Applied())
 
 

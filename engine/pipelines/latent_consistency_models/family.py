@@ -56,7 +56,7 @@ class LatentConsistencyFamily(StableDiffusionFamily[ConsistencyT]):
             timesteps[index],
             encoder_hidden_states=given["prompt_embeds"],
             **conditions.kept(timesteps, index),
-            timestep_cond=copies(given["w_embedding"], parts),
+            timestep_cond=conditions.copied(given["w_embedding"], parts),
             cross_attention_kwargs=settings.cross_attention_kwargs,
             return_dict=False,
         )[0]

@@ -154,7 +154,7 @@ class StableDiffusionInpaintPipeline(StableDiffusionFamily[Inpaint]):
                 timestep,
                 encoder_hidden_states=given["prompt_embeds"],
                 **conditions.kept(timesteps, index),
-                timestep_cond=None if distilled is None else copies(distilled, parts),
+                timestep_cond=None if distilled is None else conditions.copied(distilled, parts),
                 cross_attention_kwargs=settings.cross_attention_kwargs,
                 return_dict=False,
             )[0]

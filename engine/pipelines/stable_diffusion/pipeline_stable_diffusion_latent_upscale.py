@@ -142,15 +142,12 @@ class StableDiffusionLatentUpscalePipeline(StableDiffusionFamily[LatentUpscale])
             given = conditions.at(index, total, guided)
             parts, sigma = conditions.parts(guided), scheduler.sigmas[index]
             noisy = copies(latents, parts)
-            pooled = given["add_text_embeds"]
-            level = pooled.new_ones(len(pooled), 2 * NOISE_FEATURES)
-            level[:, NOISE_FEATURES:] = 0
             prediction = self.unet(
                 torch.cat([scheduler.scale_model_input(noisy, timestep), copies(small, parts)], dim=1),
                 times[index],
                 encoder_hidden_states=given["prompt_embeds"],
                 **conditions.kept(times, index),
-                timestep_cond=torch.cat([level, pooled], dim=1),
+                timestep_cond=conditions.once("level", given["add_text_embeds"], _with_level),
             ).sample
             # The last channel is the model's own guess of its error; the others predict as Karras et al., equation 7.
             skip = noisy / (sigma**2 + 1)
@@ -195,3 +192,10 @@ class StableDiffusionLatentUpscalePipeline(StableDiffusionFamily[LatentUpscale])
             pixels = encode_images(self.vae, pixels, for_rows(settings.generator, len(pixels)))
         latents = for_each_image("image", pixels, settings.images).to(self.device, self.unet.dtype)
         return interpolate(latents, scale_factor=2, mode="nearest")
+
+
+def _with_level(pooled: Tensor) -> Tensor:
+    """Return the noise level's features, of no noise, and `pooled` (batch, channels) after them."""
+    level = pooled.new_ones(len(pooled), 2 * NOISE_FEATURES)
+    level[:, NOISE_FEATURES:] = 0
+    return torch.cat([level, pooled], dim=1)

@@ -174,7 +174,7 @@ class StableDiffusionUpscalePipeline(StableDiffusionFamily[Upscale]):
                 timestep,
                 encoder_hidden_states=given["prompt_embeds"],
                 **conditions.kept(timesteps, index),
-                class_labels=copies(level, parts),
+                class_labels=conditions.copied(level, parts),
                 cross_attention_kwargs=settings.cross_attention_kwargs,
                 return_dict=False,
             )[0]

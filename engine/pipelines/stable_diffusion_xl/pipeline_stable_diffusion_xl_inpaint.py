@@ -188,7 +188,7 @@ class StableDiffusionXLInpaintPipeline(RefinerFamily[InpaintXL]):
                 timestep,
                 encoder_hidden_states=given["prompt_embeds"],
                 **conditions.kept(timesteps, index),
-                timestep_cond=None if distilled is None else copies(distilled, parts),
+                timestep_cond=None if distilled is None else conditions.copied(distilled, parts),
                 cross_attention_kwargs=settings.cross_attention_kwargs,
                 added_cond_kwargs={"text_embeds": given["add_text_embeds"], "time_ids": given["add_time_ids"]},
                 return_dict=False,

@@ -48,7 +48,7 @@ def test_a_processor_keeps_them_as_the_file_has_them() -> None:
 @pytest.fixture
 def laid_out(monkeypatch: pytest.MonkeyPatch) -> None:
     """As on a GPU."""
-    monkeypatch.setattr(convolution, "reads_channels_last", lambda _weight: True)
+    monkeypatch.setattr(convolution, "reads_channels_last", lambda _dtype, _device: True)
 
 
 @pytest.mark.usefixtures("laid_out")
@@ -69,12 +69,50 @@ def test_laid_out_they_give_the_same_and_are_saved_as_ever(tmp_path: Path) -> No
     assert all(torch.equal(tensor, before[name]) for name, tensor in again.items())
 
 
+@pytest.mark.parametrize(
+    ("dtype", "device", "capability", "expected"),
+    [
+        (torch.float16, "cuda", (8, 0), True),
+        (torch.bfloat16, "cuda:1", (9, 0), True),
+        (torch.float32, "cuda", (8, 0), False),
+        (torch.float16, "cuda", (6, 1), False),
+        (torch.float16, "mps", (8, 0), False),
+        (torch.bfloat16, "cpu", (8, 0), False),
+    ],
+)
+def test_which_cards_read_them_so(
+    dtype: torch.dtype, device: str, capability: tuple[int, int], expected: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(torch.cuda, "get_device_capability", lambda _device: capability)
+    assert convolution.reads_channels_last(dtype, torch.device(device)) == expected
+
+
+def test_they_lie_as_before_where_they_are_read_otherwise(monkeypatch: pytest.MonkeyPatch) -> None:
+    layers = Conv2d(4, 6, 3), Conv2d(4, 6, 1)
+    as_made = [layer.weight.stride() for layer in layers]
+    narrow = {torch.bfloat16}
+    monkeypatch.setattr(convolution, "reads_channels_last", lambda dtype, _device: dtype in narrow)
+    for layer in layers:
+        layer.to(torch.bfloat16)
+    assert [layer.weight.stride() for layer in layers] == [(36, 1, 12, 4), (4, 1, 4, 4)]
+    for layer in layers:
+        layer.to(torch.float32)
+    assert [layer.weight.stride() for layer in layers] == as_made
+    # What somebody else has laid out is left so.
+    layers[0].to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
+    assert layers[0].weight.stride() == (36, 1, 12, 4)
+    layers[0].to(torch.float64)
+    assert layers[0].weight.stride() == (36, 1, 12, 4)
+
+
 @pytest.mark.usefixtures("laid_out")
+@pytest.mark.parametrize("before", [True, False], ids=["laid out before", "laid out as they are gathered"])
 @torch.no_grad()
-def test_laid_out_they_come_and_go_with_their_blocks() -> None:
+def test_laid_out_they_come_and_go_with_their_blocks(before: bool) -> None:
     network, call = network_and_call()
     expected = network(**call).sample
-    network.to("cpu")
+    if before:
+        network.to("cpu")
     streamed = StreamedBlocks(network, torch.device("cpu"))
     streamed.begin()
     torch.testing.assert_close(network(**call).sample, expected, atol=1e-5, rtol=1e-5)

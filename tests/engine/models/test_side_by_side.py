@@ -15,6 +15,7 @@ from engine.models import side_by_side
 from engine.models.attention import Attention
 from engine.models.exact import Win, without
 from engine.models.float8 import keep_in_float8
+from engine.models.layout import lay_out
 from engine.models.streaming import StreamedBlocks
 from engine.models.unet_2d_condition import UNet2DConditionModel
 
@@ -139,22 +140,26 @@ def test_who_listens_to_one_layer_hears_it() -> None:
 
 
 @torch.no_grad()
-def test_only_those_in_a_piece_of_their_own_are_neighbours() -> None:
+def test_neighbours_in_one_piece_are_one_and_neighbours_by_chance_are_not() -> None:
     layer = attention()
-    memory = torch.randn(3, 64, 64)
-    for one, part in zip((layer.to_q, layer.to_k, layer.to_v), memory, strict=True):
-        one.weight.data = part
     tokens = torch.randn(1, 5, 64)
-    assert products(lambda: layer(tokens)) == [192, 64]
-    # Nor are those that lie in a larger piece: it may be another's in a moment.
-    memory = torch.randn(4, 64, 64)
-    for one, part in zip((layer.to_q, layer.to_k, layer.to_v), memory[:3], strict=True):
+    # In the middle of something larger, as blocks have it that come and go.
+    memory = torch.randn(5, 64, 64)
+    for one, part in zip((layer.to_q, layer.to_k, layer.to_v), memory[1:4], strict=True):
         one.weight.data = part
+    with without(Win.SIDE_BY_SIDE):
+        expected = layer(tokens)
+    assert products(lambda: layer(tokens)) == [192, 64]
+    assert distance(layer(tokens), expected) <= TOLERANCE
+    # Not in their order.
+    layer.to_q.weight.data, layer.to_k.weight.data = memory[2], memory[1]
     assert products(lambda: layer(tokens)) == [64, 64, 64, 64]
-    memory = torch.randn(3, 64, 64)
-    layer.to_v.weight.data = memory[2]
-    # The second one first: then they are no longer in their order.
-    layer.to_q.weight.data, layer.to_k.weight.data = memory[1], memory[0]
+    # Neighbours, each in a piece of its own.
+    numbers = bytearray(3 * layer.to_q.weight.nbytes)
+    for place, one in enumerate((layer.to_q, layer.to_k, layer.to_v)):
+        offset = place * one.weight.nbytes
+        one.weight.data = torch.frombuffer(numbers, dtype=torch.float32, count=64 * 64, offset=offset).view(64, 64)
+    assert layer.to_k.weight.data_ptr() == layer.to_q.weight.data_ptr() + layer.to_q.weight.nbytes
     assert products(lambda: layer(tokens)) == [64, 64, 64, 64]
 
 
@@ -189,6 +194,18 @@ def test_a_unet_predicts_the_same_and_is_saved_as_ever(tmp_path: Path) -> None:
 
 
 @torch.no_grad()
+def test_an_adapter_and_its_end_leave_them_side_by_side() -> None:
+    network, _ = unet()
+    network.to("cpu")
+    block: Any = network.get_submodule("down_blocks.0.attentions.0.transformer_blocks.0.attn1")
+    tokens = torch.randn(1, 5, 16)
+    block.to_q.weight = nn.Parameter(torch.randn(16, 16), requires_grad=False)
+    assert products(lambda: block(tokens)) == [16] * 4
+    lay_out(network)
+    assert products(lambda: block(tokens)) == [48, 16]
+
+
+@torch.no_grad()
 def test_weights_in_eight_bits_stay_what_they_are() -> None:
     network, call = unet()
     keep_in_float8(network, torch.float32)
@@ -199,12 +216,13 @@ def test_weights_in_eight_bits_stay_what_they_are() -> None:
 
 
 @torch.no_grad()
-def test_blocks_that_come_and_go_do_without() -> None:
+def test_blocks_that_come_and_go_keep_to_it() -> None:
     network, call = unet()
     with without(Win.SIDE_BY_SIDE):
         expected = network(**call).sample
     streamed = StreamedBlocks(network, torch.device("cpu"))
     streamed.begin()
+    assert [rows for rows in products(lambda: network(**call)) if rows in (48, 96)]
     assert distance(network(**call).sample, expected) <= 1e-5
     streamed.end()
     assert distance(network(**call).sample, expected) <= 1e-5
