@@ -43,7 +43,7 @@ class Switches:
         unet_precision, text_precision, vae_precision: what the denoiser, the text encoders and the autoencoder are kept
             in; "same" is that of the request. Weights in "float8" and "int8" take eight bits and are computed in
             bfloat16.
-        compiled: blocks of the U-Net are compiled by `torch.compile`.
+        compiled: blocks of the U-Net are compiled by `torch.compile`; on a GPU a step becomes one CUDA graph.
         backend: what computes the networks on a processor: "torch", "openvino" or "onnx" (ONNX Runtime).
 
     Raises:
