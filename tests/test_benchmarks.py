@@ -13,9 +13,11 @@ import pytest
 import torch
 
 from engine.errors import BadFile
+from engine.models.unet_2d_condition import UNet2DConditionModel
 from tests.benchmarks import __main__ as campaign
 from tests.benchmarks import chart as charts
 from tests.benchmarks import results, switch_figures, whole_picture
+from tests.benchmarks.host_time import WIDTH, narrowed, nothing_computed
 from tests.benchmarks.networks import TINY, Kind, kind_of
 from tests.benchmarks.report import BEGIN, END, put_into, table
 from tests.benchmarks.results import Figure, Found, Keeper, Place, read_campaign
@@ -188,6 +190,29 @@ class TestWholePicture:
 
 def _rgb(colour: str) -> tuple[int, ...]:
     return tuple(bytes.fromhex(colour[1:]))
+
+
+class TestAsking:
+    """What asking for a step takes is measured with networks of as many layers, which compute next to nothing."""
+
+    @pytest.mark.parametrize("model", ["sd15", "xl"])
+    def test_the_layers_are_as_many_as_those_of_the_true_network(self, model: str) -> None:
+        unet = kind_of(model).unet
+        with torch.device("meta"):
+            true, narrow = (UNet2DConditionModel(**options) for options in (unet, narrowed(unet)))
+        kinds = [[type(module) for module in network.modules()] for network in (true, narrow)]
+        # Shortcuts are where the width changes, which in a narrow network it does on the way up alone.
+        assert 0 <= len(kinds[0]) - len(kinds[1]) <= 2
+        assert max(parameter.shape[0] for parameter in narrow.parameters()) <= 8 * WIDTH
+
+    def test_convolutions_have_their_shapes_and_nothing_in_them(self) -> None:
+        layers = torch.nn.Conv2d(3, 5, 3, padding=1), torch.nn.Conv2d(3, 5, 3, stride=2, padding=1, bias=False)
+        image = torch.randn(2, 3, 9, 6)
+        shapes = [layer(image).shape for layer in layers]
+        with nothing_computed():
+            assert [layer(image).shape for layer in layers] == shapes
+            assert not layers[0](image).any()
+        assert layers[0](image).any()
 
 
 class TestCampaign:
