@@ -27,10 +27,11 @@ class DownloadStore:
             )
 
     def set_state(self, id: str, state: DownloadState, message: str = "", path: str = "") -> None:
-        """Say how a download is doing, and where its model is."""
+        """Say how a download is doing, and where its model is; what was said of that before stays."""
         with self._library.connection() as connection, connection:
             connection.execute(
-                "UPDATE downloads SET state = ?, message = ?, path = ? WHERE id = ?", (state, message, path, id)
+                "UPDATE downloads SET state = ?, message = ?, path = coalesce(nullif(?, ''), path) WHERE id = ?",
+                (state, message, path, id),
             )
 
     def remove(self, id: str) -> None:

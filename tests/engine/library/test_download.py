@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import threading
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -21,6 +22,7 @@ from engine.library_messages import (
     DownloadProgress,
     DownloadRetrying,
     DownloadStarted,
+    LibraryEvent,
 )
 from tests.fixtures.hub_server import PIECE, Fault, HubServer, Link, Repository, sha256
 from tests.fixtures.model_files import lora, write_safetensors
@@ -277,6 +279,32 @@ def test_a_crash_right_after_the_last_step(
     assert isinstance(again, DownloadDone) and again.path == last.path
     assert hub.requests == [] and not (models / ".downloads" / id).exists()
     assert len(library.entries()) == 1
+
+
+def test_a_pause_right_after_the_last_step_fetches_nothing_twice(
+    downloads: Downloads,
+    library: Library,
+    models: Path,
+    hub: HubServer,
+    lora_file: bytes,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    id = downloads.add(downloads.plan("org/style"))
+    pause, scan = threading.Event(), library.scan
+
+    def paused_scan(cancel: threading.Event | None = None) -> Iterator[LibraryEvent]:
+        pause.set()
+        return scan(cancel)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(library, "scan", paused_scan)
+        assert isinstance(list(downloads.run(id, pause))[-1], DownloadPaused)
+    assert (models / "loras" / "style.safetensors").read_bytes() == lora_file
+    hub.requests.clear()
+    last = list(downloads.run(id))[-1]
+    assert isinstance(last, DownloadDone) and last.path == str(models / "loras" / "style.safetensors")
+    assert hub.requests == []
+    assert [entry.name for entry in library.entries()] == ["style"]
 
 
 def test_network_off(library: Library, hub: HubServer, lora_file: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
