@@ -70,7 +70,7 @@ def main() -> None:
         subjects: dict[str, Subject] = {"ours": steps_of_ours, THEIRS: steps_of_theirs}
         subjects |= {f"without {win.value}": lambda win=win: steps_of_ours(win) for win in FEWER_OPERATIONS}
         times = take_turns(subjects, options.rounds, clock="cpu")
-    name = f"Asking for one guided step, {kind.words}, nothing computed, one thread: ours to {THEIRS}"
+    name = f"Asking for one guided step, {kind.words}, nothing computed: ours to {THEIRS}"
     figure = ratio(name, times, "ours", THEIRS, None)
     lines = [f"{name}: {figure}", machine(), "", "| | ms | to Diffusers |", "|---|---|---|"]
     for subject in times.seconds:
