@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import pytest
 import torch
@@ -13,26 +12,7 @@ from engine.models import convolution
 from engine.models.convolution import Conv2d
 from engine.models.streaming import StreamedBlocks
 from engine.models.unet_2d_condition import UNet2DConditionModel
-
-UNET: dict[str, Any] = {
-    "block_out_channels": (16, 32),
-    "down_block_types": ("CrossAttnDownBlock2D", "DownBlock2D"),
-    "up_block_types": ("UpBlock2D", "CrossAttnUpBlock2D"),
-    "cross_attention_dim": 24,
-    "norm_num_groups": 8,
-    "attention_head_dim": 4,
-    "layers_per_block": 1,
-}
-
-
-def network_and_call() -> tuple[UNet2DConditionModel, dict[str, Any]]:
-    torch.manual_seed(0)
-    network = UNet2DConditionModel(**UNET).eval()
-    return network, {
-        "sample": torch.randn(2, 4, 8, 8),
-        "timestep": 431,
-        "encoder_hidden_states": torch.randn(2, 7, 24),
-    }
+from tests.fixtures.small_unet import small_unet
 
 
 def kernels(network: UNet2DConditionModel) -> list[Tensor]:
@@ -40,7 +20,7 @@ def kernels(network: UNet2DConditionModel) -> list[Tensor]:
 
 
 def test_a_processor_keeps_them_as_the_file_has_them() -> None:
-    network, _ = network_and_call()
+    network, _ = small_unet()
     network.to(torch.bfloat16).to("cpu")
     assert all(weight.is_contiguous() for weight in kernels(network))
 
@@ -54,7 +34,7 @@ def laid_out(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.usefixtures("laid_out")
 @torch.no_grad()
 def test_laid_out_they_give_the_same_and_are_saved_as_ever(tmp_path: Path) -> None:
-    network, call = network_and_call()
+    network, call = small_unet()
     expected = network(**call).sample
     before = {name: tensor.clone() for name, tensor in network.state_dict().items()}
     parameters = list(network.parameters())
@@ -109,7 +89,7 @@ def test_they_lie_as_before_where_they_are_read_otherwise(monkeypatch: pytest.Mo
 @pytest.mark.parametrize("before", [True, False], ids=["laid out before", "laid out as they are gathered"])
 @torch.no_grad()
 def test_laid_out_they_come_and_go_with_their_blocks(before: bool) -> None:
-    network, call = network_and_call()
+    network, call = small_unet()
     expected = network(**call).sample
     if before:
         network.to("cpu")

@@ -28,15 +28,9 @@ from engine.models.unet_2d_condition import UNet2DConditionModel
 from engine.pipelines.base import DiffusionPipeline
 from engine.run_switches import FinalDecoder, apply_switches
 from engine.switches import Switches
+from tests.fixtures.small_unet import SMALL_UNET
 
-UNET: dict[str, Any] = {
-    "block_out_channels": (16, 32),
-    "down_block_types": ("CrossAttnDownBlock2D", "DownBlock2D"),
-    "up_block_types": ("UpBlock2D", "CrossAttnUpBlock2D"),
-    "cross_attention_dim": 24,
-    "norm_num_groups": 8,
-    "attention_head_dim": 4,
-    "layers_per_block": 1,
+UNET = SMALL_UNET | {
     "addition_embed_type": "text_time",
     "addition_time_embed_dim": 4,
     "projection_class_embeddings_input_dim": 32,

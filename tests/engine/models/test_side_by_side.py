@@ -18,17 +18,9 @@ from engine.models.float8 import keep_in_float8
 from engine.models.layout import lay_out
 from engine.models.streaming import StreamedBlocks
 from engine.models.unet_2d_condition import UNet2DConditionModel
+from tests.fixtures.small_unet import small_unet
 
 TOLERANCE = 1e-6
-UNET: dict[str, Any] = {
-    "block_out_channels": (16, 32),
-    "down_block_types": ("CrossAttnDownBlock2D", "DownBlock2D"),
-    "up_block_types": ("UpBlock2D", "CrossAttnUpBlock2D"),
-    "cross_attention_dim": 24,
-    "norm_num_groups": 8,
-    "attention_head_dim": 4,
-    "layers_per_block": 1,
-}
 
 
 @pytest.fixture(autouse=True)
@@ -170,19 +162,9 @@ def test_with_gradients_each_layer_is_asked_alone() -> None:
     assert all(one.weight.grad is not None for one in (layer.to_q, layer.to_k, layer.to_v))
 
 
-def unet() -> tuple[UNet2DConditionModel, dict[str, Any]]:
-    torch.manual_seed(0)
-    network = UNet2DConditionModel(**UNET).eval()
-    return network, {
-        "sample": torch.randn(2, 4, 8, 8),
-        "timestep": 431,
-        "encoder_hidden_states": torch.randn(2, 7, 24),
-    }
-
-
 @torch.no_grad()
 def test_a_unet_predicts_the_same_and_is_saved_as_ever(tmp_path: Path) -> None:
-    network, call = unet()
+    network, call = small_unet()
     expected = network(**call).sample
     network.to("cpu")
     joined = [rows for rows in products(lambda: network(**call)) if rows % 48 == 0 and rows != 192]
@@ -195,7 +177,7 @@ def test_a_unet_predicts_the_same_and_is_saved_as_ever(tmp_path: Path) -> None:
 
 @torch.no_grad()
 def test_an_adapter_and_its_end_leave_them_side_by_side() -> None:
-    network, _ = unet()
+    network, _ = small_unet()
     network.to("cpu")
     block: Any = network.get_submodule("down_blocks.0.attentions.0.transformer_blocks.0.attn1")
     tokens = torch.randn(1, 5, 16)
@@ -207,7 +189,7 @@ def test_an_adapter_and_its_end_leave_them_side_by_side() -> None:
 
 @torch.no_grad()
 def test_weights_in_eight_bits_stay_what_they_are() -> None:
-    network, call = unet()
+    network, call = small_unet()
     keep_in_float8(network, torch.float32)
     with without(Win.SIDE_BY_SIDE):
         expected = network(**call).sample
@@ -217,7 +199,7 @@ def test_weights_in_eight_bits_stay_what_they_are() -> None:
 
 @torch.no_grad()
 def test_blocks_that_come_and_go_keep_to_it() -> None:
-    network, call = unet()
+    network, call = small_unet()
     with without(Win.SIDE_BY_SIDE):
         expected = network(**call).sample
     streamed = StreamedBlocks(network, torch.device("cpu"))
