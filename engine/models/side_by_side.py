@@ -21,7 +21,7 @@ DEVICES = frozenset({"cuda"})
 
 
 class _Joined(NamedTuple):
-    """Weights, with their addresses, and all of them as one; `is_own` where nothing else lies in their memory."""
+    """Weights and biases, with their addresses, and all as one; `is_own` where nothing else lies in their memory."""
 
     parts: list[tuple[Tensor, int]]
     weight: Tensor
@@ -44,8 +44,10 @@ class SideBySide:
         if not _are_plain(layers) or layers[0].weight.device.type not in DEVICES:
             return
         weights, biases = [layer.weight for layer in layers], _biases(layers)
-        if len({weight.shape for weight in weights}) == 1 and _as_one(weights) is None:
-            for tensors in filter(None, (weights, biases)):
+        if len({(weight.shape, weight.dtype, weight.device) for weight in weights}) != 1:
+            return
+        for tensors in filter(None, (weights, biases)):
+            if _as_one(tensors) is None:
                 memory = torch.cat([tensor.data for tensor in tensors])
                 for tensor, part in zip(tensors, memory.split([len(tensor) for tensor in tensors]), strict=True):
                     tensor.data = part
@@ -61,10 +63,7 @@ class SideBySide:
         if not _are_plain(layers):
             return None
         joined = self._known
-        if joined is None or any(
-            layer.weight is not weight or weight.data_ptr() != address
-            for layer, (weight, address) in zip(layers, joined.parts, strict=True)
-        ):
+        if joined is None or not _are_those(joined.parts, layers):
             joined = _joined(layers)
             # What is known keeps memory: a place that blocks only pass through may not be.
             self._known = joined if joined is not None and joined.is_own else None
@@ -90,7 +89,15 @@ def _joined(layers: Sequence[Linear]) -> _Joined | None:
     if weight is None or (biases and (bias is None or len(biases) != len(layers))):
         return None
     is_own = weight.untyped_storage().nbytes() == weight.nbytes
-    return _Joined([(one, one.data_ptr()) for one in weights], weight, bias, is_own)
+    return _Joined([(one, one.data_ptr()) for one in (*weights, *biases)], weight, bias, is_own)
+
+
+def _are_those(parts: Sequence[tuple[Tensor, int]], layers: Sequence[Linear]) -> bool:
+    """Whether `parts` are the tensors of `layers` still, and lie where they lay."""
+    now = [*(layer.weight for layer in layers), *_biases(layers)]
+    return len(now) == len(parts) and all(
+        one is other and one.data_ptr() == address for one, (other, address) in zip(now, parts, strict=True)
+    )
 
 
 def _biases(layers: Sequence[Linear]) -> list[Tensor]:

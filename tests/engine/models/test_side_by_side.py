@@ -120,6 +120,29 @@ def test_a_layer_that_gets_other_weights_is_asked_alone() -> None:
 
 
 @torch.no_grad()
+def test_a_layer_that_gets_another_bias_is_asked_alone() -> None:
+    layer = attention(bias=True).to("cpu")
+    tokens = torch.randn(1, 5, 64)
+    assert products(lambda: layer(tokens)) == [192, 64]
+    layer.to_v.bias = nn.Parameter(torch.randn(64))
+    with without(Win.SIDE_BY_SIDE):
+        expected = layer(tokens)
+    assert products(lambda: layer(tokens)) == [64, 64, 64, 64]
+    assert torch.equal(layer(tokens), expected)
+    layer.to("cpu")
+    assert products(lambda: layer(tokens)) == [192, 64]
+    assert distance(layer(tokens), expected) <= TOLERANCE
+
+
+@torch.no_grad()
+def test_layers_of_several_precisions_keep_them() -> None:
+    layer = attention()
+    layer.to_k.to(torch.float64)
+    layer.lay_out()
+    assert [one.weight.dtype for one in (layer.to_q, layer.to_k)] == [torch.float32, torch.float64]
+
+
+@torch.no_grad()
 def test_who_listens_to_one_layer_hears_it() -> None:
     layer = attention().to("cpu")
     heard: list[Tensor] = []
