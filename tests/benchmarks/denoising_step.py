@@ -152,7 +152,8 @@ def _compiled(ours: nn.Module, theirs: nn.Module, config: dict[str, Any], device
     if device != "cpu":
         record_calls(compiled)
     calls: dict[str, Callable[..., Any]] = {
-        COMPILED: compiled,
+        # A graph computes the keys anew; whose they are tells it which calls are of one run.
+        COMPILED: compiled if device == "cpu" else functools.partial(compiled, **kept_of_a_run(device)),
         THEIRS_COMPILED[0]: torch.compile(_twin(diffusers.UNet2DConditionModel, config, theirs)),
     }
     if device != "cpu":

@@ -15,21 +15,13 @@ from engine.models.exact import Win, without
 from engine.models.time_embeddings import STEPS, TimeEmbeddings
 from engine.models.unet_2d import UNet2DModel
 from engine.models.unet_2d_condition import UNet2DConditionModel
+from tests.fixtures.small_unet import SMALL_UNET
 from tests.fixtures.stable_diffusion import stable_diffusion
 
 TOLERANCE = 1e-5
-SMALL: dict[str, Any] = {
-    "block_out_channels": (16, 32),
+LATER = {
     "down_block_types": ("DownBlock2D", "CrossAttnDownBlock2D"),
     "up_block_types": ("CrossAttnUpBlock2D", "UpBlock2D"),
-    "cross_attention_dim": 24,
-    "norm_num_groups": 8,
-    "attention_head_dim": 4,
-    "layers_per_block": 1,
-}
-SHARING = {
-    "down_block_types": ("CrossAttnDownBlock2D", "DownBlock2D"),
-    "up_block_types": ("UpBlock2D", "CrossAttnUpBlock2D"),
 }
 XL = {"addition_embed_type": "text_time", "addition_time_embed_dim": 4, "projection_class_embeddings_input_dim": 32}
 K_BLOCKS = {
@@ -46,7 +38,7 @@ K_BLOCKS = {
 }
 KINDS: dict[str, dict[str, Any]] = {
     "plain": {},
-    "both halves of guidance": SHARING,
+    "a prompt that comes in later": LATER,
     "scale and shift": {"resnet_time_scale_shift": "scale_shift"},
     "residual blocks that halve": {"down_block_types": ("ResnetDownsampleBlock2D", "CrossAttnDownBlock2D")},
     "an activation of the time": {"time_embedding_act_fn": "silu"},
@@ -61,7 +53,7 @@ KINDS: dict[str, dict[str, Any]] = {
 def network_of(kind: str) -> tuple[UNet2DConditionModel, dict[str, Any]]:
     torch.manual_seed(0)
     options = KINDS[kind]
-    network = UNet2DConditionModel(**{**SMALL, **options}).eval()
+    network = UNet2DConditionModel(**SMALL_UNET | options).eval()
     sample = torch.randn(1, 4, 8, 8)
     call: dict[str, Any] = {"sample": torch.cat([sample, sample]), "encoder_hidden_states": torch.randn(2, 7, 24)}
     if "num_class_embeds" in options:
