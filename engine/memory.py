@@ -39,6 +39,7 @@ DECODER_MAPS = 3.75  # maps of full size before the last stage: in, normed, out,
 ENCODER_MAPS = 5.7  # maps of the first stage, which are of full size
 LINGERING = 60 * 2**20  # at most: maps below 32 MB that are freed stay in the heap; three of them where they are small
 PLACES = 2  # for blocks of a denoiser that come to a GPU one by one
+GRAPHS = 2  # of steps on a GPU, that are kept: with guidance, and without it
 PIXEL_BYTES = 3 * (4 + 4 + 1)  # the picture itself as the decoder gives it, in [0, 1], and as bytes
 
 # Of the other back ends: their libraries and what compiling leaves behind; how much larger the maps of a decoder are.
@@ -47,6 +48,8 @@ BACKEND_RUNTIME: Mapping[str, int] = {"torch": 0, "openvino": 100 * 2**20, "onnx
 BACKEND_DECODER: Mapping[str, float] = {"torch": 1.0, "openvino": 1.5, "onnx": 1.3}
 
 GROUPS: Sequence[str] = ("text", "denoiser", "vae")
+_FIRST_KERNELS = frozenset({"conv_in.weight", "model.diffusion_model.input_blocks.0.0.weight"})
+EDITING_CHANNELS = 8  # of InstructPix2Pix: its latents, and those of the picture that it edits
 _VAE_KEYS = ("first_stage_model.", "vae.")
 _TEXT_KEYS = ("cond_stage_model.", "conditioner.", "text_encoder", "text_encoders.", "te.")
 
@@ -125,6 +128,7 @@ class MemoryEstimate:
         terms: of the kernels of faster convolutions, beside the weights of the denoiser; not with attention in pieces.
         streamed: of the denoiser's weights, what is there at a time while its blocks come one by one; None where they
             cannot.
+        graphs: what the graphs of steps on a GPU keep from picture to picture; only with everything in memory.
     """
 
     runtime: int
@@ -137,6 +141,7 @@ class MemoryEstimate:
     tiled_decoding: int
     terms: int = 0
     streamed: int | None = None
+    graphs: int = 0
 
     @property
     def total(self) -> int:
@@ -150,17 +155,19 @@ class MemoryEstimate:
     def phases(self, plan: MemoryPlan) -> dict[str, int]:
         """What is needed while encoding the prompt, denoising and decoding under `plan`."""
         decoding = self.tiled_decoding if plan.tiled else self.decoding
+        graphs = self.graphs if plan == PLANS[0] else 0
         return {
-            "encoding": self._held(plan, "text") + self.encoding,
-            "denoising": self._held(plan, "denoiser") + self._starting(plan),
-            "decoding": self._held(plan, "vae") + decoding,
+            "encoding": self._held(plan, "text") + self.encoding + graphs,
+            "denoising": self._held(plan, "denoiser") + self._starting(plan, graphs),
+            "decoding": self._held(plan, "vae") + decoding + graphs,
         }
 
-    def _starting(self, plan: MemoryPlan) -> int:
+    def _starting(self, plan: MemoryPlan, graphs: int) -> int:
         reading = self.tiled_reading if plan.tiled else self.reading
         # For that the autoencoder is there too.
         own = self.weights["vae"] if plan.in_turn and reading else 0
-        return max(self.denoising, reading + own)
+        # Steps that are graphs work in what these keep.
+        return max(self.denoising, reading + own + graphs)
 
     def _held(self, plan: MemoryPlan, working: str) -> int:
         terms = 0 if plan.attention_in_pieces else self.terms
@@ -246,8 +253,22 @@ def size_of(request: GenerateRequest) -> tuple[int, int]:
 
 
 def rows_of(request: GenerateRequest) -> int:
-    """The pictures that a denoiser is given at a time: with the prompt, and without it where there is guidance."""
-    return 2 if request.guidance_scale > 1 else 1
+    """The pictures that a denoiser is given at a time: with the prompt, and without it where there is guidance.
+
+    A model that edits pictures gets a third one, without the picture that is edited.
+    """
+    if request.guidance_scale <= 1:
+        return 1
+    return 3 if _channels_in(model_folder(request.model)) == EDITING_CHANNELS else 2
+
+
+def _channels_in(location: Path) -> int:
+    """The channels of what the denoiser at `location` takes; 0 where its tensors have other names."""
+    for path in weight_files(location):
+        for group, key, stored in grouped_tensors(location, path):
+            if group == "denoiser" and key in _FIRST_KERNELS and len(stored.shape) > 1:
+                return stored.shape[1]
+    return 0
 
 
 def halvings_before(location: Path) -> int:

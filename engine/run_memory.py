@@ -10,6 +10,7 @@ from engine.catalog import model_folder
 from engine.errors import KnownError, OutOfMemory
 from engine.memory import (
     MODES,
+    GRAPHS,
     PLACES,
     PLANS,
     TILE,
@@ -76,7 +77,8 @@ def outlook(request: GenerateRequest, mode: str) -> Outlook:
         need = replace(need, terms=_terms_of_kernels(request))
     if device.type == "cuda":
         # Of the memory of the card.
-        need = replace(need, runtime=0, streamed=_streamed_bytes(request, need.weights["denoiser"]))
+        streamed = _streamed_bytes(request, need.weights["denoiser"])
+        need = replace(need, runtime=0, streamed=streamed, graphs=_graphs(request) * need.denoising)
     available = available_bytes(device)
     names = {plan.name: plan for plan in PLANS}
     plan = cheapest(need, available) if mode == "auto" else names[MODES[mode]]
@@ -118,6 +120,15 @@ def _streamed_bytes(request: GenerateRequest, weights: int) -> int:
         return weights
     between = sizes.pop("", 0)
     return int(weights * (between + PLACES * max(sizes.values(), default=0)) / whole)
+
+
+def _graphs(request: GenerateRequest) -> int:
+    """How many graphs of steps on a GPU are kept: one for each size, with guidance and without."""
+    if not request.switches.makes_graphs:
+        return 0
+    sizes = 2 if request.hires_scale > 1 else 1
+    in_between = (request.switches.guidance_from, request.switches.guidance_until) != (0, 1)
+    return min(sizes * (2 if in_between and request.guidance_scale > 1 else 1), GRAPHS)
 
 
 def _widened(device: torch.device, request: GenerateRequest) -> tuple[str, ...]:

@@ -60,9 +60,8 @@ def apply_switches(
     """
     pipeline.unet.set_token_merging(switches.token_merging)
     final.choose(switches.final_autoencoder, pipeline.latent_channels, device)
-    # Graphs keep memory, and are bound to where weights lie: only where all has room. Merging of tokens keeps tables
-    # that graphs know nothing of.
-    if switches.compiled and device.type == "cuda" and plan == PLANS[0] and not switches.token_merging:
+    # Graphs keep memory, and are bound to where weights lie: only where all has room.
+    if switches.makes_graphs and device.type == "cuda" and plan == PLANS[0]:
         record_calls(pipeline.unet)
     else:
         undo_recording(pipeline.unet)

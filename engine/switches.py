@@ -106,6 +106,14 @@ class Switches:
                     "set one of them back."
                 )
 
+    @property
+    def makes_graphs(self) -> bool:
+        """Whether a step on a GPU becomes one CUDA graph.
+
+        With DeepCache no two steps are alike, and merging of tokens keeps tables that graphs know nothing of.
+        """
+        return self.compiled and self.deep_cache == 1 and not self.token_merging
+
     def to_json(self) -> dict[str, Any]:
         """Those that are on, by name."""
         values = {field.name: getattr(self, field.name) for field in fields(self)}

@@ -17,13 +17,11 @@ import torch
 from torch import Tensor, nn
 from torch.utils import _pytree as trees  # pyright: ignore[reportPrivateUsage]
 
+from engine.memory import GRAPHS
 from engine.models.unchanged import weights_of
 from engine.models.unet_2d_condition import UNet2DConditionModel, UNet2DConditionOutput
 
 log = logging.getLogger(__name__)
-
-# Graphs that are kept: with guidance, and without it.
-KEPT = 2
 
 
 class Recorder(Protocol):
@@ -38,14 +36,17 @@ class Recorder(Protocol):
         ...
 
 
-def record_calls(network: UNet2DConditionModel, recorder: Recorder | None = None) -> None:
+def record_calls(
+    network: UNet2DConditionModel, recorder_on: Callable[[torch.device], Recorder] | None = None
+) -> None:
     """Let the calls of `network`, on a GPU, become graphs at the second call of their shapes; those that are stay so.
 
     What the network is set to beside its weights has to stay as it is: tokens that are merged, attention in slices,
-    compiled blocks. Where nothing can be recorded it runs as it is written, and `failed_recording` says why.
+    compiled blocks. Where nothing can be recorded it runs as it is written, and `failed_recording` says why. What
+    records is made for the device of the calls' inputs, by default a `Card`: until then the network may be elsewhere.
     """
     if not isinstance(vars(network).get("forward"), RecordedCalls):
-        vars(network)["forward"] = RecordedCalls(network, recorder or Card(network.device))
+        vars(network)["forward"] = RecordedCalls(network, recorder_on or Card)
 
 
 def undo_recording(network: nn.Module) -> None:
@@ -71,12 +72,14 @@ class RecordedCalls:
         problem: why nothing could be recorded; "" where all went well.
     """
 
-    def __init__(self, network: nn.Module, recorder: Recorder) -> None:
+    _recorder: Recorder
+
+    def __init__(self, network: nn.Module, recorder_on: Callable[[torch.device], Recorder]) -> None:
         self.problem = ""
-        self._network, self._forward, self._recorder = network, network.forward, recorder
+        self._network, self._forward, self._recorder_on = network, network.forward, recorder_on
         # By the shapes of their inputs, the one that was used last at the end; None after the first call of its shapes.
         self._graphs: dict[str, _Graph | None] = {}
-        self._places: list[object] = []
+        self._places: list[object] | None = None
         self._keys: object = None
         self._is_short_of_memory = False
 
@@ -93,7 +96,7 @@ class RecordedCalls:
     ) -> UNet2DConditionOutput | tuple[Tensor]:
         """As `forward` of the network."""
         if prompt_keys is None or prompt_keys is not self._keys:
-            self._begin_run()
+            self._begin_run(sample.device)
             self._keys = prompt_keys
         if self.problem or self._is_short_of_memory or deep_cache is not None or torch.is_grad_enabled():
             kept = {"prompt_keys": prompt_keys, "step_time": step_time, "deep_cache": deep_cache}
@@ -113,7 +116,7 @@ class RecordedCalls:
     def _output(self, call: Callable[[Sequence[Any]], Tensor], leaves: Sequence[Any], shapes: str) -> Tensor:
         is_known = shapes in self._graphs
         graph = self._graphs.pop(shapes, None)
-        while len(self._graphs) >= KEPT:
+        while len(self._graphs) >= GRAPHS:
             del self._graphs[next(iter(self._graphs))]
         if not is_known:
             self._graphs[shapes] = None
@@ -138,12 +141,12 @@ class RecordedCalls:
         self._graphs.clear()
         return None
 
-    def _begin_run(self) -> None:
+    def _begin_run(self, device: torch.device) -> None:
         self._is_short_of_memory = False
         places = [place for tensor in weights_of(self._network) if tensor is not None for place in _places(tensor)]
         if places != self._places:
             self._graphs.clear()
-            self._places = places
+            self._places, self._recorder = places, self._recorder_on(device)
 
 
 class _Graph:

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 import torch
+from safetensors.torch import save_file
 
 from engine.backends import openvino_session
 from engine.backends.export import write_openvino
@@ -29,6 +30,7 @@ from engine.memory import (
     group_of,
     next_plan,
     rounding_as,
+    rows_of,
     stored_precision,
     weight_files,
 )
@@ -340,6 +342,37 @@ def test_blocks_that_come_one_by_one_need_less_where_they_can() -> None:
     ]
     found = next_plan(streamed, plans["in turn"], "denoising")
     assert found is plans["streamed"]
+
+
+def test_graphs_of_steps_are_there_at_all_times_where_all_has_room() -> None:
+    """Steps work in them, so that they do not come on top of what a step needs."""
+    plain, with_graphs = need(reading=100), need(reading=100, graphs=400)
+    for plan in PLANS:
+        more = 400 if plan == PLANS[0] else 0
+        expected = {name: bytes_ + more for name, bytes_ in plain.phases(plan).items()}
+        expected["denoising"] -= more - 100 * (more > 0)
+        assert with_graphs.phases(plan) == expected
+    two = need(graphs=800)
+    assert two.phases(PLANS[0])["denoising"] == need().phases(PLANS[0])["denoising"] + 400
+    assert [cheapest(two, available).name for available in (6800, 6799)] == ["resident", "text"]
+
+
+@pytest.mark.parametrize("channels", [4, 8, 9])
+@pytest.mark.parametrize("layout", ["folder", "file"])
+def test_a_model_that_edits_pictures_has_three_rows(
+    request_: GenerateRequest, tmp_path: Path, layout: str, channels: int
+) -> None:
+    kernel = torch.zeros(4, channels, 3, 3)
+    location = tmp_path / "model"
+    if layout == "folder":
+        (location / "unet").mkdir(parents=True)
+        save_file({"conv_in.weight": kernel}, location / "unet" / "diffusion_pytorch_model.safetensors")
+    else:
+        location = location.with_suffix(".safetensors")
+        save_file({"model.diffusion_model.input_blocks.0.0.weight": kernel}, location)
+    request = replace(request_, model=str(location), guidance_scale=7.0)
+    assert rows_of(request) == (3 if channels == 8 else 2)
+    assert rows_of(replace(request, guidance_scale=1.0)) == 1
 
 
 @pytest.mark.parametrize(

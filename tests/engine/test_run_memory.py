@@ -15,7 +15,7 @@ from safetensors.torch import save_file
 
 from engine.device import resolve_precision
 from engine.errors import InvalidValue
-from engine.memory import MODES, PLANS, cheapest
+from engine.memory import GRAPHS, MODES, PLANS, cheapest
 from engine.messages import (
     EngineSettings,
     Event,
@@ -30,6 +30,7 @@ from engine.models.autoencoder_kl import AutoencoderKL
 from engine.models.unet_2d_condition import UNet2DConditionModel
 from engine.run_memory import _container_limit, outlook  # pyright: ignore[reportPrivateUsage]
 from engine.runner import Runner
+from engine.switches import Switches
 from tests.fixtures.requests import small_request
 
 E = TypeVar("E", bound=Event)
@@ -285,6 +286,35 @@ def test_the_outlook_names_plan_and_need(request_: GenerateRequest, monkeypatch:
     chosen = outlook(large, "auto")
     assert chosen.plan == cheapest(chosen.estimate, chosen.available) != PLANS[0]
     assert (chosen.fits, outlook(large, "fast").fits) == (True, False)
+
+
+@pytest.mark.parametrize(
+    ("switches", "changes", "graphs"),
+    [
+        (Switches(), {}, 0),
+        (Switches(compiled=True), {}, 1),
+        (Switches(compiled=True), {"hires_scale": 2.0}, 2),
+        (Switches(compiled=True, guidance_until=0.5), {}, 2),
+        (Switches(compiled=True, guidance_until=0.5), {"guidance_scale": 1.0}, 1),
+        (Switches(compiled=True, guidance_until=0.5), {"hires_scale": 2.0}, GRAPHS),
+        (Switches(compiled=True, deep_cache=2), {}, 0),
+        (Switches(compiled=True, token_merging=0.25), {}, 0),
+    ],
+)
+@pytest.mark.parametrize("device", ["cpu", "cuda"])
+def test_graphs_of_steps_count_on_a_gpu(
+    request_: GenerateRequest,
+    monkeypatch: pytest.MonkeyPatch,
+    device: str,
+    switches: Switches,
+    changes: dict[str, float],
+    graphs: int,
+) -> None:
+    monkeypatch.setattr("engine.device.resolve_device", lambda _name: torch.device(device))
+    monkeypatch.setattr("engine.run_memory.available_bytes", lambda _device: 2**40)
+    request = replace(request_, dtype="float32", switches=switches, **{"guidance_scale": 5.0, **changes})
+    found = outlook(request, "auto").estimate
+    assert found.graphs == (graphs * found.denoising if device == "cuda" else 0)
 
 
 def test_a_containers_limit_counts(tmp_path: Path) -> None:

@@ -19,8 +19,8 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from engine.cancel import cancellable
 from engine.errors import Cancelled
-from engine.memory import PLANS, MemoryPlan
-from engine.models.cuda_graph import KEPT, RecordedCalls, failed_recording, record_calls, undo_recording
+from engine.memory import GRAPHS, PLANS, MemoryPlan
+from engine.models.cuda_graph import RecordedCalls, failed_recording, record_calls, undo_recording
 from engine.models.deep_cache import DeepCache
 from engine.models.prompt_keys import PromptKeys
 from engine.models.time_embeddings import TimeEmbeddings
@@ -56,6 +56,11 @@ class StandIn:
 
     def __init__(self) -> None:
         self.recorded = self.runs = 0
+        self.devices: list[torch.device] = []
+
+    def on(self, device: torch.device) -> StandIn:
+        self.devices.append(device)
+        return self
 
     def first(self, run: Callable[[], Tensor]) -> Tensor:
         return run()
@@ -107,7 +112,7 @@ def test_each_call_gives_its_own_result() -> None:
     network, call = network_and_call()
     expected = [network(**call(seed)).sample for seed in range(1, 6)]
     card = StandIn()
-    record_calls(network, card)
+    record_calls(network, card.on)
     results = [network(**call(seed)).sample for seed in range(1, 6)]
     assert all(torch.equal(*pair) for pair in zip(results, expected, strict=True))
     # The first is computed as written, the second recorded.
@@ -127,14 +132,14 @@ def test_each_call_gives_its_own_result() -> None:
 def test_each_shape_has_a_graph_and_few_are_kept() -> None:
     network, call = network_and_call()
     card = StandIn()
-    record_calls(network, card)
+    record_calls(network, card.on)
     sides = (8, 12, 16)
     for side in sides:
         for seed in (1, 2, 3):
             network(**call(seed, side=side))
-    assert card.recorded == len(sides) > KEPT
+    assert card.recorded == len(sides) > GRAPHS
     recorder = cast("RecordedCalls", vars(network)["forward"])
-    assert len(recorder._graphs) == KEPT  # pyright: ignore[reportPrivateUsage]
+    assert len(recorder._graphs) == GRAPHS  # pyright: ignore[reportPrivateUsage]
     network(**call(1, side=12))
     network(**call(1, side=16, rows=2))
     assert card.recorded == 3
@@ -147,7 +152,7 @@ def test_each_shape_has_a_graph_and_few_are_kept() -> None:
 def test_weights_that_lie_elsewhere_are_recorded_anew() -> None:
     network, call = network_and_call()
     card = StandIn()
-    record_calls(network, card)
+    record_calls(network, card.on)
     for seed in (1, 2):
         network(**call(seed))
     network.conv_in.weight.mul_(2)  # in place: the graph reads what is there
@@ -162,11 +167,27 @@ def test_weights_that_lie_elsewhere_are_recorded_anew() -> None:
 
 
 @torch.no_grad()
+def test_it_is_the_device_of_the_inputs_that_records() -> None:
+    """A network that a smaller plan sent away comes back after the switches were set."""
+    network, call = network_and_call()
+    weights = network.state_dict()
+    expected = [network(**call(seed)).sample for seed in (1, 2, 3)]
+    card = StandIn()
+    network.to("meta")
+    record_calls(network, card.on)
+    assert not card.devices
+    network.load_state_dict(weights, assign=True)
+    assert all(torch.equal(network(**call(seed)).sample, one) for seed, one in enumerate(expected, 1))
+    assert card.devices == [torch.device("cpu")]
+    assert (card.recorded, card.runs) == (1, 2)
+
+
+@torch.no_grad()
 def test_what_runs_keep_stays_outside() -> None:
     network, call = network_and_call()
     card = StandIn()
     expected = [network(**call(seed)).sample for seed in (1, 2, 3)]
-    record_calls(network, card)
+    record_calls(network, card.on)
     for _ in range(2):
         keys, times = PromptKeys(), TimeEmbeddings(torch.tensor([1.0, 2.0, 3.0]))
         for index, seed in enumerate((1, 2, 3)):
@@ -179,7 +200,7 @@ def test_what_runs_keep_stays_outside() -> None:
 def test_deep_cache_and_gradients_go_without() -> None:
     network, call = network_and_call()
     card = StandIn()
-    record_calls(network, card)
+    record_calls(network, card.on)
     network.requires_grad_(True)
     for seed in (1, 2):
         network(**call(seed)).sample.sum().backward()
@@ -196,7 +217,7 @@ def test_what_is_recorded_stays_so() -> None:
     network, call = network_and_call()
     card = StandIn()
     for _ in range(3):
-        record_calls(network, card)
+        record_calls(network, card.on)
         network(**call(1))
     assert (card.recorded, card.runs) == (1, 2)
 
@@ -204,7 +225,7 @@ def test_what_is_recorded_stays_so() -> None:
 @torch.no_grad()
 def test_graphs_go_with_the_recording() -> None:
     network, call = network_and_call()
-    record_calls(network, StandIn())
+    record_calls(network, StandIn().on)
     for _ in range(2):
         network(**call(1))
     recorder = vars(network)["forward"]
@@ -230,7 +251,7 @@ def test_a_run_short_of_memory_goes_on_without_and_the_next_tries_again() -> Non
             return super().record(run)
 
     card = Full()
-    record_calls(network, card)
+    record_calls(network, card.on)
     first, second = PromptKeys(), PromptKeys()
     for _ in range(4):
         torch.testing.assert_close(network(**call(1), prompt_keys=first).sample, expected, atol=1e-5, rtol=1e-4)
@@ -247,7 +268,7 @@ def test_a_cancel_while_recording_leaves_nothing_half_done() -> None:
     network, call = network_and_call()
     expected = network(**call(1)).sample
     card = StandIn()
-    record_calls(network, card)
+    record_calls(network, card.on)
     network(**call(1))
     cancel = threading.Event()
     with cancellable([network], cancel):
@@ -265,17 +286,17 @@ def test_a_cancel_while_recording_leaves_nothing_half_done() -> None:
         (Switches(compiled=True), PLANS[0], True),
         (Switches(compiled=True), PLANS[1], False),
         (Switches(compiled=True, token_merging=0.3), PLANS[0], False),
+        (Switches(compiled=True, deep_cache=3), PLANS[0], False),
         (Switches(), PLANS[0], False),
     ],
-    ids=["all has room", "all has not", "merged tokens", "off"],
+    ids=["all has room", "all has not", "merged tokens", "DeepCache", "off"],
 )
 def test_runs_record_where_all_has_room(
     switches: Switches, plan: MemoryPlan, recorded: bool, tiny_sd_folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("engine.run_switches.compiler_problem", lambda _device: "no compiler here")
-    monkeypatch.setattr("engine.models.cuda_graph.Card", lambda _device: StandIn())
     pipeline: Any = DiffusionPipeline.from_pretrained(tiny_sd_folder)
-    record_calls(pipeline.unet, StandIn())
+    record_calls(pipeline.unet, StandIn().on)
     if recorded:
         undo_recording(pipeline.unet)
     told = apply_switches(pipeline, FinalDecoder(), switches, torch.device("cuda"), plan)
@@ -295,7 +316,7 @@ def test_where_nothing_can_be_recorded_the_network_goes_on(caplog: pytest.LogCap
             tried.append(1)
             raise RuntimeError("operation not permitted when stream is capturing\nmore")
 
-    record_calls(network, Failing())
+    record_calls(network, Failing().on)
     for _ in range(4):
         assert torch.equal(network(**call(1)).sample, expected)
     assert len(tried) == 1
@@ -313,7 +334,7 @@ def test_a_picture_is_the_same(tiny_sd_folder: Path) -> None:
 
     expected = picture("an owl"), picture("a fox")
     card = StandIn()
-    record_calls(pipeline.unet, card)
+    record_calls(pipeline.unet, card.on)
     for prompt, latents in zip(("an owl", "a fox"), expected, strict=True):
         torch.testing.assert_close(picture(prompt), latents, atol=1e-4, rtol=1e-4)
     assert (card.recorded, card.runs) == (1, 7)
