@@ -17,7 +17,6 @@ from typing import IO, Any
 
 import numpy as np
 import torch
-from torch import Tensor
 
 from engine.backends import packages
 from engine.models.convolution import WINOGRAD_CHANNELS, WINOGRAD_THREADS, WINOGRAD_TILES
@@ -139,7 +138,7 @@ def _convolution(image: Any, terms: Array, form: Form) -> Any:
     out_channels, channels = terms.shape[1:]
     rows, columns = -(-height // m), -(-width // m)
     tiles, places = _tiles(image, channels, height, width, m)
-    of_image, of_sum = _matrix(form.image_terms, side, side), _matrix(form.sum_terms, m, side)
+    of_image, of_sum = (np.array(matrix, np.float32) for matrix in (form.image_terms, form.sum_terms))
     image_terms = op.matmul(op.constant(np.kron(of_image, of_image)[:, places]), tiles, False, False)
     image_terms = op.reshape(image_terms, [side**2, -1, channels], False)
     products = op.matmul(image_terms, op.constant(terms, shared_memory=True), False, True)
@@ -173,10 +172,3 @@ def _tiles(image: Any, channels: int, height: int, width: int, m: int) -> tuple[
             pieces.append(op.reshape(piece, [lines * pixels, -1], False))
             places += [(down * m + y) * (m + more) + right * m + x for y in range(lines) for x in range(pixels)]
     return op.concat(pieces, 0), places
-
-
-def _matrix(write: Callable[[Any, Tensor], None], rows: int, columns: int) -> Array:
-    """The matrix that one of a form's functions multiplies with."""
-    result = torch.zeros(rows, columns)
-    write(torch.eye(columns), result)
-    return result.numpy()

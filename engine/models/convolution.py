@@ -18,9 +18,10 @@ from engine.models.arithmetic import computes_wider
 from engine.models.exact import Win, is_on
 from engine.models.linear import linear
 
-# Below, terms cost more than the multiplications that they save; measured on two cores with AVX2.
+# Below, terms cost more than the multiplications that they save; measured on two cores with AVX2 and with AVX-512.
 WINOGRAD_TILES = 100
 WINOGRAD_CHANNELS = 192
+LARGER_TILES_CHANNELS = 128
 # With more, threads that wait for each other after each of the many short operations may cost more than is saved;
 # measured with one and with two.
 WINOGRAD_THREADS = 4
@@ -70,7 +71,7 @@ class Conv2d(nn.Conv2d):
             return self.direct(input)
         batch, _, height, width = input.shape
         channels = min(self.in_channels, self.out_channels)
-        form = self._winograd_form(input) if channels >= WINOGRAD_CHANNELS else None
+        form = self._winograd_form(input, channels)
         if form is not None:
             return winograd.convolve(input, self.weight, self.bias, self.between_pieces, form)
         if batch * height * width <= SMALL_PIXELS and channels >= SMALL_CHANNELS and is_on(Win.SMALL_IMAGES):
@@ -113,13 +114,16 @@ class Conv2d(nn.Conv2d):
             and not torch.is_autocast_enabled("cpu")
         )
 
-    def _winograd_form(self, x: Tensor) -> winograd.Form | None:
-        """Return the form with the largest tiles of which `x` has enough, if any."""
+    def _winograd_form(self, x: Tensor, channels: int) -> winograd.Form | None:
+        """Return the form with the largest tiles of which `x` has enough, and enough `channels`, if any."""
         if torch.get_num_threads() > WINOGRAD_THREADS:
             return None
-        for win, form in ((Win.LARGER_TILES, winograd.TILES_OF_4), (Win.WINOGRAD, winograd.TILES_OF_2)):
+        for win, form, least in (
+            (Win.LARGER_TILES, winograd.TILES_OF_4, LARGER_TILES_CHANNELS),
+            (Win.WINOGRAD, winograd.TILES_OF_2, WINOGRAD_CHANNELS),
+        ):
             tiles = len(x) * -(-x.shape[2] // form.reach) * -(-x.shape[3] // form.reach)
-            if tiles >= WINOGRAD_TILES and is_on(win):
+            if channels >= least and tiles >= WINOGRAD_TILES and is_on(win):
                 return form
         return None
 

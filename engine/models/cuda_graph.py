@@ -36,9 +36,7 @@ class Recorder(Protocol):
         ...
 
 
-def record_calls(
-    network: UNet2DConditionModel, recorder_on: Callable[[torch.device], Recorder] | None = None
-) -> None:
+def record_calls(network: UNet2DConditionModel, recorder_on: Callable[[torch.device], Recorder] | None = None) -> None:
     """Let the calls of `network`, on a GPU, become graphs at the second call of their shapes; those that are stay so.
 
     What the network is set to beside its weights has to stay as it is: tokens that are merged, attention in slices,

@@ -6,7 +6,8 @@ Winograd's F(m x m, 3x3) (Lavin & Gray, "Fast Algorithms for Convolutional Neura
     Y = A^T [(G g G^T) * (B^T d B)] A
 
 takes (m + 2)^2 multiplications in place of 9 m^2: 16 of 36 for m = 2, 36 of 144 for m = 4. Summed over channels, each
-of them is one matrix product over all tiles.
+of them is one matrix product over all tiles. What stands around them is written as products, too, one for both sides of
+a tile: B^T d B is (B^T x B^T) d, with Kronecker's product x and the pixels of d in one column.
 
 - m = 2: B and A hold only 0, 1 and -1, so that the error is that of float32 sums, and smaller than the direct
   convolution's, whose sums are longer.
@@ -32,6 +33,10 @@ STRIP_NUMBERS = 2**21
 KERNEL_NUMBERS = 2**22
 # The points of m = 4: beside 0, and with their negatives. Their product is 1.
 NEAR, FAR = 0.5**0.5, 2**0.5
+# What as many bytes in a row are copied as, in one piece: a tile's pixels of one line.
+_PIECES = {8: torch.complex64, 16: torch.complex128}
+
+Matrix = Sequence[Sequence[float]]
 
 
 @dataclass(frozen=True)
@@ -42,52 +47,19 @@ class Form:
         pixels: m, of the output, along a tile's side.
         reach: input pixels from one tile to the next.
         kernel_terms: G, what each term multiplies of the three rows of a kernel.
-        image_terms: writes B^T d into a tensor whose first dimension counts the terms.
-        sum_terms: writes A^T m into a tensor whose first dimension counts the pixels.
+        image_terms: B^T, what it multiplies of the rows of a tile of the image.
+        sum_terms: A^T, what each row of pixels takes of the terms.
     """
 
     pixels: int
     reach: int
-    kernel_terms: Sequence[tuple[float, float, float]]
-    image_terms: Callable[[Sequence[Tensor], Tensor], None]
-    sum_terms: Callable[[Tensor, Tensor], None]
+    kernel_terms: Matrix
+    image_terms: Matrix
+    sum_terms: Matrix
 
 
-def _image_terms_of_2(d: Sequence[Tensor], terms: Tensor) -> None:
-    torch.sub(d[0], d[2], out=terms[0])
-    torch.add(d[1], d[2], out=terms[1])
-    torch.sub(d[2], d[1], out=terms[2])
-    torch.sub(d[1], d[3], out=terms[3])
-
-
-def _sum_terms_of_2(terms: Tensor, pixels: Tensor) -> None:
-    torch.add(terms[0], terms[1], out=pixels[0]).add_(terms[2])
-    torch.sub(terms[1], terms[2], out=pixels[1]).sub_(terms[3])
-
-
-def _image_terms_of_4(d: Sequence[Tensor], terms: Tensor) -> None:
-    """Rows of B^T: the coefficients of the polynomials that vanish at all points but one; the last one is infinity."""
-    both = NEAR**2 + FAR**2
-    torch.add(d[0], d[4], out=terms[0]).sub_(d[2], alpha=both)
-    for first, point, other in ((1, NEAR, FAR), (3, FAR, NEAR)):
-        even, odd = torch.sub(d[4], d[2], alpha=other**2), torch.sub(d[3], d[1], alpha=other**2)
-        torch.add(even, odd, alpha=point, out=terms[first])
-        torch.sub(even, odd, alpha=point, out=terms[first + 1])
-    torch.add(d[1], d[5], out=terms[5]).sub_(d[3], alpha=both)
-
-
-def _sum_terms_of_4(terms: Tensor, pixels: Tensor) -> None:
-    """Rows of A^T: the powers of the points."""
-    near, near_odd = terms[1] + terms[2], terms[1] - terms[2]
-    far, far_odd = terms[3] + terms[4], terms[3] - terms[4]
-    torch.add(terms[0], near, out=pixels[0]).add_(far)
-    torch.mul(near_odd, NEAR, out=pixels[1]).add_(far_odd, alpha=FAR)
-    torch.mul(near, NEAR**2, out=pixels[2]).add_(far, alpha=FAR**2)
-    torch.add(terms[5], near_odd, alpha=NEAR**3, out=pixels[3]).add_(far_odd, alpha=FAR**3)
-
-
-def _kernel_terms_of_4() -> list[tuple[float, float, float]]:
-    """Rows of G: a kernel's value at each point, over the product of its distances from the others."""
+def _kernel_terms_of_4() -> Matrix:
+    """G: a kernel's value at each point, over the product of its distances from the others."""
     rows = [(1.0, 0.0, 0.0)]  # 0: the product is that of the squares of the others, 1
     for point, other in ((NEAR, FAR), (FAR, NEAR)):
         product = 2 * point**2 * (point**2 - other**2)
@@ -95,37 +67,41 @@ def _kernel_terms_of_4() -> list[tuple[float, float, float]]:
     return [*rows, (0.0, 0.0, 1.0)]
 
 
-def _image_terms_of_doubled(d: Sequence[Tensor], terms: Tensor) -> None:
-    torch.sub(d[0], d[1], out=terms[0])
-    terms[1].copy_(d[1])
-    torch.sub(d[1], d[2], out=terms[2])
+def _image_terms_of_4() -> Matrix:
+    """B^T: the coefficients of the polynomials that vanish at all points but one; the last one is infinity."""
+    both = NEAR**2 + FAR**2
+    rows = [(1.0, 0.0, -both, 0.0, 1.0, 0.0)]
+    for point, other in ((NEAR, FAR), (FAR, NEAR)):
+        rows += [(0.0, -sign * point * other**2, -(other**2), sign * point, 1.0, 0.0) for sign in (1, -1)]
+    return [*rows, (0.0, 1.0, 0.0, -both, 0.0, 1.0)]
 
 
-def _sum_terms_of_doubled(terms: Tensor, pixels: Tensor) -> None:
-    torch.add(terms[0], terms[1], out=pixels[0])
-    torch.sub(terms[1], terms[2], out=pixels[1])
+def _sum_terms_of_4() -> Matrix:
+    """A^T: the powers of the points."""
+    points = (0.0, NEAR, -NEAR, FAR, -FAR)
+    return [(*(point**power for point in points), float(power == 3)) for power in range(4)]
 
 
 TILES_OF_2 = Form(
     pixels=2,
     reach=2,
-    kernel_terms=((1.0, 0.0, 0.0), (0.5, 0.5, 0.5), (0.5, -0.5, 0.5), (0.0, 0.0, 1.0)),
-    image_terms=_image_terms_of_2,
-    sum_terms=_sum_terms_of_2,
+    kernel_terms=((1, 0, 0), (0.5, 0.5, 0.5), (0.5, -0.5, 0.5), (0, 0, 1)),
+    image_terms=((1, 0, -1, 0), (0, 1, 1, 0), (0, -1, 1, 0), (0, 1, 0, -1)),
+    sum_terms=((1, 1, 1, 0), (0, 1, -1, -1)),
 )
 TILES_OF_4 = Form(
     pixels=4,
     reach=4,
     kernel_terms=_kernel_terms_of_4(),
-    image_terms=_image_terms_of_4,
-    sum_terms=_sum_terms_of_4,
+    image_terms=_image_terms_of_4(),
+    sum_terms=_sum_terms_of_4(),
 )
 DOUBLED = Form(
     pixels=2,
     reach=1,
-    kernel_terms=((1.0, 0.0, 0.0), (1.0, 1.0, 1.0), (0.0, 0.0, 1.0)),
-    image_terms=_image_terms_of_doubled,
-    sum_terms=_sum_terms_of_doubled,
+    kernel_terms=((1, 0, 0), (1, 1, 1), (0, 0, 1)),
+    image_terms=((1, -1, 0), (0, 1, 0), (0, 1, -1)),
+    sum_terms=((1, 1, 0), (0, 1, -1)),
 )
 
 
@@ -142,34 +118,33 @@ def convolve(
     out_channels, terms, pixels, reach = len(weight), len(form.kernel_terms), form.pixels, form.reach
     rows, columns = -(-height // reach), -(-width // reach)
     # In the plain layout: PyTorch's group norm for channels last loses digits where a mean is large.
-    result = x.new_empty(batch, out_channels, height * pixels // reach, width * pixels // reach)
+    result = x.new_empty(batch, out_channels, pixels * rows, pixels * columns)
     row_numbers = terms**2 * batch * columns * max(channels, out_channels)
     step = max(STRIP_NUMBERS * torch.get_num_threads() // row_numbers, 1)
     kernels = _Kernels(weight, x.dtype, form, used=-(-rows // step))
-    added = None if bias is None else bias.to(x.dtype)[:, None, None]
+    of_image, of_sum = (_both_sides(matrix, x.dtype) for matrix in (form.image_terms, form.sum_terms))
+    shift = x.new_zeros(out_channels) if bias is None else bias.to(x.dtype)
     for top in range(0, rows, step):
         count = min(step, rows - top)
-        # Channels last: the terms of all channels of a pixel are made by the same instructions.
+        # Channels last: what is done to one channel of a pixel is done to all of them, which lie in a row.
         strip = _padded(x, reach * top - 1, reach * (top + count) + 1, reach * columns - width + 1)
-        # Rows first, then columns: (terms, terms, batch, rows, columns, channels).
-        across = x.new_empty(terms, batch, count, strip.shape[2], channels)
-        form.image_terms(_inputs(strip, 1, form), across)
-        tiles = x.new_empty(terms, terms, batch, count, columns, channels)
-        form.image_terms(_inputs(across, 3, form), tiles.transpose(0, 1))
-        image = x.new_empty(batch, count, pixels, columns, pixels, out_channels)
+        tiles = (of_image @ _tiles(strip, count, columns, form)).view(terms**2, -1, channels)
+        part = result[:, :, pixels * top : pixels * (top + count)]
         for first, kernel in kernels:
             look()
-            products = torch.bmm(tiles.view(terms**2, -1, channels), kernel).view(*tiles.shape[:-1], -1)
-            summed = x.new_empty(pixels, *products.shape[1:])
-            form.sum_terms(products, summed)
-            piece = image[..., first : first + kernel.shape[2]]
-            form.sum_terms(summed.transpose(0, 1), piece.permute(4, 2, 0, 1, 3, 5))
-        # While the strip is in the cache: the same copy of a whole large image takes three times as long.
-        part = result[:, :, pixels * top : pixels * (top + count)]
-        whole = image.view(batch, pixels * count, pixels * columns, out_channels)
-        fitting = whole[:, : part.shape[2], : part.shape[3]].permute(0, 3, 1, 2)
-        part.copy_(fitting) if added is None else torch.add(fitting, added, out=part)
-    return result
+            some = slice(first, first + kernel.shape[2])
+            products = torch.bmm(tiles, kernel).view(terms**2, -1)
+            # The pixels of a tile in a row.
+            shifts = shift[some].repeat(products.shape[1] // kernel.shape[2])[:, None]
+            summed = torch.addmm(shifts, products.t(), of_sum.t())
+            _lay(summed.view(batch, count, columns, -1, pixels, pixels), part[:, some])
+    return result[:, :, : height * pixels // reach, : width * pixels // reach].contiguous()
+
+
+def _both_sides(matrix: Matrix, dtype: torch.dtype) -> Tensor:
+    """Return what multiplies the numbers of a square in one column as `matrix` multiplies its rows and its columns."""
+    side = torch.tensor(matrix, dtype=torch.float64)
+    return torch.kron(side, side).to(dtype)
 
 
 def _padded(x: Tensor, first: int, end: int, right: int) -> Tensor:
@@ -182,15 +157,24 @@ def _padded(x: Tensor, first: int, end: int, right: int) -> Tensor:
     return F.pad(rows.permute(0, 2, 3, 1), (0, 0, 1, right, max(-first, 0), max(end - height, 0)))
 
 
-def _inputs(image: Tensor, dim: int, form: Form) -> list[Tensor]:
-    """Return the first, second, ... pixel of every tile along `dim`."""
-    end = image.shape[dim] - 2  # past the beginnings of all tiles
-    index = [slice(None)] * image.ndim
-    inputs: list[Tensor] = []
-    for number in range(len(form.kernel_terms)):
-        index[dim] = slice(number, number + end, form.reach)
-        inputs.append(image[tuple(index)])
-    return inputs
+def _tiles(strip: Tensor, rows: int, columns: int, form: Form) -> Tensor:
+    """Return the pixels of all tiles of `strip` (batch, height, width, channels): (pixels of a tile, all else)."""
+    side = len(form.kernel_terms)
+    of_picture, of_row, of_pixel, of_channel = strip.stride()
+    size = (side, side, len(strip), rows, columns, strip.shape[3])
+    stride = (of_row, of_pixel, of_picture, form.reach * of_row, form.reach * of_pixel, of_channel)
+    return strip.as_strided(size, stride).reshape(side**2, -1)
+
+
+def _lay(tiles: Tensor, image: Tensor) -> None:
+    """Copy `tiles` (batch, rows, columns, channels, m, m) to where they are in `image` (batch, channels, ...)."""
+    _, rows, columns, _, m, _ = tiles.shape
+    there = image.unflatten(3, (columns, m)).unflatten(2, (rows, m))
+    here = tiles.permute(0, 3, 1, 4, 2, 5)
+    piece = _PIECES.get(m * tiles.element_size())
+    if piece is not None:
+        there, here = there.view(piece), here.view(piece)
+    there.copy_(here)
 
 
 class _Kernels:
@@ -201,8 +185,7 @@ class _Kernels:
     """
 
     def __init__(self, weight: Tensor, dtype: torch.dtype, form: Form, used: int) -> None:
-        sides = torch.tensor(form.kernel_terms, dtype=dtype, device=weight.device)
-        self._sides = torch.kron(sides, sides)
+        self._sides = _both_sides(form.kernel_terms, dtype)
         self._weight = weight
         self._size = max(KERNEL_NUMBERS // (len(self._sides) * weight.shape[1]), 1) if used == 1 else len(weight)
         self._kept = list(self._pieces()) if used > 1 else None

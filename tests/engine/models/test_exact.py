@@ -41,7 +41,8 @@ SIZES = [(16, 16), (20, 12), (13, 21)]
 @pytest.fixture
 def everywhere(monkeypatch: pytest.MonkeyPatch) -> None:
     """Take every way whatever the size, in many pieces."""
-    for name in ("WINOGRAD_TILES", "WINOGRAD_CHANNELS", "DOUBLED_TILES", "DOUBLED_CHANNELS", "SMALL_CHANNELS"):
+    least = ("WINOGRAD_TILES", "WINOGRAD_CHANNELS", "LARGER_TILES_CHANNELS", "DOUBLED_TILES", "DOUBLED_CHANNELS")
+    for name in (*least, "SMALL_CHANNELS"):
         monkeypatch.setattr(convolution, name, 1)
     monkeypatch.setattr(convolution, "WINOGRAD_THREADS", 1000)
     monkeypatch.setattr(winograd, "STRIP_NUMBERS", 2**14)
