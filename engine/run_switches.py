@@ -73,7 +73,7 @@ def apply_switches(
     if problem:
         undo_compiling(pipeline.unet)
         return not_compiled(problem)
-    compile_blocks(pipeline.unet)
+    compile_blocks(pipeline.unet, device)
     return ""
 
 

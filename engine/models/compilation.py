@@ -23,6 +23,8 @@ from engine.models.resnet import ResnetBlock2D
 log = logging.getLogger(__name__)
 
 REGIONS = (BasicTransformerBlock, ResnetBlock2D)
+# A processor computes the convolutions of the others faster than a compiler makes them (`engine.models.convolution`).
+REGIONS_ON_CPU = (BasicTransformerBlock,)
 # Sizes and widths of one class of block in one network, for two batches; torch's own limit is 8.
 VARIANTS = 64
 _MARK = "compiled_region"  # `engine.cancel` looks for it
@@ -54,8 +56,10 @@ def failed_compiling(network: nn.Module) -> str:
     return vars(network).get(_PROBLEM, "")
 
 
-def compile_blocks(network: nn.Module, backend: str | Callable[..., Any] = "inductor") -> None:
-    """Compile the repeated blocks of `network` at their next call by a `backend` of torch; those that are stay so.
+def compile_blocks(network: nn.Module, device: torch.device, backend: str | Callable[..., Any] = "inductor") -> None:
+    """Compile the repeated blocks of `network` at their next call, on `device`, by a `backend` of torch.
+
+    Those that are compiled stay so.
 
     Where one cannot be compiled, all run as they are written from then on, and `failed_compiling` says why. On a GPU,
     `engine.models.cuda_graph` makes graphs of what they become.
@@ -64,7 +68,7 @@ def compile_blocks(network: nn.Module, backend: str | Callable[..., Any] = "indu
 
     limits.recompile_limit = max(limits.recompile_limit, VARIANTS)
     for block in _blocks(network):
-        if not is_region(block):
+        if isinstance(block, REGIONS_ON_CPU if device.type == "cpu" else REGIONS) and not is_region(block):
             # Only `forward`: hooks stay outside, so that they can be put on and taken off without compiling anew.
             compiled = torch.compile(block.forward, dynamic=False, backend=backend)
             vars(block)["forward"] = _falling_back(network, block, compiled)

@@ -29,8 +29,9 @@ from torch import Tensor
 # Numbers in the terms of one strip, for each thread: 8 MB, which caches hold while the terms are made, multiplied and
 # summed.
 STRIP_NUMBERS = 2**21
-# Numbers in the terms of the kernels that are made at a time where they are used once: 16 MB.
-KERNEL_NUMBERS = 2**22
+# Numbers in the terms of the kernels that are made at a time where they are used once: 32 MB, the largest block that the C
+# library hands out again without asking the system.
+KERNEL_NUMBERS = 2**23
 # The points of m = 4: beside 0, and with their negatives. Their product is 1.
 NEAR, FAR = 0.5**0.5, 2**0.5
 # What as many bytes in a row are copied as, in one piece: a tile's pixels of one line.
@@ -119,8 +120,11 @@ def convolve(
     rows, columns = -(-height // reach), -(-width // reach)
     # In the plain layout: PyTorch's group norm for channels last loses digits where a mean is large.
     result = x.new_empty(batch, out_channels, pixels * rows, pixels * columns)
-    row_numbers = terms**2 * batch * columns * max(channels, out_channels)
-    step = max(STRIP_NUMBERS * torch.get_num_threads() // row_numbers, 1)
+    if batch * rows * columns <= min(channels, out_channels):
+        step = rows  # fewer terms than the kernels have: those of the image are made at once, the kernels' in pieces
+    else:
+        row_numbers = terms**2 * batch * columns * max(channels, out_channels)
+        step = max(STRIP_NUMBERS * torch.get_num_threads() // row_numbers, 1)
     kernels = _Kernels(weight, x.dtype, form, used=-(-rows // step))
     of_image, of_sum = (_both_sides(matrix, x.dtype) for matrix in (form.image_terms, form.sum_terms))
     shift = x.new_zeros(out_channels) if bias is None else bias.to(x.dtype)

@@ -148,7 +148,7 @@ THEIRS_COMPILED = ("Diffusers, torch.compile", "Diffusers, torch.compile with CU
 def _compiled(ours: nn.Module, theirs: nn.Module, config: dict[str, Any], device: str) -> dict[str, Callable[..., Any]]:
     """Networks with the weights of these, ours compiled by blocks, theirs whole."""
     compiled = _twin(UNet2DConditionModel, config, ours)
-    compile_blocks(compiled)
+    compile_blocks(compiled, torch.device(device))
     if device != "cpu":
         record_calls(compiled)
     calls: dict[str, Callable[..., Any]] = {

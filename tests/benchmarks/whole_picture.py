@@ -145,7 +145,7 @@ class RandomModel:
             with torch.device("meta"):
                 network = UNet2DConditionModel(**self.options.kind.unet)
             network.load_state_dict(self._unets["same"].state_dict(), assign=True)
-            compile_blocks(network.eval())
+            compile_blocks(network.eval(), torch.device(self.options.device))
             if self.options.device != "cpu":
                 record_calls(network)
             self._unets["compiled"] = network
@@ -331,7 +331,7 @@ def _drawn(prompt: str, switches: Switches, steps: int) -> Any:
     pipeline: Any = _embedded(switches.unet_precision)
     pipeline.unet.set_token_merging(switches.token_merging)
     if switches.compiled:
-        compile_blocks(pipeline.unet)
+        compile_blocks(pipeline.unet, torch.device("cpu"))
     arguments = {"num_inference_steps": steps, "guidance_scale": GUIDANCE, "output_type": "np"}
     generator = torch.Generator().manual_seed(1)
     return drained(pipeline, prompt=prompt, generator=generator, switches=switches, **arguments)

@@ -25,13 +25,14 @@ from engine.models.compilation import (
     is_region,
     undo_compiling,
 )
+from engine.models.resnet import ResnetBlock2D
 from engine.pipelines.base import DiffusionPipeline
 from engine.run_memory import is_out_of_memory
 from engine.runner import Runner
 from engine.switches import Switches
 from tests.fixtures.requests import small_request
 
-CPU = torch.device("cpu")
+CPU, CUDA = torch.device("cpu"), torch.device("cuda")
 # torch's compiler uses parts of torch that are to go.
 pytestmark = [
     pytest.mark.filterwarnings("ignore::DeprecationWarning"),
@@ -58,9 +59,8 @@ def predict(unet: Any, value: float = 1.0) -> torch.Tensor:
 @pytest.mark.campaign
 def test_compiled_blocks_give_the_same(unet: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TORCHINDUCTOR_CACHE_DIR", str(tmp_path / "compiled"))
-    monkeypatch.setattr("engine.models.compilation.REGIONS", (BasicTransformerBlock,))
     plain = predict(unet)
-    compile_blocks(unet)
+    compile_blocks(unet, CPU)
     torch.testing.assert_close(predict(unet), plain, atol=1e-5, rtol=1e-4)
     assert any((tmp_path / "compiled").iterdir())
 
@@ -68,7 +68,7 @@ def test_compiled_blocks_give_the_same(unet: Any, tmp_path: Path, monkeypatch: p
 def test_regions_share_their_code_and_can_be_undone(unet: Any) -> None:
     """With a backend that only reads the code: compiling it takes minutes on a processor."""
     plain, state = predict(unet), list(unet.state_dict())
-    compile_blocks(unet, backend="eager")
+    compile_blocks(unet, CUDA, backend="eager")
     regions = [module for module in unet.modules() if is_region(module)]
     assert len(regions) > 2
     assert list(unet.state_dict()) == state
@@ -95,6 +95,13 @@ def test_regions_share_their_code_and_can_be_undone(unet: Any) -> None:
     assert torch.equal(predict(unet), plain)
 
 
+def test_on_a_processor_residual_blocks_stay_as_they_are_written(unet: Any) -> None:
+    compile_blocks(unet, CPU, backend="eager")
+    blocks = [module for module in unet.modules() if isinstance(module, ResnetBlock2D | BasicTransformerBlock)]
+    assert {type(block) for block in blocks if is_region(block)} == {BasicTransformerBlock}
+    assert {type(block) for block in blocks if not is_region(block)} == {ResnetBlock2D}
+
+
 def broken(_graph: Any, _inputs: Any) -> Any:
     raise ValueError("no such instruction")
 
@@ -105,14 +112,14 @@ def short_of_memory(_graph: Any, _inputs: Any) -> Any:
 
 def test_a_block_that_cannot_be_compiled_runs_as_it_is_written(unet: Any) -> None:
     plain = predict(unet)
-    compile_blocks(unet, backend=broken)
+    compile_blocks(unet, CUDA, backend=broken)
     assert torch.equal(predict(unet), plain)
     assert "no such instruction" in failed_compiling(unet)
     assert not any(is_region(module) for module in unet.modules())
 
 
 def test_a_compiler_short_of_memory_is_not_taken_for_a_broken_one(unet: Any) -> None:
-    compile_blocks(unet, backend=short_of_memory)
+    compile_blocks(unet, CUDA, backend=short_of_memory)
     with pytest.raises(RuntimeError, match="out of memory") as raised:
         predict(unet)
     assert is_out_of_memory(raised.value)

@@ -186,7 +186,7 @@ def test_compiled_blocks_are_given_tensors() -> None:
     times = TimeEmbeddings(torch.tensor([9, 5, 1]))
     embedded = calls_of(network, "time_embedding")
     expected = network(timestep=5, **call, step_time=times.at(1)).sample
-    compile_blocks(network, backend="eager")
+    compile_blocks(network, torch.device("cuda"), backend="eager")
     for _ in range(2):
         assert distance(network(timestep=5, **call, step_time=times.at(1)).sample, expected) <= TOLERANCE
     assert len(embedded) == 3
