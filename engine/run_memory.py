@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 from engine.catalog import model_folder
 from engine.errors import KnownError, OutOfMemory
 from engine.memory import (
-    MODES,
     GRAPHS,
+    MODES,
     PLACES,
     PLANS,
     TILE,

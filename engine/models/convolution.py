@@ -116,15 +116,14 @@ class Conv2d(nn.Conv2d):
 
     def _winograd_form(self, x: Tensor, channels: int) -> winograd.Form | None:
         """Return the form with the largest tiles of which `x` has enough, and enough `channels`, if any."""
-        if torch.get_num_threads() > WINOGRAD_THREADS:
-            return None
         for win, form, least in (
             (Win.LARGER_TILES, winograd.TILES_OF_4, LARGER_TILES_CHANNELS),
             (Win.WINOGRAD, winograd.TILES_OF_2, WINOGRAD_CHANNELS),
         ):
             tiles = len(x) * -(-x.shape[2] // form.reach) * -(-x.shape[3] // form.reach)
             if channels >= least and tiles >= WINOGRAD_TILES and is_on(win):
-                return form
+                # Asked last: no compiler can read it.
+                return form if torch.get_num_threads() <= WINOGRAD_THREADS else None
         return None
 
     def _as_product(self, x: Tensor) -> Tensor:

@@ -29,7 +29,7 @@ from torch import Tensor
 # Numbers in the terms of one strip, for each thread: 8 MB, which caches hold while the terms are made, multiplied and
 # summed.
 STRIP_NUMBERS = 2**21
-# Numbers in the terms of the kernels that are made at a time where they are used once: 32 MB, the largest block that the C
+# Numbers in the terms of the kernels that are made at a time where they are used once: 32 MB, the most that the C
 # library hands out again without asking the system.
 KERNEL_NUMBERS = 2**23
 # The points of m = 4: beside 0, and with their negatives. Their product is 1.
