@@ -49,7 +49,9 @@ BACKEND_DECODER: Mapping[str, float] = {"torch": 1.0, "openvino": 1.5, "onnx": 1
 
 GROUPS: Sequence[str] = ("text", "denoiser", "vae")
 _FIRST_KERNELS = frozenset({"conv_in.weight", "model.diffusion_model.input_blocks.0.0.weight"})
-EDITING_CHANNELS = 8  # of InstructPix2Pix: its latents, and those of the picture that it edits
+# Of InstructPix2Pix, (channels, height, width): its latents, and those of the picture that it edits. The latent upscaler
+# has as many channels, and looks at one pixel.
+_EDITING_KERNEL = (8, 3, 3)
 _VAE_KEYS = ("first_stage_model.", "vae.")
 _TEXT_KEYS = ("cond_stage_model.", "conditioner.", "text_encoder", "text_encoders.", "te.")
 
@@ -259,16 +261,16 @@ def rows_of(request: GenerateRequest) -> int:
     """
     if request.guidance_scale <= 1:
         return 1
-    return 3 if _channels_in(model_folder(request.model)) == EDITING_CHANNELS else 2
+    return 3 if _edits_pictures(model_folder(request.model)) else 2
 
 
-def _channels_in(location: Path) -> int:
-    """The channels of what the denoiser at `location` takes; 0 where its tensors have other names."""
-    for path in weight_files(location):
-        for group, key, stored in grouped_tensors(location, path):
-            if group == "denoiser" and key in _FIRST_KERNELS and len(stored.shape) > 1:
-                return stored.shape[1]
-    return 0
+def _edits_pictures(location: Path) -> bool:
+    """Whether the first kernel of the denoiser at `location` is that of a model that edits pictures."""
+    return any(
+        group == "denoiser" and key in _FIRST_KERNELS and stored.shape[1:] == _EDITING_KERNEL
+        for path in weight_files(location)
+        for group, key, stored in grouped_tensors(location, path)
+    )
 
 
 def halvings_before(location: Path) -> int:

@@ -357,12 +357,16 @@ def test_graphs_of_steps_are_there_at_all_times_where_all_has_room() -> None:
     assert [cheapest(two, available).name for available in (6800, 6799)] == ["resident", "text"]
 
 
-@pytest.mark.parametrize("channels", [4, 8, 9])
+@pytest.mark.parametrize(
+    ("channels", "side", "rows"),
+    [(4, 3, 2), (8, 3, 3), (9, 3, 2), (8, 1, 2)],
+    ids=["plain", "edits", "fills in", "doubles latents"],
+)
 @pytest.mark.parametrize("layout", ["folder", "file"])
 def test_a_model_that_edits_pictures_has_three_rows(
-    request_: GenerateRequest, tmp_path: Path, layout: str, channels: int
+    request_: GenerateRequest, tmp_path: Path, layout: str, channels: int, side: int, rows: int
 ) -> None:
-    kernel = torch.zeros(4, channels, 3, 3)
+    kernel = torch.zeros(4, channels, side, side)
     location = tmp_path / "model"
     if layout == "folder":
         (location / "unet").mkdir(parents=True)
@@ -371,7 +375,7 @@ def test_a_model_that_edits_pictures_has_three_rows(
         location = location.with_suffix(".safetensors")
         save_file({"model.diffusion_model.input_blocks.0.0.weight": kernel}, location)
     request = replace(request_, model=str(location), guidance_scale=7.0)
-    assert rows_of(request) == (3 if channels == 8 else 2)
+    assert rows_of(request) == rows
     assert rows_of(replace(request, guidance_scale=1.0)) == 1
 
 
