@@ -49,8 +49,8 @@ BACKEND_DECODER: Mapping[str, float] = {"torch": 1.0, "openvino": 1.5, "onnx": 1
 
 GROUPS: Sequence[str] = ("text", "denoiser", "vae")
 _FIRST_KERNELS = frozenset({"conv_in.weight", "model.diffusion_model.input_blocks.0.0.weight"})
-# Of InstructPix2Pix, (channels, height, width): its latents, and those of the picture that it edits. The latent upscaler
-# has as many channels, and looks at one pixel.
+# Of InstructPix2Pix, (channels, height, width): its latents, and those of the picture that it edits. The latent
+# upscaler has as many channels, and looks at one pixel.
 _EDITING_KERNEL = (8, 3, 3)
 _VAE_KEYS = ("first_stage_model.", "vae.")
 _TEXT_KEYS = ("cond_stage_model.", "conditioner.", "text_encoder", "text_encoders.", "te.")

@@ -18,7 +18,8 @@ from engine.models.arithmetic import computes_wider
 from engine.models.exact import Win, is_on
 from engine.models.linear import linear
 
-# Below, terms cost more than the multiplications that they save; measured on two cores with AVX2 and with AVX-512.
+# Below, terms cost more than the multiplications that they save; measured on two cores, the first two with AVX2, the
+# third with AVX-512.
 WINOGRAD_TILES = 100
 WINOGRAD_CHANNELS = 192
 LARGER_TILES_CHANNELS = 128

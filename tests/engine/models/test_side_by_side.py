@@ -106,25 +106,13 @@ def test_what_is_written_into_a_layer_counts() -> None:
     assert distance(layer(tokens), expected) <= TOLERANCE
 
 
+@pytest.mark.parametrize(("part", "name", "shape"), [("to_k", "weight", (64, 64)), ("to_v", "bias", (64,))])
 @torch.no_grad()
-def test_a_layer_that_gets_other_weights_is_asked_alone() -> None:
-    layer = attention().to("cpu")
-    tokens = torch.randn(1, 5, 64)
-    layer.to_k.weight = nn.Parameter(torch.randn(64, 64))
-    with without(Win.SIDE_BY_SIDE):
-        expected = layer(tokens)
-    assert products(lambda: layer(tokens)) == [64, 64, 64, 64]
-    assert torch.equal(layer(tokens), expected)
-    layer.to("cpu")
-    assert products(lambda: layer(tokens)) == [192, 64]
-
-
-@torch.no_grad()
-def test_a_layer_that_gets_another_bias_is_asked_alone() -> None:
-    layer = attention(bias=True).to("cpu")
+def test_a_layer_that_gets_another_weight_or_bias_is_asked_alone(part: str, name: str, shape: tuple[int, ...]) -> None:
+    layer = attention(bias=name == "bias").to("cpu")
     tokens = torch.randn(1, 5, 64)
     assert products(lambda: layer(tokens)) == [192, 64]
-    layer.to_v.bias = nn.Parameter(torch.randn(64))
+    setattr(layer.get_submodule(part), name, nn.Parameter(torch.randn(shape)))
     with without(Win.SIDE_BY_SIDE):
         expected = layer(tokens)
     assert products(lambda: layer(tokens)) == [64, 64, 64, 64]
